@@ -1,0 +1,28 @@
+// Executes the first ```ts block of a package's README as a module, so that the example a newcomer copies really runs.
+import fs from "node:fs";
+import path from "node:path";
+import { vi } from "vitest";
+
+/**
+ * Runs the first TypeScript block of `<packageDirectory>/README.md` and returns what it printed with `console.log`, line by line,
+ * beside the lines of the first ```text block that follows it (the output that the README promises).
+ */
+export async function runReadmeExample(packageDirectory: string): Promise<{ printed: string[]; promised: string[] }> {
+  const readme = fs.readFileSync(path.join(packageDirectory, "README.md"), "utf8");
+  const code = /```ts\n([\s\S]*?)```/.exec(readme);
+  if (!code) throw new Error(`${packageDirectory}/README.md has no \`\`\`ts block`);
+  const output = /```text\n([\s\S]*?)```/.exec(readme.slice(code.index + code[0].length));
+  const file = path.join(packageDirectory, "test", `.readme-example-${process.pid}.ts`);
+  const printed: string[] = [];
+  const log = vi.spyOn(console, "log").mockImplementation((...values: unknown[]) => {
+    printed.push(...values.map(String).join(" ").split("\n"));
+  });
+  fs.writeFileSync(file, code[1]!);
+  try {
+    await import(/* @vite-ignore */ file);
+  } finally {
+    log.mockRestore();
+    fs.rmSync(file);
+  }
+  return { printed, promised: output ? output[1]!.trimEnd().split("\n") : [] };
+}
