@@ -54,6 +54,9 @@ function install() {
   fs.writeFileSync(stamp, wanted);
 }
 
+// turbo looks for the pnpm of the workspace on the PATH.
+env.PATH = [path.join(root, "node_modules", ".bin"), process.env.PATH].join(path.delimiter);
+
 const bin = (name) => path.join(root, "node_modules", ".bin", name);
 const build = () =>
   run(bin("turbo"), ["run", "build", "--output-logs=errors-only", "--log-order=grouped"], { quiet: true });
