@@ -1,0 +1,83 @@
+// One offline DuckDB per task: everything statically linked, nothing installed or loaded from a network.
+// DuckDB reads, casts, sorts and writes columns; the graph algorithms and all randomness are ours (src/prepare).
+import { type DuckDBConnection, type DuckDBDataChunk, DuckDBInstance } from "@duckdb/node-api";
+
+export interface EngineOptions {
+  /** Worker threads of DuckDB. Default: DuckDB's own, one per core. */
+  readonly threads?: number;
+  /** DuckDB's buffer limit, for example "2GB". Default: DuckDB's own, 80% of the machine's memory. */
+  readonly memoryLimit?: string;
+  /** Folder for what does not fit the memory limit. Default: nothing is spilled. */
+  readonly temporaryDirectory?: string;
+}
+
+/** A DuckDB instance with one connection, and the few calls that this package makes of it. */
+export class Engine {
+  private constructor(
+    private readonly instance: DuckDBInstance,
+    readonly connection: DuckDBConnection,
+  ) {}
+
+  static async open({ threads, memoryLimit, temporaryDirectory }: EngineOptions = {}): Promise<Engine> {
+    const instance = await DuckDBInstance.create(":memory:", {
+      autoinstall_known_extensions: "false",
+      autoload_known_extensions: "false",
+      // Without a folder DuckDB would spill into `.tmp` of the caller's working directory.
+      temp_directory: temporaryDirectory ?? "",
+      ...(threads !== undefined && { threads: String(threads) }),
+      ...(memoryLimit !== undefined && { memory_limit: memoryLimit }),
+    });
+    return new Engine(instance, await instance.connect());
+  }
+
+  /** Runs statements for their effect. */
+  async run(sql: string): Promise<void> {
+    await this.connection.run(sql);
+  }
+
+  /** All rows of a small result, as objects of JavaScript values; 64-bit integers and sums must be cast to DOUBLE or INTEGER in the query. */
+  async rows(sql: string): Promise<Record<string, unknown>[]> {
+    return (await this.connection.runAndReadAll(sql)).getRowObjectsJS();
+  }
+
+  /** The one row of a query of counts; every column must be a number. */
+  async counts(sql: string): Promise<Record<string, number>> {
+    const [row] = await this.rows(sql);
+    return Object.fromEntries(Object.entries(row ?? {}).map(([name, value]) => [name, Number(value)]));
+  }
+
+  /** The result chunk by chunk (at most 2,048 rows each) in bounded memory; on a connection of its own, so that iterations may nest. */
+  async *chunks(sql: string): AsyncGenerator<DuckDBDataChunk> {
+    const connection = await this.instance.connect();
+    try {
+      const result = await connection.stream(sql);
+      for (;;) {
+        const chunk = await result.fetchChunk();
+        if (chunk === null || chunk.rowCount === 0) return;
+        yield chunk;
+      }
+    } finally {
+      connection.closeSync();
+    }
+  }
+
+  /** Stops the statement that is running, which then rejects. */
+  interrupt(): void {
+    this.connection.interrupt();
+  }
+
+  close(): void {
+    this.connection.closeSync();
+    this.instance.closeSync();
+  }
+}
+
+/** A string literal of SQL. */
+export function literal(value: string): string {
+  return `'${value.replaceAll("'", "''")}'`;
+}
+
+/** A quoted SQL identifier. */
+export function identifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}

@@ -1,0 +1,12 @@
+// The errors that this package throws at its users: one class, so that a caller can tell bad data from a bug.
+// Messages name the file, the line or record, the value found, the value expected and the next thing to do.
+
+/** Input that cannot be used: a damaged or missing file, a wrong column, a malformed record, a dataset that does not match its manifest. */
+export class CorpusError extends Error {
+  override name = "CorpusError";
+}
+
+/** A call or command line that could never work, whatever the data: an unknown format, contradicting options, a parameter out of range. */
+export class CorpusUsageError extends CorpusError {
+  override name = "CorpusUsageError";
+}
