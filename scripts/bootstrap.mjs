@@ -1,90 +1,121 @@
 #!/usr/bin/env node
 // From a fresh clone to a running command with Node and npm alone: installs with a pinned pnpm, builds what is stale, then runs.
 //   node scripts/bootstrap.mjs demo | test | bench | cllm4rec [arguments]
-import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { fingerprint } from "./lib/fingerprint.mjs";
+import { withLock } from "./lib/lock.mjs";
+import { environment, Failure, interrupted, run } from "./lib/run.mjs";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const { packageManager, engines } = JSON.parse(fs.readFileSync(path.join(root, "package.json"), "utf8"));
-const [command, ...rest] = process.argv.slice(2);
+const stamps = path.join(root, "node_modules", ".cllm4rec");
+const turbo = path.join(root, "node_modules", "turbo", "bin", "turbo");
 
-const [major, minor] = process.versions.node.split(".").map(Number);
-if (major < 20 || (major === 20 && minor < 19)) {
-  console.error(
-    `Node ${process.versions.node} is too old: this workspace needs ${engines.node}. Install a current Node and try again.`,
+function checkNode() {
+  const [major, minor] = process.versions.node.split(".").map(Number);
+  if (major > 20 || (major === 20 && minor >= 19)) return;
+  throw new Failure(
+    `Node ${process.versions.node} is too old: this workspace needs ${engines.node}. Install a current Node (https://nodejs.org) and try again.`,
+    2,
   );
-  process.exit(2);
 }
 
-// npm hands its own configuration down in npm_config_* variables; pnpm would read (and warn about) them.
-const env = Object.fromEntries(
-  Object.entries(process.env).filter(([name]) => !/^npm_(config|package|lifecycle)_/i.test(name)),
-);
-Object.assign(env, { TURBO_TELEMETRY_DISABLED: "1", DO_NOT_TRACK: "1", ONNXRUNTIME_NODE_INSTALL: "skip" });
-
-/** Runs to the end; its stdout goes to stderr when `quiet`, so that the command's own stdout stays clean. Exits on failure. */
-function run(program, args, { quiet = false, exitOnFailure = true } = {}) {
-  const shell = process.platform === "win32";
-  const result = spawnSync(program, args, {
-    cwd: root,
-    env,
-    shell,
-    stdio: ["inherit", quiet ? 2 : "inherit", "inherit"],
-  });
-  const status = result.status ?? 1;
-  if (result.error) console.error(`${program}: ${result.error.message}`);
-  if (status !== 0 && exitOnFailure) {
-    console.error(`\n${[program, ...args].join(" ")} failed (exit code ${status}).`);
-    process.exit(status);
-  }
-  return status;
-}
-
-function install() {
-  const manifests = ["package.json", "pnpm-lock.yaml", "pnpm-workspace.yaml"].map((file) =>
-    fs.readFileSync(path.join(root, file)),
-  );
-  const wanted = createHash("sha256").update(Buffer.concat(manifests)).update(process.version).digest("hex");
-  const stamp = path.join(root, "node_modules", ".cllm4rec-bootstrap");
-  if (fs.existsSync(stamp) && fs.readFileSync(stamp, "utf8") === wanted) return;
-  run("npx", ["--yes", packageManager, "install", "--frozen-lockfile", "--prefer-offline"], { quiet: true });
-  fs.writeFileSync(stamp, wanted);
-}
-
-// turbo looks for the pnpm of the workspace on the PATH.
-env.PATH = [path.join(root, "node_modules", ".bin"), process.env.PATH].join(path.delimiter);
-
-const bin = (name) => path.join(root, "node_modules", ".bin", name);
-const build = () =>
-  run(bin("turbo"), ["run", "build", "--output-logs=errors-only", "--log-order=grouped"], { quiet: true });
-
-const commands = {
-  demo: () => run(process.execPath, ["packages/cli/dist/bin.js", "demo", ...rest]),
-  cllm4rec: () => process.exit(run(process.execPath, ["packages/cli/dist/bin.js", ...rest], { exitOnFailure: false })),
-  bench: () => run(process.execPath, ["benchmarks/src/main.js", ...rest]),
-  test: () => {
-    run(bin("biome"), ["ci", "."]);
-    run(process.execPath, ["scripts/check-imports.mjs"]);
-    run(bin("turbo"), [
-      "run",
-      "typecheck",
-      "test",
-      "--concurrency=2",
-      "--output-logs=full",
-      "--log-order=grouped",
-      ...rest,
-    ]);
-    run(process.execPath, ["scripts/check-published.mjs"]);
-  },
+const readStamp = (name) => {
+  const file = path.join(stamps, name);
+  return fs.existsSync(file) ? fs.readFileSync(file, "utf8") : "";
+};
+const writeStamp = (name, text) => {
+  fs.mkdirSync(stamps, { recursive: true });
+  fs.writeFileSync(path.join(stamps, name), text);
 };
 
-if (!(command in commands)) {
-  console.error(`Unknown command ${JSON.stringify(command)}: one of ${Object.keys(commands).join(", ")} is expected.`);
-  process.exit(2);
+/** Installs what the lockfile names, unless that is done already. Nothing of it writes to stdout. */
+async function install() {
+  const manifests = ["package.json", "pnpm-lock.yaml", "pnpm-workspace.yaml"];
+  const hash = createHash("sha256").update(`${process.platform} ${process.arch}`);
+  for (const file of manifests) hash.update(fs.readFileSync(path.join(root, file)));
+  const wanted = hash.digest("hex");
+  const complete = ["packages", "tooling"].every((parent) =>
+    fs
+      .readdirSync(path.join(root, parent))
+      .filter((name) => fs.existsSync(path.join(root, parent, name, "package.json")))
+      .every((name) => fs.existsSync(path.join(root, parent, name, "node_modules"))),
+  );
+  if (complete && readStamp("install") === wanted) return;
+
+  const pnpm = ["install", "--frozen-lockfile", "--prefer-offline", "--config.confirm-modules-purge=false"];
+  const local = path.join(root, "node_modules", "pnpm");
+  const isLocal =
+    fs.existsSync(path.join(local, "bin", "pnpm.cjs")) &&
+    `pnpm@${JSON.parse(fs.readFileSync(path.join(local, "package.json"), "utf8")).version}` === packageManager;
+  console.error(`Installing the dependencies with ${packageManager} …`);
+  const status = isLocal
+    ? await run(process.execPath, [path.join(local, "bin", "pnpm.cjs"), ...pnpm], { cwd: root, stdoutToStderr: true })
+    : await run("npx", ["--yes", "--loglevel=error", packageManager, ...pnpm], { cwd: root, stdoutToStderr: true });
+  if (interrupted()) throw new Failure("Interrupted while installing; the same command again goes on.", interrupted());
+  if (status !== 0) {
+    throw new Failure(
+      "Installing the dependencies failed; the lines above say why. The npm registry must be reachable this first time " +
+        "(`npm ping` tells); if pnpm-lock.yaml does not fit a package.json you changed, run `npx pnpm install` once.",
+    );
+  }
+  writeStamp("install", wanted);
 }
-install();
-build();
-commands[command]();
+
+/** Builds what is stale; when no source and no output changed since the last build, turbo is not even started. */
+async function build() {
+  if (readStamp("build") === fingerprint(root)) return;
+  const status = await run(
+    process.execPath,
+    [turbo, "run", "build", "--output-logs=errors-only", "--log-order=grouped"],
+    { cwd: root, stdoutToStderr: true },
+  );
+  if (interrupted()) throw new Failure("Interrupted while building; the same command again goes on.", interrupted());
+  if (status !== 0) throw new Failure("The build failed; the lines above say where.");
+  writeStamp("build", fingerprint(root));
+}
+
+/** Runs a built program as if it had been started directly: its arguments, its stdout, its exit code, the caller's folder. */
+function program(file, args) {
+  const script = path.join(root, file);
+  if (!fs.existsSync(script)) throw new Failure(`${file} is not there: this checkout has no such command yet.`);
+  // npm runs scripts in the workspace's root and tells in INIT_CWD where the user stands.
+  const { npm_lifecycle_event: byNpm, INIT_CWD: caller } = process.env;
+  return run(process.execPath, [script, ...args], { cwd: byNpm && caller ? caller : process.cwd() });
+}
+
+const commands = {
+  demo: (rest) => program("packages/cli/dist/bin.js", ["demo", ...rest]),
+  cllm4rec: (rest) => program("packages/cli/dist/bin.js", rest),
+  bench: (rest) => program("benchmarks/src/main.js", rest),
+  test: (rest) => run(process.execPath, [path.join(root, "scripts", "test-all.mjs"), ...rest], { cwd: root }),
+};
+
+async function main() {
+  checkNode();
+  const [command, ...rest] = process.argv.slice(2);
+  if (command === undefined || !Object.hasOwn(commands, command)) {
+    const names = Object.keys(commands).join(", ");
+    throw new Failure(`Unknown command ${JSON.stringify(command ?? "")}: one of ${names} is expected.`, 2);
+  }
+  // The commands find pnpm and the workspace's other programs on the PATH.
+  const bin = path.join(root, "node_modules", ".bin");
+  environment.PATH = [bin, environment.PATH ?? ""].join(path.delimiter);
+  await withLock(path.join(root, ".turbo", "bootstrap.lock"), async () => {
+    await install();
+    // The tests' own run builds as its first part, and reports it.
+    if (command !== "test") await build();
+  });
+  return commands[command](rest);
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  if (!(error instanceof Failure)) throw error;
+  console.error(error.message);
+  process.exitCode = error.exitCode;
+}
