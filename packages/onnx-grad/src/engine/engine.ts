@@ -1,0 +1,63 @@
+// What every engine offers: a graph goes in, a session comes out, and a session runs typed arrays.
+import type { DType, TensorData } from "../graph/tensor.js";
+import type { Graph } from "../graph/graph.js";
+
+/** A tensor at run time: `data` row-major, of `dtype`'s typed array (`bool` as 0/1 bytes). */
+export interface Tensor {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly data: TensorData;
+}
+
+export type Feeds = Readonly<Record<string, Tensor>>;
+
+export interface RunOptions {
+  /** Which outputs to compute; all where absent. */
+  readonly outputs?: readonly string[];
+  /**
+   * Arrays to put outputs into, by name. Their memory moves to the engine and comes back in the result, so that the array passed in is
+   * detached afterwards: use the returned tensor's `data`, and pass that again in the next run.
+   */
+  readonly reuse?: Readonly<Record<string, TensorData>>;
+  /** Rejects the run with the signal's reason. A run already under way finishes in the background and its result is dropped. */
+  readonly signal?: AbortSignal;
+}
+
+export interface Session {
+  readonly graphName: string;
+  /**
+   * Computes the outputs.
+   * @throws EngineError naming graph and input for a missing, unknown or mis-shaped input, graph and node for a failure while running.
+   */
+  run(feeds: Feeds, options?: RunOptions): Promise<Record<string, Tensor>>;
+  /** Frees the session; later runs are rejected. */
+  dispose(): Promise<void>;
+}
+
+export interface LoadOptions {
+  /** Rejects with the signal's reason where it is aborted before the session is ready. */
+  readonly signal?: AbortSignal;
+}
+
+export interface Engine {
+  /** For messages and records, e.g. `onnxruntime-node 1.30.0 (cpu, 2 threads)`. */
+  readonly description: string;
+  load(graph: Graph, options?: LoadOptions): Promise<Session>;
+  /** Frees all sessions and threads. */
+  dispose(): Promise<void>;
+}
+
+/** A failure while loading or running a graph. */
+export class EngineError extends Error {
+  override readonly name = "EngineError";
+
+  constructor(
+    /** The graph's name. */
+    readonly graph: string,
+    detail: string,
+    /** The node that failed, where the engine tells. */
+    readonly node?: string,
+  ) {
+    super(`graph ${graph}${node ? `, node ${node}` : ""}: ${detail}`);
+  }
+}

@@ -1,0 +1,184 @@
+// The default engine: onnxruntime-node in a worker thread, weights memory-mapped from the files that the graph points into.
+import { createRequire } from "node:module";
+import { Worker } from "node:worker_threads";
+import { availableParallelism } from "node:os";
+import type { Graph, Value } from "../../graph/graph.js";
+import { serializeModel } from "../../onnx/serialize.js";
+import { checkFeeds } from "../check-feeds.js";
+import { type Engine, EngineError, type Feeds, type LoadOptions, type RunOptions, type Session, type Tensor } from "../engine.js";
+import type { Request, Response, SessionSettings } from "./protocol.js";
+
+export interface OnnxRuntimeOptions {
+  /** Threads of onnxruntime's pool; as many as the process may use where absent. */
+  readonly threads?: number;
+  readonly executionProvider?: SessionSettings["executionProvider"];
+  /**
+   * Whether onnxruntime may copy weights into a layout of its own. Off by default: weights then stay memory-mapped, opening takes
+   * milliseconds, and pages are shared between sessions and processes; speed is the same.
+   */
+  readonly prepacking?: boolean;
+  /** Further session configuration entries, by onnxruntime's names. */
+  readonly entries?: Readonly<Record<string, string>>;
+  /** Writes a profile of every session in Chrome's trace format to files with this prefix, when the session is disposed of. */
+  readonly profile?: string;
+}
+
+type Unsent<T> = T extends Request ? Omit<T, "id"> : never;
+
+interface Pending {
+  resolve(response: Extract<Response, { ok: true }>): void;
+  reject(error: Error): void;
+}
+
+/**
+ * Starts onnxruntime-node in a worker thread of its own.
+ * @example
+ * const engine = onnxRuntime();
+ * const session = await engine.load(graph);
+ * const { y } = await session.run({ x: { dtype: "float32", shape: [2, 3], data: new Float32Array(6) } });
+ * await engine.dispose();
+ */
+export function onnxRuntime(options: OnnxRuntimeOptions = {}): Engine {
+  return new OnnxRuntimeEngine(options);
+}
+
+class OnnxRuntimeEngine implements Engine {
+  readonly description: string;
+  private readonly settings: SessionSettings;
+  private readonly worker: Worker;
+  private readonly pending = new Map<number, Pending>();
+  private nextId = 0;
+  private nextSession = 0;
+  private closed: Error | undefined;
+
+  constructor({ threads = availableParallelism(), executionProvider = "cpu", prepacking = false, entries = {}, profile }: OnnxRuntimeOptions) {
+    const { version } = createRequire(import.meta.url)("onnxruntime-node/package.json") as { version: string };
+    this.description = `onnxruntime-node ${version} (${executionProvider}, ${threads} thread${threads === 1 ? "" : "s"})`;
+    this.settings = {
+      executionProvider,
+      threads,
+      entries: { ...(prepacking ? {} : { "session.disable_prepacking": "1" }), ...entries },
+      ...(profile === undefined ? {} : { profile }),
+    };
+    this.worker = new Worker(new URL("./onnxruntime-worker.js", import.meta.url), { name: "onnxruntime" });
+    this.worker.unref();
+    this.worker.on("message", (response: Response) => this.settle(response));
+    this.worker.on("error", (error) => this.close(error));
+    this.worker.on("exit", (code) => this.close(new Error(`the onnxruntime thread ended (exit code ${code})`)));
+  }
+
+  async load(graph: Graph, { signal }: LoadOptions = {}): Promise<Session> {
+    signal?.throwIfAborted();
+    const { bytes, externalFolder } = serializeModel(graph);
+    const session = this.nextSession++;
+    const entries = {
+      ...this.settings.entries,
+      ...(externalFolder === undefined ? {} : { "session.model_external_initializers_file_folder_path": externalFolder }),
+    };
+    const settings = { ...this.settings, entries };
+    try {
+      await this.send({ kind: "load", session, model: bytes, settings }, signal, [bytes.buffer as ArrayBuffer]);
+    } catch (error) {
+      if (signal?.aborted) this.release(session).catch(() => {});
+      throw toEngineError(graph.name, error, signal);
+    }
+    return new OnnxRuntimeSession(this, session, graph);
+  }
+
+  async dispose(): Promise<void> {
+    this.close(new Error("the engine has been disposed of"));
+    await this.worker.terminate();
+  }
+
+  async release(session: number): Promise<void> {
+    if (!this.closed) await this.send({ kind: "release", session });
+  }
+
+  /** Sends a request; the worker keeps the process alive only while an answer is awaited. */
+  send(request: Unsent<Request>, signal?: AbortSignal, moved: ArrayBuffer[] = []): Promise<Extract<Response, { ok: true }>> {
+    if (this.closed) return Promise.reject(this.closed);
+    const id = this.nextId++;
+    return new Promise((resolve, reject) => {
+      const onAbort = () => reject(signal!.reason as Error);
+      signal?.addEventListener("abort", onAbort, { once: true });
+      const settled = () => {
+        signal?.removeEventListener("abort", onAbort);
+        if (this.pending.size === 0) this.worker.unref();
+      };
+      this.pending.set(id, {
+        resolve: (response) => {
+          settled();
+          resolve(response);
+        },
+        reject: (error) => {
+          settled();
+          reject(error);
+        },
+      });
+      this.worker.ref();
+      this.worker.postMessage({ ...request, id } as Request, moved);
+    });
+  }
+
+  private settle(response: Response): void {
+    const pending = this.pending.get(response.id);
+    this.pending.delete(response.id);
+    if (response.ok) pending?.resolve(response);
+    else pending?.reject(new Error(response.message));
+  }
+
+  private close(reason: Error): void {
+    this.closed ??= reason;
+    for (const pending of this.pending.values()) pending.reject(this.closed);
+    this.pending.clear();
+  }
+}
+
+class OnnxRuntimeSession implements Session {
+  readonly graphName: string;
+  private readonly inputs: ReadonlyMap<string, Value>;
+  private readonly outputNames: readonly string[];
+  private disposed = false;
+
+  constructor(
+    private readonly engine: OnnxRuntimeEngine,
+    private readonly id: number,
+    graph: Graph,
+  ) {
+    this.graphName = graph.name;
+    this.inputs = new Map(graph.inputs);
+    this.outputNames = [...graph.outputs.keys()];
+  }
+
+  async run(feeds: Feeds, { outputs = this.outputNames, reuse = {}, signal }: RunOptions = {}): Promise<Record<string, Tensor>> {
+    signal?.throwIfAborted();
+    if (this.disposed) throw new EngineError(this.graphName, "the session has been disposed of");
+    checkFeeds(this.graphName, this.inputs, feeds);
+    for (const name of [...outputs, ...Object.keys(reuse)]) {
+      if (!this.outputNames.includes(name)) {
+        throw new EngineError(this.graphName, `unknown output ${name}; outputs are ${this.outputNames.join(", ")}`);
+      }
+    }
+    const moved = [...new Set(Object.values(reuse).map(({ buffer }) => buffer as ArrayBuffer))];
+    try {
+      const response = await this.engine.send({ kind: "run", session: this.id, feeds, outputs, reuse }, signal, moved);
+      return response.outputs!;
+    } catch (error) {
+      throw toEngineError(this.graphName, error, signal);
+    }
+  }
+
+  async dispose(): Promise<void> {
+    if (this.disposed) return;
+    this.disposed = true;
+    await this.engine.release(this.id);
+  }
+}
+
+/** onnxruntime names the failing node inside its message; an abort passes through untouched. */
+function toEngineError(graph: string, error: unknown, signal: AbortSignal | undefined): unknown {
+  if (signal?.aborted && error === signal.reason) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  const node = /Name:\s*'([^']+)'|node\s*\(([^)]+)\)/i.exec(message);
+  return new EngineError(graph, message, node?.[1] ?? node?.[2]);
+}

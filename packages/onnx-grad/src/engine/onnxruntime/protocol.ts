@@ -1,0 +1,28 @@
+// The messages between the engine and the worker thread that holds onnxruntime's sessions.
+import type { Tensor } from "../engine.js";
+import type { TensorData } from "../../graph/tensor.js";
+
+export interface SessionSettings {
+  readonly executionProvider: "cpu" | "webgpu" | "cuda";
+  readonly threads: number;
+  /** Session configuration entries by their full names. */
+  readonly entries: Readonly<Record<string, string>>;
+  /** Writes a profile in Chrome's trace format with this prefix. */
+  readonly profile?: string;
+}
+
+export type Request =
+  | { readonly id: number; readonly kind: "load"; readonly session: number; readonly model: Uint8Array; readonly settings: SessionSettings }
+  | {
+      readonly id: number;
+      readonly kind: "run";
+      readonly session: number;
+      readonly feeds: Readonly<Record<string, Tensor>>;
+      readonly outputs: readonly string[];
+      readonly reuse: Readonly<Record<string, TensorData>>;
+    }
+  | { readonly id: number; readonly kind: "release"; readonly session: number };
+
+export type Response =
+  | { readonly id: number; readonly ok: true; readonly outputs?: Record<string, Tensor> }
+  | { readonly id: number; readonly ok: false; readonly message: string };

@@ -1,0 +1,115 @@
+// Elementwise operators of one operand: elementary functions and activations.
+import type { Value } from "../graph/graph.js";
+import { type AttributeSpec, define, type GradientContext, type OperatorDefinition } from "./definition.js";
+
+/** A unary float operator; `derivative` gives dy multiplied by the derivative. */
+function unary(
+  type: string,
+  derivative: ((c: GradientContext, x: Value, dy: Value) => Value) | "none",
+  attributes: Record<string, AttributeSpec> = {},
+): OperatorDefinition {
+  return define({
+    type,
+    inputs: [1, 1],
+    attributes,
+    infer: (c) => [{ dtype: c.requireFloat(), shape: c.input(0).shape }],
+    gradient: derivative === "none" ? "none" : (c) => [derivative(c, c.input(0), c.outputGradient())],
+  });
+}
+
+const alpha = (value: number): Record<string, AttributeSpec> => ({ alpha: { kind: "float", default: value } });
+
+/** dy where `condition`, else `other`. */
+const choose = (c: GradientContext, condition: Value, yes: Value, no: Value) => c.op.Where(condition, yes, no);
+
+const zero = (c: GradientContext, like: Value) => c.op.scalar(0, like.dtype);
+
+export const activation: readonly OperatorDefinition[] = [
+  define({
+    type: "Identity",
+    inputs: [1, 1],
+    infer: (c) => [{ dtype: c.input(0).dtype, shape: c.input(0).shape, content: c.input(0).content }],
+    gradient: (c) => [c.outputGradient()],
+  }),
+  define({
+    type: "Neg",
+    inputs: [1, 1],
+    infer: (c) => [{ dtype: c.input(0).dtype, shape: c.input(0).shape }],
+    gradient: (c) => [c.op.Neg(c.outputGradient())],
+  }),
+  define({
+    type: "Abs",
+    inputs: [1, 1],
+    infer: (c) => [{ dtype: c.input(0).dtype, shape: c.input(0).shape }],
+    gradient: (c) => [c.op.Mul(c.outputGradient(), c.op.Sign(c.input(0)))],
+  }),
+  define({
+    type: "Sign",
+    inputs: [1, 1],
+    infer: (c) => [{ dtype: c.input(0).dtype, shape: c.input(0).shape }],
+    gradient: "none",
+  }),
+  unary("Floor", "none"),
+  unary("Ceil", "none"),
+  unary("Round", "none"),
+  unary("Exp", (c, _, dy) => c.op.Mul(dy, c.output())),
+  unary("Log", (c, x, dy) => c.op.Div(dy, x)),
+  unary("Sqrt", (c, _, dy) => c.op.Div(c.op.Mul(dy, 0.5), c.output())),
+  unary("Reciprocal", (c, _, dy) => c.op.Neg(c.op.Mul(dy, c.op.Mul(c.output(), c.output())))),
+  unary("Sin", (c, x, dy) => c.op.Mul(dy, c.op.Cos(x))),
+  unary("Cos", (c, x, dy) => c.op.Neg(c.op.Mul(dy, c.op.Sin(x)))),
+  unary("Tanh", (c, _, dy) => c.op.Sub(dy, c.op.Mul(dy, c.op.Mul(c.output(), c.output())))),
+  unary("Sigmoid", (c, _, dy) => {
+    const scaled = c.op.Mul(dy, c.output());
+    return c.op.Sub(scaled, c.op.Mul(scaled, c.output()));
+  }),
+  unary("Relu", (c, x, dy) => choose(c, c.op.Greater(x, 0), dy, zero(c, dy))),
+  unary(
+    "LeakyRelu",
+    (c, x, dy) => choose(c, c.op.Greater(x, 0), dy, c.op.Mul(dy, c.float("alpha"))),
+    alpha(0.01),
+  ),
+  // y = α(eˣ − 1) below zero, so that y' = y + α there.
+  unary(
+    "Elu",
+    (c, x, dy) => choose(c, c.op.Greater(x, 0), dy, c.op.Mul(dy, c.op.Add(c.output(), c.float("alpha")))),
+    alpha(1),
+  ),
+  unary("Softplus", (c, x, dy) => c.op.Mul(dy, c.op.Sigmoid(x))),
+  // d erf(x)/dx = 2/√π · exp(−x²)
+  unary("Erf", (c, x, dy) => c.op.Mul(dy, c.op.Mul(c.op.Exp(c.op.Neg(c.op.Mul(x, x))), 2 / Math.sqrt(Math.PI)))),
+  unary("Gelu", geluGradient, { approximate: { kind: "string", default: "none" } }),
+  define({
+    type: "Clip",
+    inputs: [1, 3],
+    infer: (c) => [{ dtype: c.sameDType(), shape: c.input(0).shape }],
+    gradient: (c) => {
+      const { op } = c;
+      const [x, low, high] = c.inputs as readonly [Value, Value | undefined, Value | undefined];
+      let gradient = c.outputGradient();
+      if (low) gradient = op.Where(op.Less(x, low), op.scalar(0, x.dtype), gradient);
+      if (high) gradient = op.Where(op.Greater(x, high), op.scalar(0, x.dtype), gradient);
+      return [gradient];
+    },
+  }),
+];
+
+/**
+ * GELU (Hendrycks & Gimpel 2016; ONNX Gelu-20). Exact: Φ(x) + x·φ(x). Tanh form: with u = √(2/π)(x + 0.044715x³) and s = σ(2u), y = x·s,
+ * so y' = s + (y − y·s)·2u', which needs one transcendental function.
+ */
+function geluGradient(c: GradientContext, x: Value, dy: Value): Value {
+  const { op } = c;
+  if (c.text("approximate") === "none") {
+    const cdf = op.Mul(op.Add(op.Erf(op.Mul(x, Math.SQRT1_2)), 1), 0.5);
+    const pdf = op.Mul(op.Exp(op.Mul(op.Mul(x, x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+    return op.Mul(dy, op.Add(cdf, op.Mul(x, pdf)));
+  }
+  const a = 2 * Math.sqrt(2 / Math.PI);
+  const b = a * 0.044715;
+  const square = op.Mul(x, x);
+  const s = op.Sigmoid(op.Mul(x, op.Add(op.Mul(square, b), a)));
+  const slope = op.Add(op.Mul(square, 3 * b), a);
+  const y = c.output();
+  return op.Mul(dy, op.Add(s, op.Mul(op.Sub(y, op.Mul(y, s)), slope)));
+}

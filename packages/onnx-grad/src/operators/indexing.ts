@@ -1,0 +1,171 @@
+// Operators that pick elements by index or write to them, and those that make tensors out of shapes and indices.
+import { type Dim, type Shape } from "../graph/dim.js";
+import { define, type OperatorContext, type OperatorDefinition } from "./definition.js";
+
+const reductions = ["none", "add"];
+
+function requireReduction(c: OperatorContext): void {
+  const reduction = c.text("reduction");
+  if (!reductions.includes(reduction)) throw new RangeError(`reduction ${reduction} is not supported; one of ${reductions.join(", ")} is`);
+}
+
+/** Shape checks shared by GatherElements and ScatterElements: same rank, indices no larger than data off the axis. */
+function requireAligned(c: OperatorContext): number {
+  const [data, indices] = [c.input(0), c.input(1)];
+  c.requireInteger(1, "indices");
+  if (data.rank !== indices.rank || data.rank === 0) throw new RangeError("data and indices must have the same rank, at least 1");
+  const axis = c.axis("axis", data.rank);
+  indices.shape.forEach((dim, i) => {
+    const limit = data.shape[i]!;
+    if (i !== axis && typeof dim === "number" && typeof limit === "number" && dim > limit) {
+      throw new RangeError(`indices have size ${dim} along axis ${i}, data only ${limit}`);
+    }
+  });
+  return axis;
+}
+
+function scatterNDShape(c: OperatorContext): Shape {
+  const [data, indices, updates] = [c.input(0), c.input(1), c.input(2)];
+  const depth = indices.dim(-1);
+  if (indices.dtype !== "int64") throw new RangeError(`indices must be int64, not ${indices.dtype}`);
+  if (typeof depth !== "number" || depth > data.rank) throw new RangeError(`index depth ${depth} for data of rank ${data.rank}`);
+  const expected = [...indices.shape.slice(0, -1), ...data.shape.slice(depth)];
+  if (expected.length !== updates.rank || expected.some((dim, i) => dim !== updates.shape[i])) {
+    throw new RangeError(`updates must have shape [${expected.join(", ")}]`);
+  }
+  return data.shape;
+}
+
+export const indexing: readonly OperatorDefinition[] = [
+  define({
+    type: "Gather",
+    inputs: [2, 2],
+    attributes: { axis: { kind: "int", default: 0 } },
+    infer: (c) => {
+      const [data, indices] = [c.input(0), c.input(1)];
+      c.requireInteger(1, "indices");
+      const axis = c.axis("axis", data.rank);
+      const picked = indices.content;
+      const content =
+        data.content && picked?.every((i): i is number => typeof i === "number")
+          ? picked.map((i) => data.content!.at(i)!)
+          : undefined;
+      return [{ dtype: data.dtype, shape: [...data.shape.slice(0, axis), ...indices.shape, ...data.shape.slice(axis + 1)], content }];
+    },
+    // Rows picked several times accumulate. ScatterElements adds serially, so the sum has one order on every run.
+    gradient: (c) => {
+      const { op } = c;
+      const data = c.input(0);
+      const indices = c.input(1);
+      const axis = c.axis("axis", data.rank);
+      const before = data.shape.slice(0, axis);
+      const after = data.shape.slice(axis + 1);
+      const flat = op.Reshape(indices, [-1]);
+      const rows = op.Reshape(c.outputGradient(), [...before, flat.dim(0), ...after]);
+      const index = op.Reshape(flat, [...before.map(() => 1), -1, ...after.map(() => 1)]);
+      return [op.ScatterElements(op.zerosLike(data), op.expandLike(index, rows), rows, { axis, reduction: "add" })];
+    },
+  }),
+  define({
+    type: "GatherElements",
+    inputs: [2, 2],
+    attributes: { axis: { kind: "int", default: 0 } },
+    infer: (c) => {
+      requireAligned(c);
+      return [{ dtype: c.input(0).dtype, shape: c.input(1).shape }];
+    },
+    gradient: (c) => [
+      c.op.ScatterElements(c.op.zerosLike(c.input(0)), c.input(1), c.outputGradient(), { axis: c.int("axis"), reduction: "add" }),
+    ],
+  }),
+  define({
+    type: "GatherND",
+    inputs: [2, 2],
+    attributes: { batch_dims: { kind: "int", default: 0 } },
+    infer: (c) => {
+      const [data, indices] = [c.input(0), c.input(1)];
+      if (indices.dtype !== "int64") throw new RangeError(`indices must be int64, not ${indices.dtype}`);
+      if (c.int("batch_dims") !== 0) throw new RangeError("batch_dims other than 0 are not supported");
+      const depth = indices.dim(-1);
+      if (typeof depth !== "number" || depth > data.rank) throw new RangeError(`index depth ${depth} for data of rank ${data.rank}`);
+      return [{ dtype: data.dtype, shape: [...indices.shape.slice(0, -1), ...data.shape.slice(depth)] }];
+    },
+    gradient: (c) => [c.op.ScatterND(c.op.zerosLike(c.input(0)), c.input(1), c.outputGradient(), { reduction: "add" })],
+  }),
+  define({
+    type: "ScatterElements",
+    inputs: [3, 3],
+    attributes: { axis: { kind: "int", default: 0 }, reduction: { kind: "string", default: "none" } },
+    infer: (c) => {
+      requireAligned(c);
+      requireReduction(c);
+      const [data, indices, updates] = [c.input(0), c.input(1), c.input(2)];
+      if (indices.shape.some((dim, i) => dim !== updates.shape[i])) throw new RangeError("indices and updates differ in shape");
+      c.sameDType(0, 2);
+      return [{ dtype: data.dtype, shape: data.shape }];
+    },
+    gradient: (c) => {
+      const { op } = c;
+      const dy = c.outputGradient();
+      const axis = c.int("axis");
+      const kept =
+        c.text("reduction") === "add" ? dy : op.ScatterElements(dy, c.input(1), op.zerosLike(c.input(2)), { axis });
+      return [kept, undefined, c.needs(2) ? op.GatherElements(dy, c.input(1), { axis }) : undefined];
+    },
+  }),
+  define({
+    type: "ScatterND",
+    inputs: [3, 3],
+    attributes: { reduction: { kind: "string", default: "none" } },
+    infer: (c) => {
+      requireReduction(c);
+      c.sameDType(0, 2);
+      return [{ dtype: c.input(0).dtype, shape: scatterNDShape(c) }];
+    },
+    gradient: (c) => {
+      const { op } = c;
+      const dy = c.outputGradient();
+      const kept = c.text("reduction") === "add" ? dy : op.ScatterND(dy, c.input(1), op.zerosLike(c.input(2)));
+      return [kept, undefined, c.needs(2) ? op.GatherND(dy, c.input(1)) : undefined];
+    },
+  }),
+  define({
+    type: "OneHot",
+    inputs: [3, 3],
+    attributes: { axis: { kind: "int", default: -1 } },
+    infer: (c) => {
+      const [depth] = c.constantInts(1, "depth") ?? [];
+      const { shape, rank } = c.input(0);
+      const axis = c.axis("axis", rank + 1);
+      return [{ dtype: c.input(2).dtype, shape: shape.toSpliced(axis, 0, depth!) }];
+    },
+    gradient: "none",
+  }),
+  define({
+    type: "Shape",
+    inputs: [1, 1],
+    attributes: { start: { kind: "int", default: 0 }, end: { kind: "int" } },
+    infer: (c) => {
+      const content = c.input(0).shape.slice(c.int("start"), c.attributes.end as number | undefined);
+      return [{ dtype: "int64", shape: [content.length], content }];
+    },
+    gradient: "none",
+  }),
+  define({
+    type: "Range",
+    inputs: [3, 3],
+    infer: (c) => {
+      const dtype = c.sameDType();
+      const [start, limit, delta] = [0, 1, 2].map((i) => c.input(i).content?.[0]);
+      let length: Dim | undefined;
+      if (typeof start === "number" && typeof limit === "number" && typeof delta === "number") {
+        length = Math.max(0, Math.ceil((limit - start) / delta));
+      } else if (start === 0 && delta === 1) {
+        length = limit;
+      }
+      if (length === undefined) throw new RangeError("start, limit and delta must be known, or be 0, a known dimension and 1");
+      return [{ dtype, shape: [length] }];
+    },
+    gradient: "none",
+  }),
+];

@@ -1,0 +1,243 @@
+// The operators as typed methods, under the standard's own names and with its order of inputs; the same node-adding path lies beneath all.
+import { divideDims, type Dim, elementCount, multiplyDims } from "../graph/dim.js";
+import type { Graph, Value } from "../graph/graph.js";
+import type { DType } from "../graph/tensor.js";
+import { dataTypeNumbers } from "./conversion.js";
+import type { AttributeValue } from "./definition.js";
+
+/** A tensor, or a number that becomes a scalar constant of the other operand's element type. */
+export type Operand = Value | number;
+
+/** An int64 vector: a value of the graph, or known dimensions. */
+export type Dims = Value | readonly Dim[];
+
+type Given = Record<string, AttributeValue | undefined>;
+type Flag = 0 | 1;
+
+interface Reduction {
+  readonly keepdims?: Flag;
+  readonly noop_with_empty_axes?: Flag;
+}
+interface Product {
+  readonly alpha?: number;
+  readonly transA?: number;
+  readonly transB?: number;
+}
+interface Loss {
+  readonly reduction?: "none" | "sum" | "mean";
+  readonly ignore_index?: number;
+}
+interface Scatter {
+  readonly axis?: number;
+  readonly reduction?: "none" | "add";
+}
+
+/**
+ * ONNX operators as methods. Semantics, attribute names and defaults are the standard's (opset 23); operators of onnxruntime's own
+ * (`FusedMatMul`) are the exception and are rewritten by {@link toPortable}. Every method throws {@link GraphError} where the inputs do
+ * not fit. Lower-case methods are short-hands that add standard operators.
+ */
+export class Operators {
+  constructor(private readonly graph: Graph) {}
+
+  // Arithmetic with broadcasting
+  Add = (a: Operand, b: Operand) => this.pair("Add", a, b);
+  Sub = (a: Operand, b: Operand) => this.pair("Sub", a, b);
+  Mul = (a: Operand, b: Operand) => this.pair("Mul", a, b);
+  Div = (a: Operand, b: Operand) => this.pair("Div", a, b);
+  Pow = (a: Operand, b: Operand) => this.pair("Pow", a, b);
+  Min = (...operands: Value[]) => this.one("Min", operands);
+  Max = (...operands: Value[]) => this.one("Max", operands);
+  Sum = (...operands: Value[]) => this.one("Sum", operands);
+  Mean = (...operands: Value[]) => this.one("Mean", operands);
+
+  // Comparisons, logic, choice
+  Equal = (a: Operand, b: Operand) => this.pair("Equal", a, b);
+  Less = (a: Operand, b: Operand) => this.pair("Less", a, b);
+  LessOrEqual = (a: Operand, b: Operand) => this.pair("LessOrEqual", a, b);
+  Greater = (a: Operand, b: Operand) => this.pair("Greater", a, b);
+  GreaterOrEqual = (a: Operand, b: Operand) => this.pair("GreaterOrEqual", a, b);
+  And = (a: Value, b: Value) => this.one("And", [a, b]);
+  Or = (a: Value, b: Value) => this.one("Or", [a, b]);
+  Xor = (a: Value, b: Value) => this.one("Xor", [a, b]);
+  Not = (x: Value) => this.one("Not", [x]);
+  IsNaN = (x: Value) => this.one("IsNaN", [x]);
+  IsInf = (x: Value) => this.one("IsInf", [x]);
+  Where = (condition: Value, yes: Value, no: Value) => this.one("Where", [condition, yes, no]);
+
+  // Elementary functions and activations
+  Identity = (x: Value) => this.one("Identity", [x]);
+  Neg = (x: Value) => this.one("Neg", [x]);
+  Abs = (x: Value) => this.one("Abs", [x]);
+  Sign = (x: Value) => this.one("Sign", [x]);
+  Floor = (x: Value) => this.one("Floor", [x]);
+  Ceil = (x: Value) => this.one("Ceil", [x]);
+  Round = (x: Value) => this.one("Round", [x]);
+  Exp = (x: Value) => this.one("Exp", [x]);
+  Log = (x: Value) => this.one("Log", [x]);
+  Sqrt = (x: Value) => this.one("Sqrt", [x]);
+  Reciprocal = (x: Value) => this.one("Reciprocal", [x]);
+  Sin = (x: Value) => this.one("Sin", [x]);
+  Cos = (x: Value) => this.one("Cos", [x]);
+  Tanh = (x: Value) => this.one("Tanh", [x]);
+  Sigmoid = (x: Value) => this.one("Sigmoid", [x]);
+  Relu = (x: Value) => this.one("Relu", [x]);
+  LeakyRelu = (x: Value, attributes: { alpha?: number } = {}) => this.one("LeakyRelu", [x], { ...attributes });
+  Elu = (x: Value, attributes: { alpha?: number } = {}) => this.one("Elu", [x], { ...attributes });
+  Softplus = (x: Value) => this.one("Softplus", [x]);
+  Erf = (x: Value) => this.one("Erf", [x]);
+  Gelu = (x: Value, attributes: { approximate?: "none" | "tanh" } = {}) => this.one("Gelu", [x], { ...attributes });
+  /** Bounds are scalars; `undefined` leaves a side open. */
+  Clip = (x: Value, min?: Operand, max?: Operand) => {
+    const bound = (b: Operand | undefined) => (typeof b === "number" ? this.scalar(b, x.dtype) : b);
+    return this.one("Clip", [x, bound(min), bound(max)]);
+  };
+  Cast = (x: Value, to: DType) => (x.dtype === to ? x : this.one("Cast", [x], { to: dataTypeNumbers[to] }));
+
+  // Reductions; `axes` undefined means all axes
+  ReduceSum = (x: Value, axes?: readonly number[], attributes: Reduction = {}) => this.reduce("ReduceSum", x, axes, attributes);
+  ReduceMean = (x: Value, axes?: readonly number[], attributes: Reduction = {}) => this.reduce("ReduceMean", x, axes, attributes);
+  ReduceMax = (x: Value, axes?: readonly number[], attributes: Reduction = {}) => this.reduce("ReduceMax", x, axes, attributes);
+  ReduceMin = (x: Value, axes?: readonly number[], attributes: Reduction = {}) => this.reduce("ReduceMin", x, axes, attributes);
+  ReduceProd = (x: Value, axes?: readonly number[], attributes: Reduction = {}) => this.reduce("ReduceProd", x, axes, attributes);
+  ReduceL1 = (x: Value, axes?: readonly number[], attributes: Reduction = {}) => this.reduce("ReduceL1", x, axes, attributes);
+  ReduceL2 = (x: Value, axes?: readonly number[], attributes: Reduction = {}) => this.reduce("ReduceL2", x, axes, attributes);
+  ReduceSumSquare = (x: Value, axes?: readonly number[], attributes: Reduction = {}) =>
+    this.reduce("ReduceSumSquare", x, axes, attributes);
+  ReduceLogSumExp = (x: Value, axes?: readonly number[], attributes: Reduction = {}) =>
+    this.reduce("ReduceLogSumExp", x, axes, attributes);
+  ArgMax = (x: Value, attributes: { axis?: number; keepdims?: Flag; select_last_index?: Flag } = {}) =>
+    this.one("ArgMax", [x], { ...attributes });
+  ArgMin = (x: Value, attributes: { axis?: number; keepdims?: Flag; select_last_index?: Flag } = {}) =>
+    this.one("ArgMin", [x], { ...attributes });
+  CumSum = (x: Value, axis: Value | number, attributes: { exclusive?: number; reverse?: number } = {}) =>
+    this.one("CumSum", [x, typeof axis === "number" ? this.scalar(axis, "int64") : axis], { ...attributes });
+  /** [values, indices]. */
+  TopK = (x: Value, k: number, attributes: { axis?: number; largest?: Flag; sorted?: Flag } = {}) =>
+    this.many("TopK", [x, this.ints([k])], 2, { ...attributes }) as [Value, Value];
+
+  // Matrix products
+  MatMul = (a: Value, b: Value) => this.one("MatMul", [a, b]);
+  Gemm = (a: Value, b: Value, c?: Value, attributes: Product & { beta?: number } = {}) => this.one("Gemm", [a, b, c], { ...attributes });
+  /** onnxruntime's: alpha · op(A) · op(B) without materialising the transposes. */
+  FusedMatMul = (a: Value, b: Value, attributes: Product = {}) => this.one("FusedMatMul", [a, b], { ...attributes });
+
+  // Layout
+  Reshape = (x: Value, shape: Dims, attributes: { allowzero?: Flag } = {}) =>
+    this.one("Reshape", [x, isValue(shape) ? shape : this.reshapeTarget(x, shape)], { ...attributes });
+  Flatten = (x: Value, attributes: { axis?: number } = {}) => this.one("Flatten", [x], { ...attributes });
+  Squeeze = (x: Value, axes?: readonly number[]) => this.one("Squeeze", axes ? [x, this.ints(axes)] : [x]);
+  Unsqueeze = (x: Value, axes: readonly number[]) => this.one("Unsqueeze", [x, this.ints(axes)]);
+  Transpose = (x: Value, attributes: { perm?: readonly number[] } = {}) => this.one("Transpose", [x], { ...attributes });
+  Expand = (x: Value, shape: Dims) => this.one("Expand", [x, this.dims(shape)]);
+  Concat = (parts: readonly Value[], attributes: { axis: number }) => this.one("Concat", parts, { ...attributes });
+  Split = (x: Value, sizes: readonly number[], attributes: { axis?: number } = {}) =>
+    this.many("Split", [x, this.ints(sizes)], sizes.length, { ...attributes });
+  Slice = (x: Value, starts: Dims, ends: Dims, axes?: readonly number[], steps?: readonly number[]) =>
+    this.one("Slice", [x, this.dims(starts), this.dims(ends), axes && this.ints(axes), steps && this.ints(steps)]);
+  Pad = (x: Value, pads: Dims, value?: Operand, axes?: readonly number[]) =>
+    this.one("Pad", [x, this.dims(pads), typeof value === "number" ? this.scalar(value, x.dtype) : value, axes && this.ints(axes)]);
+  Tile = (x: Value, repeats: readonly number[]) => this.one("Tile", [x, this.ints(repeats)]);
+  Trilu = (x: Value, k?: Value | number, attributes: { upper?: number } = {}) =>
+    this.one("Trilu", [x, typeof k === "number" ? this.scalar(k, "int64") : k], { ...attributes });
+
+  // Indexing and construction
+  Gather = (data: Value, indices: Value, attributes: { axis?: number } = {}) => this.one("Gather", [data, indices], { ...attributes });
+  GatherElements = (data: Value, indices: Value, attributes: { axis?: number } = {}) =>
+    this.one("GatherElements", [data, indices], { ...attributes });
+  GatherND = (data: Value, indices: Value) => this.one("GatherND", [data, indices]);
+  ScatterElements = (data: Value, indices: Value, updates: Value, attributes: Scatter = {}) =>
+    this.one("ScatterElements", [data, indices, updates], { ...attributes });
+  ScatterND = (data: Value, indices: Value, updates: Value, attributes: { reduction?: "none" | "add" } = {}) =>
+    this.one("ScatterND", [data, indices, updates], { ...attributes });
+  /** `values` is [off, on]. */
+  OneHot = (indices: Value, depth: number, values: Value, attributes: { axis?: number } = {}) =>
+    this.one("OneHot", [indices, this.ints([depth]), values], { ...attributes });
+  Shape = (x: Value, attributes: { start?: number; end?: number } = {}) => this.one("Shape", [x], { ...attributes });
+  Range = (start: Value, limit: Value, delta: Value) => this.one("Range", [start, limit, delta]);
+
+  // Normalisation, losses, randomness
+  Softmax = (x: Value, attributes: { axis?: number } = {}) => this.one("Softmax", [x], { ...attributes });
+  LogSoftmax = (x: Value, attributes: { axis?: number } = {}) => this.one("LogSoftmax", [x], { ...attributes });
+  LayerNormalization = (x: Value, scale: Value, bias?: Value, attributes: { axis?: number; epsilon?: number } = {}) =>
+    this.one("LayerNormalization", [x, scale, bias], { ...attributes });
+  RMSNormalization = (x: Value, scale: Value, attributes: { axis?: number; epsilon?: number } = {}) =>
+    this.one("RMSNormalization", [x, scale], { ...attributes });
+  NegativeLogLikelihoodLoss = (logProbabilities: Value, labels: Value, weights?: Value, attributes: Loss = {}) =>
+    this.one("NegativeLogLikelihoodLoss", [logProbabilities, labels, weights], { ...attributes });
+  /** [loss, log-probabilities]. */
+  SoftmaxCrossEntropyLoss = (logits: Value, labels: Value, weights?: Value, attributes: Loss = {}) =>
+    this.many("SoftmaxCrossEntropyLoss", [logits, labels, weights], 2, { ...attributes }) as [Value, Value];
+  /** [output, mask]; without `training` (a bool scalar) it is the identity, as the standard has it. */
+  Dropout = (x: Value, ratio?: Operand, training?: Value, attributes: { seed?: number } = {}) =>
+    this.many("Dropout", [x, typeof ratio === "number" ? this.scalar(ratio, x.dtype) : ratio, training], 2, {
+      ...attributes,
+    }) as [Value, Value];
+
+  // Short-hands
+  scalar = (number: number, dtype: DType = "float32") => this.graph.constant(number, { dtype });
+  /** A constant int64 vector. */
+  ints = (numbers: readonly number[]) => this.graph.constant(numbers, { dtype: "int64" });
+  zerosLike = (x: Value) => this.expandLike(this.scalar(0, x.dtype), x);
+  onesLike = (x: Value) => this.expandLike(this.scalar(1, x.dtype), x);
+  /** `x` broadcast to the shape of `like`. */
+  expandLike = (x: Value, like: Value) =>
+    x.rank === like.rank && x.shape.every((dim, i) => dim === like.shape[i]) ? x : this.Expand(x, like.shape);
+  reshapeLike = (x: Value, like: Value) => this.Reshape(x, like.shape);
+  /** The last two axes exchanged. */
+  swapLast = (x: Value) => {
+    const axes = x.shape.map((_, i) => i);
+    return this.Transpose(x, { perm: [...axes.slice(0, -2), x.rank - 1, x.rank - 2] });
+  };
+
+  /**
+   * An int64 vector of dimensions. Symbols are read at run time from the graph inputs that carry them.
+   * @throws GraphError where a symbol is the dimension of no input.
+   */
+  dims(dims: Dims): Value {
+    if (isValue(dims)) return dims;
+    if (dims.every((dim): dim is number => typeof dim === "number")) return this.ints(dims);
+    const parts = dims.map((dim) => (typeof dim === "number" ? this.ints([dim]) : this.graph.dimension(dim)));
+    return parts.length === 1 ? parts[0]! : this.Concat(parts, { axis: 0 });
+  }
+
+  /** The target of a reshape with as little run-time arithmetic as possible: 0 copies a dimension, one -1 is worked out by Reshape. */
+  private reshapeTarget(x: Value, shape: readonly Dim[]): Value {
+    const encoded = shape.map((dim, i) => (typeof dim === "string" && dim === x.shape[i] ? 0 : dim));
+    const symbolic = encoded.filter((dim) => typeof dim === "string");
+    const rest = shape.filter((dim) => dim !== symbolic[0]);
+    const solvable = symbolic.length === 1 && !shape.includes(-1) && !shape.includes(0);
+    if (solvable && divideDims(elementCount(x.shape), rest.reduce<Dim>(multiplyDims, 1)) === symbolic[0]) {
+      return this.ints(encoded.map((dim) => (typeof dim === "string" ? -1 : dim)));
+    }
+    // 0 copies, unless a dimension of the target really is 0
+    return this.dims(shape.includes(0) ? shape : encoded);
+  }
+
+  private pair(type: string, a: Operand, b: Operand): Value {
+    const like = isValue(a) ? a : isValue(b) ? b : undefined;
+    const value = (operand: Operand) => (isValue(operand) ? operand : this.scalar(operand, like?.dtype));
+    return this.one(type, [value(a), value(b)]);
+  }
+
+  private reduce(type: string, x: Value, axes: readonly number[] | undefined, attributes: Reduction): Value {
+    return this.one(type, axes ? [x, this.ints(axes)] : [x], { ...attributes });
+  }
+
+  private one(type: string, inputs: readonly (Value | undefined)[], attributes?: Given): Value {
+    return this.graph.node(type, trimmed(inputs), attributes).output(0);
+  }
+
+  private many(type: string, inputs: readonly (Value | undefined)[], count: number, attributes?: Given): Value[] {
+    const node = this.graph.node(type, trimmed(inputs), attributes);
+    return Array.from({ length: count }, (_, i) => node.output(i));
+  }
+}
+
+const isValue = (x: Dims | Operand): x is Value => typeof x === "object" && "graph" in x;
+
+/** Absent optional inputs at the end are left out. */
+function trimmed(inputs: readonly (Value | undefined)[]): readonly (Value | undefined)[] {
+  const last = inputs.findLastIndex((value) => value !== undefined);
+  return inputs.slice(0, last + 1);
+}

@@ -1,0 +1,26 @@
+// The one table of operators: name → arity, attributes, shape inference, gradient rule.
+import { activation } from "./activation.js";
+import { arithmetic } from "./arithmetic.js";
+import { conversion } from "./conversion.js";
+import type { OperatorDefinition } from "./definition.js";
+import { indexing } from "./indexing.js";
+import { layout } from "./layout.js";
+import { logic } from "./logic.js";
+import { loss } from "./loss.js";
+import { matrix } from "./matrix.js";
+import { normalization } from "./normalization.js";
+import { random } from "./random.js";
+import { reductions } from "./reduction.js";
+
+const table = new Map<string, OperatorDefinition>(
+  [arithmetic, logic, activation, conversion, reductions, matrix, layout, indexing, normalization, loss, random]
+    .flat()
+    .map((definition) => [definition.type, definition]),
+);
+
+export const findOperator = (type: string): OperatorDefinition | undefined => table.get(type);
+
+/** Names of all operators, and of those that a gradient can pass through. */
+export const operatorNames = (): string[] => [...table.keys()];
+export const differentiableOperatorNames = (): string[] =>
+  [...table.values()].filter(({ gradient }) => typeof gradient === "function").map(({ type }) => type);
