@@ -1,1 +1,15 @@
-export {};
+// The public face of the package: names only.
+export type { AddedTokenJson, BaseTokenizer, TokenizerConfigJson, TokenizerJson } from "./base-tokenizer.js";
+export { type Batch, type PadOptions, padSequences } from "./batch.js";
+export { type ByteLevelBpeOptions, byteLevelBpe } from "./byte-level-bpe.js";
+export type { AddedTokenPolicy, EncodeTextOptions } from "./data-encoder.js";
+export { type DecodeOptions, ExtendedTokenizer, type ExtendedTokenizerOptions } from "./extended-tokenizer.js";
+export { EXTENSION_FILE, type ExtensionJson } from "./extension-json.js";
+export {
+  type HuggingFaceExportOptions,
+  huggingFaceTokenizerConfig,
+  huggingFaceTokenizerJson,
+  huggingFaceTokenizerJsonChunks,
+} from "./huggingface-export.js";
+export type { IdSpaceSizes, TokenKind } from "./id-space.js";
+export { formatPrompt, type ItemSlot, type PromptPart, parsePrompt, type UserSlot } from "./notation.js";
