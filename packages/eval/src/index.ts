@@ -1,1 +1,25 @@
-export {};
+// Ranking metrics, the full-ranking protocol and significance tests: the whole public interface of the package.
+export { compareRuns, confidenceIntervals, type MetricComparison } from "./compare.js";
+export { EvaluationError } from "./error.js";
+export {
+  type EvaluationBatch,
+  type RankingBatch,
+  RankingEvaluator,
+  type RankingEvaluatorOptions,
+  type ScoreBatch,
+} from "./evaluator.js";
+export { type ItemLists, itemLists, sliceItemLists } from "./item-lists.js";
+export type { TrainingPopularity } from "./metrics/beyond-accuracy.js";
+export { type CutMetric, type MetricName, PAPER_METRICS, type RankMetric } from "./metrics/names.js";
+export { type TopK, type TopKOptions, topK } from "./ranking/top-k.js";
+export {
+  type EvaluationJson,
+  type EvaluationResult,
+  formatResult,
+  fromJson,
+  type JsonOptions,
+  toJson,
+} from "./result.js";
+export { type BootstrapOptions, bootstrapInterval, bootstrapIntervals, type Interval } from "./statistics/bootstrap.js";
+export { pairedTTest, type TTestResult } from "./statistics/paired-t-test.js";
+export { type WilcoxonMethod, type WilcoxonResult, wilcoxonSignedRank } from "./statistics/wilcoxon.js";
