@@ -1,1 +1,26 @@
-export {};
+// The package's public API.
+// Checkpoints: from a hub id or a directory to checked weights as F32 in files.
+export { Checkpoint, openCheckpoint } from "./checkpoint/checkpoint.js";
+export { type BackboneConfig, parseConfig } from "./checkpoint/config.js";
+export type { CommonConfig } from "./checkpoint/config-common.js";
+export type { Gpt2Config } from "./checkpoint/config-gpt2.js";
+export type { LlamaConfig, RopeScaling } from "./checkpoint/config-llama.js";
+export { CheckpointError } from "./checkpoint/errors.js";
+export {
+  type Derivation,
+  externalDataFolder,
+  type Float32Options,
+  type Float32Progress,
+  type Float32Weights,
+  openFloat32Weights,
+} from "./checkpoint/float32-cache.js";
+export { type HubProgress, type ResolvedModel, type ResolveOptions, resolveModel } from "./checkpoint/hub.js";
+export type { JsonObject } from "./checkpoint/json.js";
+export {
+  readSafetensorsHeader,
+  type SafetensorsDtype,
+  type SafetensorsHeader,
+  type TensorLocation,
+} from "./checkpoint/safetensors.js";
+export { type TensorArray, type TensorData, writeSafetensors } from "./checkpoint/safetensors-writer.js";
+export { type ClaimedWeights, claimWeights, type ExpectedWeight } from "./checkpoint/weights.js";

@@ -1,0 +1,155 @@
+// What the config.json of every architecture has in common: token ids, the refusal of features by name, keys without effect.
+// A feature that would change the model's output is either represented in the typed config or refused; never ignored.
+import { z } from "zod";
+import { CheckpointError } from "./errors.js";
+import type { JsonObject } from "./json.js";
+
+/** What every backbone's config says, under one name each. Sizes are counts of elements. */
+export interface CommonConfig<M extends string> {
+  readonly modelType: M;
+  /** K: the width of embeddings and hidden states. */
+  readonly hiddenSize: number;
+  readonly layers: number;
+  readonly heads: number;
+  /** Width of one head; `heads` · `headSize` is usually, but not always, K. */
+  readonly headSize: number;
+  /** Width of the inner layer of the MLP. */
+  readonly intermediateSize: number;
+  /** N: rows of the vocabulary matrix (a tokenizer may use fewer). */
+  readonly vocabularySize: number;
+  /** The longest sequence that the model is to be used with. */
+  readonly maxPositions: number;
+  readonly normEpsilon: number;
+  /** Whether the output head is the vocabulary matrix. */
+  readonly tieWordEmbeddings: boolean;
+  readonly bosTokenId: number | null;
+  /** Generation ends at any of these; `generation_config.json` has precedence, as in transformers. */
+  readonly eosTokenIds: readonly number[];
+  readonly padTokenId: number | null;
+  /** Keys of the file that are neither used nor known to be without effect: worth a warning. */
+  readonly unrecognisedKeys: readonly string[];
+}
+
+/** What a parser of one architecture's config gets besides the JSON. */
+export interface ConfigContext {
+  /** For messages. */
+  readonly file: string;
+  readonly generationConfig: JsonObject | undefined;
+  /** The caller's own limit on the sequence length. */
+  readonly maxPositions: number | undefined;
+}
+
+export const count = z
+  .number()
+  .int()
+  .positive()
+  .max(2 ** 31 - 1);
+export const probability = z.number().min(0).lt(1);
+/** A small positive number inside a square root. */
+export const epsilon = z.number().positive().lt(1);
+const tokenId = z.number().int().nullish();
+const tokenIds = z.union([z.number().int(), z.array(z.number().int())]).nullish();
+
+/** Fields of transformers' base class that each architecture's schema takes in. */
+export const commonFields = {
+  bos_token_id: tokenId,
+  eos_token_id: tokenIds,
+  pad_token_id: tokenId,
+  quantization_config: z.unknown(),
+  is_encoder_decoder: z.boolean().nullish(),
+  add_cross_attention: z.boolean().nullish(),
+  pruned_heads: z.record(z.string(), z.unknown()).nullish(),
+  adapters: z.unknown(),
+} as const;
+
+/** Keys that say how a model was made, stored, or is to be sampled from; none changes logits. */
+const WITHOUT_EFFECT = new Set(
+  (
+    "_attn_implementation _attn_implementation_autoset _commit_hash _name_or_path _num_labels architectures chunk_size_feed_forward dtype " +
+    "finetuning_task gradient_checkpointing id2label initializer_range is_decoder label2id model_type output_attentions " +
+    "output_hidden_states output_past prefix pretraining_tp problem_type return_dict sep_token_id decoder_start_token_id " +
+    "task_specific_params tokenizer_class torch_dtype torchscript transformers_version unsloth_version unsloth_fixed use_bfloat16 use_cache " +
+    // Sampling defaults that older versions wrote here:
+    "bad_words_ids begin_suppress_tokens diversity_penalty do_sample early_stopping encoder_no_repeat_ngram_size " +
+    "exponential_decay_length_penalty forced_bos_token_id forced_eos_token_id length_penalty max_length min_length " +
+    "no_repeat_ngram_size num_beam_groups num_beams num_return_sequences output_scores remove_invalid_values " +
+    "repetition_penalty return_dict_in_generate suppress_tokens temperature tf_legacy_loss tie_encoder_decoder top_k top_p typical_p"
+  ).split(" "),
+);
+
+/** The error for a feature that is not implemented: names the key, what it says and what would be accepted. */
+export function unsupported(context: ConfigContext, key: string, value: unknown, expected: string): CheckpointError {
+  const shown = JSON.stringify(value) ?? "absent";
+  return new CheckpointError(
+    `${context.file}: "${key}" is ${shown.length > 200 ? `${shown.slice(0, 200)}…` : shown}, which is not supported; expected ${expected}. Use a model without this feature`,
+  );
+}
+
+/** Parses with the architecture's schema, turning every complaint into one error that names the file and the fields. */
+export function parseFields<S extends z.ZodObject>(schema: S, config: JsonObject, context: ConfigContext): z.infer<S> {
+  const result = schema.safeParse(config);
+  if (result.success) return result.data;
+  const issues = result.error.issues.map(({ path, message }) => {
+    const value = JSON.stringify(path.reduce<unknown>(at, config));
+    return `"${path.join(".")}" is ${value ?? "absent"}: ${message}`;
+  });
+  throw new CheckpointError(`${context.file}: ${issues.join("; ")}. Check that it is the config.json of this model`);
+}
+
+function at(value: unknown, key: PropertyKey): unknown {
+  return typeof value === "object" && value !== null ? Reflect.get(value, key) : undefined;
+}
+
+/** Refuses what no backbone here can do, whatever the architecture. */
+export function refuseCommon(fields: z.infer<z.ZodObject<typeof commonFields>>, context: ConfigContext): void {
+  const { quantization_config, is_encoder_decoder, add_cross_attention, pruned_heads, adapters } = fields;
+  if (quantization_config != null) {
+    throw unsupported(context, "quantization_config", quantization_config, "unquantised F32, F16 or BF16 weights");
+  }
+  if (is_encoder_decoder) throw unsupported(context, "is_encoder_decoder", true, "false");
+  if (add_cross_attention) throw unsupported(context, "add_cross_attention", true, "false");
+  if (pruned_heads && Object.keys(pruned_heads).length > 0)
+    throw unsupported(context, "pruned_heads", pruned_heads, "none");
+  if (adapters != null) throw unsupported(context, "adapters", adapters, "none");
+}
+
+const generationSchema = z.object({ bos_token_id: tokenIds, eos_token_id: tokenIds, pad_token_id: tokenIds });
+
+/** The special token ids; negative ones (some configs pad with −1) mean none. */
+export function specialTokens(
+  fields: z.infer<z.ZodObject<typeof commonFields>>,
+  context: ConfigContext,
+): Pick<CommonConfig<string>, "bosTokenId" | "eosTokenIds" | "padTokenId"> {
+  const generation = generationSchema.safeParse(context.generationConfig ?? {});
+  if (!generation.success) {
+    throw new CheckpointError(
+      `${context.file}: generation_config.json beside it has token ids that are not integers: ${z.prettifyError(generation.error)}`,
+    );
+  }
+  const eos = generation.data.eos_token_id ?? fields.eos_token_id ?? [];
+  const valid = (id: number | null | undefined): number | null => (id == null || id < 0 ? null : id);
+  return {
+    bosTokenId: valid(fields.bos_token_id),
+    eosTokenIds: [...new Set(typeof eos === "number" ? [eos] : eos)].filter((id) => id >= 0),
+    padTokenId: valid(fields.pad_token_id),
+  };
+}
+
+/** Keys that are neither in the schema nor known to be without effect. */
+export function unrecognised(config: JsonObject, schema: z.ZodObject, harmless: readonly string[] = []): string[] {
+  return Object.keys(config).filter(
+    (key) => !Object.hasOwn(schema.shape, key) && !WITHOUT_EFFECT.has(key) && !harmless.includes(key),
+  );
+}
+
+/** The model's own limit, or the caller's lower one. */
+export function limitPositions(own: number, context: ConfigContext): number {
+  const { maxPositions } = context;
+  if (maxPositions === undefined) return own;
+  if (!Number.isInteger(maxPositions) || maxPositions < 1 || maxPositions > own) {
+    throw new CheckpointError(
+      `${context.file}: maxPositions is ${maxPositions}, expected an integer from 1 to the model's own ${own}`,
+    );
+  }
+  return maxPositions;
+}

@@ -1,0 +1,49 @@
+// From config.json to one typed config per architecture. Adding an architecture: its parser in a file of its own, one line here.
+import type { ConfigContext } from "./config-common.js";
+import { type Gpt2Config, parseGpt2Config } from "./config-gpt2.js";
+import { type LlamaConfig, parseLlamaConfig } from "./config-llama.js";
+import { CheckpointError, didYouMean } from "./errors.js";
+import { isJsonObject, type JsonObject } from "./json.js";
+
+/** The typed config of any supported backbone, told apart by `modelType`. */
+export type BackboneConfig = Gpt2Config | LlamaConfig;
+
+const PARSERS: Readonly<Record<string, (config: JsonObject, context: ConfigContext) => BackboneConfig>> = {
+  gpt2: parseGpt2Config,
+  llama: (config, context) => parseLlamaConfig("llama", config, context),
+  mistral: (config, context) => parseLlamaConfig("mistral", config, context),
+  qwen2: (config, context) => parseLlamaConfig("qwen2", config, context),
+};
+
+/**
+ * Checks the `config.json` of a checkpoint and brings it into one form per architecture. Fields that are absent take
+ * transformers' defaults, except sizes, which must be there.
+ *
+ * @param config the parsed JSON, e.g. `checkpoint.config`
+ * @param options.file how messages name it
+ * @param options.generationConfig `generation_config.json`, whose end-of-sequence ids have precedence
+ * @param options.maxPositions a limit on the sequence length below the model's own; needed for models with a sliding window
+ * @throws CheckpointError when `model_type` is unknown (listing the known ones), a field is missing or out of range, or the model
+ * uses a feature that is not implemented (naming the field, its value and what would be accepted)
+ */
+export function parseConfig(
+  config: unknown,
+  options: {
+    readonly file?: string;
+    readonly generationConfig?: JsonObject | undefined;
+    readonly maxPositions?: number;
+  } = {},
+): BackboneConfig {
+  const file = options.file ?? "config.json";
+  if (!isJsonObject(config)) throw new CheckpointError(`${file}: not a JSON object`);
+  const modelType = config.model_type;
+  const known = Object.keys(PARSERS);
+  const parse = typeof modelType === "string" && Object.hasOwn(PARSERS, modelType) ? PARSERS[modelType] : undefined;
+  if (!parse) {
+    const hint = typeof modelType === "string" ? didYouMean(modelType, known) : "";
+    throw new CheckpointError(
+      `${file}: "model_type" is ${JSON.stringify(modelType) ?? "absent"}, expected one of ${known.join(", ")}${hint}`,
+    );
+  }
+  return parse(config, { file, generationConfig: options.generationConfig, maxPositions: options.maxPositions });
+}

@@ -1,0 +1,308 @@
+// Every weight of a checkpoint as F32 bytes inside some file, ready to be memory-mapped: in place where the checkpoint is F32,
+// else converted once into a cache. Also the place for tensors derived from weights (transposed, quantised), stored once.
+import { createHash } from "node:crypto";
+import path from "node:path";
+import { cacheDirectory, cachedEntry } from "./cache-entry.js";
+import type { Checkpoint } from "./checkpoint.js";
+import { bitsOf, isWeightDtype, weightDtype, widen } from "./convert.js";
+import { CheckpointError, didYouMean } from "./errors.js";
+import { changedWhileRead, type FileScan, scanFile } from "./file-scan.js";
+import { layoutSafetensors, type SafetensorsHeader, type TensorLocation } from "./safetensors.js";
+import { type TensorData, writeAtomically, writeFully, writeSafetensors } from "./safetensors-writer.js";
+import { fileStamp, hashFile, readFloat32, readPieces, requireLittleEndian } from "./tensor-reader.js";
+
+/** How far the first open of a checkpoint has come, in bytes of the checkpoint's files; a later open jumps to the end at once. */
+export interface Float32Progress {
+  /** `check` reads every byte once (hash and finiteness); `convert` follows only where something must be converted. */
+  readonly phase: "check" | "convert";
+  readonly done: number;
+  readonly total: number;
+}
+
+/** Options of {@link openFloat32Weights}. */
+export interface Float32Options {
+  /** The tensors to provide (default: all F32, F16 and BF16 tensors). Only these must be finite. */
+  readonly tensors?: Iterable<string>;
+  /** Where converted and derived tensors are kept; default `$XDG_CACHE_HOME/cllm4rec`, or `~/.cache/cllm4rec`. */
+  readonly cacheDirectory?: string;
+  /** Hash cached files in full even when their size and times say that they are untouched. */
+  readonly verify?: boolean;
+  readonly onProgress?: (progress: Float32Progress) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** A recipe for tensors computed from weights; see {@link Float32Weights.derive}. */
+export interface Derivation<K extends string> {
+  /** Names of the weights that `transform` gets, in this order. */
+  readonly sources: readonly string[];
+  /** Names of the tensors that `transform` returns. */
+  readonly outputs: readonly K[];
+  /** To be raised whenever `transform` computes something else than before: the cache cannot see into code. */
+  readonly version: number;
+  readonly transform: (
+    sources: readonly TensorData<Float32Array>[],
+  ) => Readonly<Record<K, TensorData>> | Promise<Readonly<Record<K, TensorData>>>;
+}
+
+/** The weights of a checkpoint as F32 in files. Holds no open files and no tensor data. */
+export class Float32Weights {
+  /** SHA-256 of the checkpoint's weights: of the file itself, or, for shards, of the list of the shards' hashes. */
+  readonly contentHash: string;
+  /** By checkpoint name; every `dtype` is F32 and every `byteOffset` a multiple of 4. */
+  readonly tensors: ReadonlyMap<string, TensorLocation>;
+  readonly #cacheRoot: string;
+  readonly #verify: boolean;
+
+  /** @internal Use {@link openFloat32Weights}. */
+  constructor(contentHash: string, tensors: ReadonlyMap<string, TensorLocation>, cacheRoot: string, verify: boolean) {
+    this.contentHash = contentHash;
+    this.tensors = tensors;
+    this.#cacheRoot = cacheRoot;
+    this.#verify = verify;
+  }
+
+  /**
+   * Where the weight `name` lies.
+   * @throws CheckpointError when it is not among those asked for, with the closest name
+   */
+  tensor(name: string): TensorLocation {
+    const tensor = this.tensors.get(name);
+    if (tensor) return tensor;
+    throw new CheckpointError(`no weight ${JSON.stringify(name)}${didYouMean(name, this.tensors.keys())}`);
+  }
+
+  /** The weight `name` read into memory. */
+  read(name: string): Promise<Float32Array> {
+    return readFloat32(this.tensor(name));
+  }
+
+  /** The files that the weights lie in, hashed now: equal before and after training, they prove that the weights are frozen. */
+  async fileHashes(signal?: AbortSignal): Promise<Record<string, string>> {
+    const hashes: [string, string][] = [];
+    for (const file of new Set([...this.tensors.values()].map((tensor) => tensor.file))) {
+      hashes.push([file, await hashFile(file, signal)]);
+    }
+    return Object.fromEntries(hashes);
+  }
+
+  /**
+   * Computes tensors from weights once and keeps them in the cache, under `name`, `version` and the content of the checkpoint.
+   * The sources of one derivation are in memory together, so derive tensor by tensor.
+   *
+   * @example
+   * ```ts
+   * const { transposed } = await weights.derive("wte-transposed", {
+   *   sources: ["wte.weight"], outputs: ["transposed"], version: 1,
+   *   transform: ([wte]) => ({ transposed: transpose(wte!) }), // [N, K] → [K, N]
+   * });
+   * ```
+   * @returns where each output lies; the dtype follows from the array that `transform` returned
+   * @throws CheckpointError when a source is unknown, an output is missing, does not fit its shape, or is not finite
+   */
+  async derive<K extends string>(
+    name: string,
+    { sources, outputs, version, transform }: Derivation<K>,
+    { signal }: { readonly signal?: AbortSignal } = {},
+  ): Promise<Record<K, TensorLocation>> {
+    const inputs = sources.map((source) => this.tensor(source));
+    const key = createHash("sha256")
+      .update(JSON.stringify([1, this.contentHash, name, version, sources, outputs]))
+      .digest("hex");
+    const header = await cachedEntry(this.#cacheRoot, {
+      place: path.join("derived", key.slice(0, 40)),
+      verify: this.#verify,
+      signal,
+      accepts: ({ tensors }) => tensors.size === outputs.length && outputs.every((output) => tensors.has(output)),
+      build: async (file) => {
+        const data: TensorData<Float32Array>[] = [];
+        for (const input of inputs) data.push({ shape: input.shape, data: await readFloat32(input) });
+        signal?.throwIfAborted();
+        const results: Readonly<Record<string, TensorData>> = await transform(data);
+        checkOutputs(name, outputs, results);
+        await writeSafetensors(file, results, { metadata: { derivation: name }, ...(signal && { signal }) });
+      },
+    });
+    const located = {} as Record<K, TensorLocation>; // filled with exactly the keys of K in the next line
+    for (const output of outputs) located[output] = header.tensors.get(output)!; // accepts() has seen each
+    return located;
+  }
+}
+
+function checkOutputs(name: string, outputs: readonly string[], results: Readonly<Record<string, TensorData>>): void {
+  const found = Object.keys(results);
+  const wrong = [...found.filter((key) => !outputs.includes(key)), ...outputs.filter((key) => !found.includes(key))];
+  if (wrong.length > 0) {
+    throw new CheckpointError(
+      `derivation ${JSON.stringify(name)} returned ${found.join(", ") || "nothing"}, expected ${outputs.join(", ")}`,
+    );
+  }
+  for (const [output, { data }] of Object.entries(results)) {
+    if (!(data instanceof Float32Array || data instanceof Float64Array)) continue;
+    const index = data.findIndex((value) => !Number.isFinite(value));
+    if (index >= 0) {
+      throw new CheckpointError(
+        `derivation ${JSON.stringify(name)}: ${output}[${index}] is ${data[index]}, expected a finite value`,
+      );
+    }
+  }
+}
+
+/**
+ * Opens the weights of a checkpoint as F32 tensors at byte offsets inside files, for an engine that maps them.
+ *
+ * The first time, every byte is read once: for the content hash, and to find values that are not finite. F32 tensors at offsets
+ * that are multiples of 4 stay where they are; F16, BF16 and misaligned F32 tensors are converted, exactly, into one file in
+ * the cache, streaming. After that, opening reads headers and a few small records only. A damaged, truncated or modified cache
+ * file is noticed and made again; several processes may do all this at the same time.
+ *
+ * @throws CheckpointError when a tensor asked for is missing, has a dtype other than F32, F16, BF16, or holds an infinity or NaN
+ * (naming the tensor and the row-major index of the first), or when the cache cannot be written. An abort throws the signal's
+ * reason and leaves nothing half-written.
+ */
+export async function openFloat32Weights(
+  checkpoint: Checkpoint,
+  options: Float32Options = {},
+): Promise<Float32Weights> {
+  requireLittleEndian();
+  const { signal, onProgress } = options;
+  const root = cacheDirectory(options.cacheDirectory);
+  const wanted: TensorLocation[] = options.tensors
+    ? [...new Set(options.tensors)].map((name) => checkpoint.tensor(name))
+    : [...checkpoint.tensors.values()].filter((tensor) => isWeightDtype(tensor.dtype));
+  for (const tensor of wanted) weightDtype(tensor);
+
+  const scans = await scanAll(checkpoint.files, root, options);
+  checkFinite(checkpoint, wanted, scans);
+  const sums = checkpoint.files.map((file) => scans.get(file.file)!.sha256);
+  const contentHash = sums.length === 1 ? sums[0]! : createHash("sha256").update(JSON.stringify(sums)).digest("hex");
+
+  const tensors = new Map(wanted.map((tensor) => [tensor.name, tensor]));
+  const toConvert = wanted.filter((tensor) => tensor.dtype !== "F32" || tensor.byteOffset % 4 !== 0);
+  if (toConvert.length > 0) {
+    const names = toConvert.map((tensor) => tensor.name).sort();
+    const key = createHash("sha256")
+      .update(JSON.stringify([1, sums, names]))
+      .digest("hex");
+    const header = await cachedEntry(root, {
+      place: path.join("float32", key.slice(0, 40)),
+      verify: options.verify,
+      signal,
+      accepts: (found) =>
+        found.tensors.size === toConvert.length &&
+        toConvert.every((tensor) => isConversionOf(found.tensors.get(tensor.name), tensor)),
+      build: async (file) => {
+        await convertAll(toConvert, file, { metadata: { source: contentHash }, signal, onProgress });
+        for (const [source, { stamp }] of scans)
+          if ((await fileStamp(source)) !== stamp) throw changedWhileRead(source);
+      },
+    });
+    for (const [name, tensor] of header.tensors) tensors.set(name, tensor);
+  }
+  return new Float32Weights(contentHash, tensors, root, options.verify ?? false);
+}
+
+function isConversionOf(found: TensorLocation | undefined, source: TensorLocation): boolean {
+  return (
+    found?.dtype === "F32" &&
+    found.shape.length === source.shape.length &&
+    found.shape.every((size, axis) => size === source.shape[axis]) &&
+    (found.byteOffset % 4 === 0 || found.byteLength === 0)
+  );
+}
+
+async function scanAll(
+  files: readonly SafetensorsHeader[],
+  root: string,
+  { signal, onProgress }: Float32Options,
+): Promise<Map<string, FileScan>> {
+  const total = files.reduce((sum, file) => sum + file.fileSize, 0);
+  let done = 0;
+  const onBytes = (count: number): void => {
+    done += count;
+    onProgress?.({ phase: "check", done, total });
+  };
+  const scans = new Map<string, FileScan>();
+  for (const file of files) scans.set(file.file, await scanFile(file, root, { signal, onBytes }));
+  return scans;
+}
+
+function checkFinite(
+  checkpoint: Checkpoint,
+  wanted: readonly TensorLocation[],
+  scans: ReadonlyMap<string, FileScan>,
+): void {
+  const names = new Set(wanted.map((tensor) => tensor.name));
+  for (const [file, { nonFinite }] of scans) {
+    const spoilt = nonFinite.filter(({ tensor }) => names.has(tensor));
+    const first = spoilt[0];
+    if (!first) continue;
+    const more = spoilt.length > 1 ? `, and ${spoilt.length - 1} more tensors are like that` : "";
+    throw new CheckpointError(
+      `${file}: tensor ${JSON.stringify(first.tensor)} [${checkpoint.tensor(first.tensor).shape.join(", ")}]: element ${first.index} is ${first.value}${more}; ` +
+        "expected finite weights: the checkpoint comes from a run that diverged, or is damaged; use another revision",
+    );
+  }
+}
+
+/** Writes `tensors` widened to F32 as one safetensors file, piece by piece. */
+async function convertAll(
+  tensors: readonly TensorLocation[],
+  target: string,
+  options: {
+    readonly metadata: Readonly<Record<string, string>>;
+    readonly signal: AbortSignal | undefined;
+    readonly onProgress: Float32Options["onProgress"];
+  },
+): Promise<void> {
+  const { signal, onProgress } = options;
+  const { header, order } = layoutSafetensors(
+    tensors.map((source) => ({ name: source.name, dtype: "F32" as const, shape: source.shape, source })),
+    options.metadata,
+  );
+  const total = tensors.reduce((sum, tensor) => sum + tensor.byteLength, 0);
+  let done = 0;
+  await writeAtomically(target, async (handle) => {
+    await writeFully(handle, header);
+    // A file is reopened per run of neighbours from it; the order is by name, and shards hold neighbouring layers.
+    for (let at = 0; at < order.length; ) {
+      const { file } = order[at]!.source;
+      let end = at;
+      while (end < order.length && order[end]!.source.file === file) end++;
+      const parts = order.slice(at, end).map(({ source }) => source);
+      at = end;
+      for await (const { part, bytes } of readPieces(file, parts, signal)) {
+        const bits = bitsOf(weightDtype(part), bytes);
+        const widened = new Uint32Array(bits.length);
+        widen(weightDtype(part), bits, widened);
+        await writeFully(handle, new Uint8Array(widened.buffer));
+        done += bytes.length;
+        onProgress?.({ phase: "convert", done, total });
+      }
+    }
+  });
+}
+
+/**
+ * The deepest folder that holds all of these tensors' files, and each file's path relative to it, with `/` between segments:
+ * onnxruntime takes one folder per model for external data, refuses absolute paths and any path that leads out of the folder,
+ * also through a symbolic link.
+ *
+ * @throws CheckpointError when the files lie on different drives (Windows); the cache must then be put on the checkpoint's drive
+ */
+export function externalDataFolder(tensors: Iterable<Pick<TensorLocation, "file">>): {
+  readonly folder: string;
+  readonly relative: (tensor: Pick<TensorLocation, "file">) => string;
+} {
+  const files = [...new Set([...tensors].map((tensor) => tensor.file))];
+  if (files.length === 0) throw new CheckpointError("no tensors: there is no folder to choose");
+  let folder = path.dirname(files[0]!);
+  for (const file of files) {
+    while (path.relative(folder, file).split(path.sep)[0] === "..") folder = path.dirname(folder);
+    if (path.isAbsolute(path.relative(folder, file))) {
+      throw new CheckpointError(
+        `${file} and ${files[0]} lie on different drives; choose a cacheDirectory on the drive of the checkpoint`,
+      );
+    }
+  }
+  return { folder, relative: (tensor) => path.relative(folder, tensor.file).split(path.sep).join("/") };
+}
