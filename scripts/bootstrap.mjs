@@ -51,10 +51,18 @@ async function install() {
   const isLocal =
     fs.existsSync(path.join(local, "bin", "pnpm.cjs")) &&
     `pnpm@${JSON.parse(fs.readFileSync(path.join(local, "package.json"), "utf8")).version}` === packageManager;
+  // Without a registry npx would try for more than a minute before it says so.
+  const npx = [
+    "--yes",
+    "--loglevel=error",
+    "--prefer-offline",
+    "--fetch-retry-mintimeout=1000",
+    "--fetch-retry-maxtimeout=3000",
+  ];
   console.error(`Installing the dependencies with ${packageManager} …`);
   const status = isLocal
     ? await run(process.execPath, [path.join(local, "bin", "pnpm.cjs"), ...pnpm], { cwd: root, stdoutToStderr: true })
-    : await run("npx", ["--yes", "--loglevel=error", packageManager, ...pnpm], { cwd: root, stdoutToStderr: true });
+    : await run("npx", [...npx, packageManager, ...pnpm], { cwd: root, stdoutToStderr: true });
   if (interrupted()) throw new Failure("Interrupted while installing; the same command again goes on.", interrupted());
   if (status !== 0) {
     throw new Failure(

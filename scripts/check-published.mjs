@@ -145,15 +145,19 @@ async function importProblems(/** @type {Packed} */ one, /** @type {string} */ p
   const code = `
     import { createRequire } from "node:module";
     const require = createRequire(import.meta.url);
+    const fail = (message) => {
+      console.error(message);
+      process.exit(1);
+    };
     for (const entry of ${JSON.stringify(entriesOf(one))}) {
       const imported = Object.keys(await import(entry)).sort();
       const required = Object.keys(require(entry)).filter((name) => name !== "__esModule").sort();
-      if (imported.length === 0 && ${!one.manifest.bin}) throw new Error(entry + " exports nothing");
+      if (imported.length === 0 && ${!one.manifest.bin}) fail(entry + " exports nothing");
       if (String(imported) !== String(required)) {
-        throw new Error(entry + ": import gives " + imported + "; require gives " + required);
+        fail(entry + ": import gives " + imported + "; require gives " + required);
       }
     }
-    if (require(${JSON.stringify(`${one.name}/package.json`)}).version !== ${JSON.stringify(one.manifest.version)}) throw new Error("another version was installed");
+    if (require(${JSON.stringify(`${one.name}/package.json`)}).version !== ${JSON.stringify(one.manifest.version)}) fail("another version was installed");
   `;
   const file = path.join(project, `import-${path.basename(one.folder)}.mjs`);
   fs.writeFileSync(file, code);

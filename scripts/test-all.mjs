@@ -4,7 +4,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { interrupted, run } from "./lib/run.mjs";
+import { environment, interrupted, run } from "./lib/run.mjs";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const report = "node_modules/.cache/vitest-report.json";
@@ -16,6 +16,9 @@ const at = (/** @type {string} */ file) => path.join(root, "node_modules", file)
  * @typedef {{ name: string, what: string, execute: () => Promise<number>, count?: (status: number) => Counts }} Part
  *   A part without `count` is one check: it passes or fails as a whole.
  */
+
+// Turbo makes the programs below it write colours into files and pipes; a log is better without.
+if (!process.stdout.isTTY && environment.FORCE_COLOR === undefined) environment.NO_COLOR = "1";
 
 const args = process.argv.slice(2);
 const dashes = args.indexOf("--");
@@ -33,7 +36,8 @@ const reports = () =>
 function countVitest(/** @type {number} */ status) {
   const sum = { passed: 0, failed: 0, skipped: 0 };
   for (const file of reports()) {
-    const { testResults } = JSON.parse(fs.readFileSync(file, "utf8"));
+    const { success, testResults } = JSON.parse(fs.readFileSync(file, "utf8"));
+    const before = sum.failed;
     for (const { status: ofFile, assertionResults } of testResults) {
       const failed = assertionResults.filter((/** @type {any} */ one) => one.status === "failed").length;
       const passed = assertionResults.filter((/** @type {any} */ one) => one.status === "passed").length;
@@ -41,6 +45,8 @@ function countVitest(/** @type {number} */ status) {
       sum.failed += failed === 0 && ofFile === "failed" ? 1 : failed;
       sum.skipped += assertionResults.length - passed - failed;
     }
+    // No test file found, or an error outside of any test.
+    if (!success && sum.failed === before) sum.failed++;
   }
   // A run that broke without a report (a crash, a build that failed) is a failure too.
   if (status !== 0 && sum.failed === 0) sum.failed = 1;
@@ -80,7 +86,8 @@ const runTurbo = (/** @type {string[]} */ tasks, /** @type {string[]} */ more = 
 function packageTests() {
   for (const file of reports()) fs.rmSync(file);
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-  return runTurbo(["test"], ["--", ...reporters, ...vitestArgs]);
+  // The build is a part of its own before this one; here turbo would count the options after "--" as a change of it.
+  return runTurbo(["test"], ["--only", "--", ...reporters, ...vitestArgs]);
 }
 
 const script = (/** @type {string} */ name) => run(node, [path.join(root, "scripts", name)], { cwd: root });

@@ -52,7 +52,13 @@ export function run(command, args, { cwd, stdoutToStderr = false, env = {} }) {
       if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
     };
     for (const signal of signals) process.on(signal, pass);
+    // npm stopped by a signal takes only the shell between us with it; whoever loses the parent so is to stop too.
+    const parent = process.ppid;
+    const watch = setInterval(() => {
+      if (process.ppid !== parent) child.kill("SIGTERM");
+    }, 500);
     const done = () => {
+      clearInterval(watch);
       for (const signal of signals) process.off(signal, pass);
     };
     child.on("error", (error) => {
