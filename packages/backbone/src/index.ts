@@ -24,3 +24,17 @@ export {
 } from "./checkpoint/safetensors.js";
 export { type TensorArray, type TensorData, writeSafetensors } from "./checkpoint/safetensors-writer.js";
 export { type ClaimedWeights, claimWeights, type ExpectedWeight } from "./checkpoint/weights.js";
+
+// The frozen LM and the base model over words, users and items.
+export { Backbone, type OpenBackboneOptions } from "./model/backbone.js";
+export { BaseModel, type LossOptions, type LossResult } from "./model/base-model.js";
+export type { Vocabulary } from "./model/batch.js";
+export type {
+  EmbeddingTable,
+  RecommendationDocument,
+  Reduction,
+  RowGradients,
+  SoftTables,
+  TokenDocument,
+} from "./model/documents.js";
+export { type Packing, type Placement, packSequences } from "./packing/pack.js";

@@ -55,11 +55,11 @@ export const commonFields = {
   bos_token_id: tokenId,
   eos_token_id: tokenIds,
   pad_token_id: tokenId,
-  quantization_config: z.unknown(),
+  quantization_config: z.unknown().optional(),
   is_encoder_decoder: z.boolean().nullish(),
   add_cross_attention: z.boolean().nullish(),
   pruned_heads: z.record(z.string(), z.unknown()).nullish(),
-  adapters: z.unknown(),
+  adapters: z.unknown().optional(),
 } as const;
 
 /** Keys that say how a model was made, stored, or is to be sampled from; none changes logits. */

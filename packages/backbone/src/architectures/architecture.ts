@@ -1,0 +1,47 @@
+// What a decoder-only architecture is: which weights it has, and its forward pass as nodes of a graph. Each lives in one file.
+import type { Graph, Value } from "@cllm4rec/onnx-grad";
+import type { BackboneConfig } from "../checkpoint/config.js";
+import type { ExpectedWeight } from "../checkpoint/weights.js";
+
+// Shape legend: B rows, T positions a row, K width, H heads, G key/value heads, D head size, P cached positions, S = P + T keys.
+
+/** Keys and values of one layer, each [B, G, S, D]. */
+export interface KeyValues {
+  readonly keys: Value;
+  readonly values: Value;
+}
+
+/** Where dropout acts in training; the identity outside of it. */
+export type DropoutHook = (x: Value, probability: number) => Value;
+
+export interface DecoderInputs {
+  /** Token embeddings, one row a token: float32 [B·T, K]. */
+  readonly embeddings: Value;
+  /** Position of every token inside its own sequence: int64 [B, T]. */
+  readonly positions: Value;
+  /** Added to the attention scores, 0 or −∞: float32 [B or 1, 1, T, S]. */
+  readonly attentionBias: Value;
+  /** Keys and values of earlier positions, a layer each; absent where there are none. */
+  readonly past?: readonly KeyValues[];
+  readonly dropout: DropoutHook;
+}
+
+export interface DecoderOutputs {
+  /** After the last normalisation: float32 [B·T, K]. */
+  readonly hiddenStates: Value;
+  /** Keys and values of all positions so far, a layer each. */
+  readonly present: readonly KeyValues[];
+}
+
+export interface Architecture<C extends BackboneConfig = BackboneConfig> {
+  /** Every weight the checkpoint must hold, under the architecture's names. */
+  weights(config: C): readonly ExpectedWeight[];
+  /** Tensors that checkpoints of this architecture may hold beside the weights: masks and position buffers. */
+  readonly buffers: readonly RegExp[];
+  /** Name of the matrix of vocabulary embeddings [N, K], which the next-word head is tied to where the config says so. */
+  readonly embeddingName: string;
+  /** Name of the head's own matrix [N, K] where it is not tied. */
+  readonly headName: string;
+  /** Adds the forward pass; `weight` gives a weight of the checkpoint as a value of the graph. */
+  decode(graph: Graph, config: C, weight: (name: string) => Value, inputs: DecoderInputs): DecoderOutputs;
+}

@@ -1,0 +1,112 @@
+// The Llama family (Touvron et al. 2023; Mistral, Qwen2): RMSNorm, rotary positions, grouped-query attention, SwiGLU. Names as in the checkpoint.
+import type { Graph, Value } from "@cllm4rec/onnx-grad";
+import type { LlamaConfig } from "../checkpoint/config-llama.js";
+import type { Architecture, DecoderInputs, DecoderOutputs, KeyValues } from "./architecture.js";
+import { attend, splitHeads } from "./attention.js";
+import { type RotaryTables, rotaryTables, rotate } from "./rope.js";
+
+// Shape legend: N vocabulary rows, K width, F inner width, H heads, G key/value heads, D head size, n = B·T tokens.
+
+export const llama: Architecture<LlamaConfig> = {
+  embeddingName: "model.embed_tokens.weight",
+  headName: "lm_head.weight",
+  buffers: [/\.rotary_emb\.inv_freq$/],
+
+  weights(config) {
+    const { hiddenSize: K, intermediateSize: F, layers, vocabularySize: N, attentionBias, mlpBias } = config;
+    const queries = config.heads * config.headSize;
+    const keys = config.keyValueHeads * config.headSize;
+    const linear = (name: string, from: number, to: number, bias: boolean) => [
+      { name: `${name}.weight`, shape: [to, from] }, // Linear: [out, in]
+      ...(bias ? [{ name: `${name}.bias`, shape: [to] }] : []),
+    ];
+    const layer = (prefix: string) => [
+      { name: `${prefix}.input_layernorm.weight`, shape: [K] },
+      ...linear(`${prefix}.self_attn.q_proj`, K, queries, attentionBias.queryKeyValue),
+      ...linear(`${prefix}.self_attn.k_proj`, K, keys, attentionBias.queryKeyValue),
+      ...linear(`${prefix}.self_attn.v_proj`, K, keys, attentionBias.queryKeyValue),
+      ...linear(`${prefix}.self_attn.o_proj`, queries, K, attentionBias.output),
+      { name: `${prefix}.post_attention_layernorm.weight`, shape: [K] },
+      ...linear(`${prefix}.mlp.gate_proj`, K, F, mlpBias),
+      ...linear(`${prefix}.mlp.up_proj`, K, F, mlpBias),
+      ...linear(`${prefix}.mlp.down_proj`, F, K, mlpBias),
+    ];
+    const embedding = { name: "model.embed_tokens.weight", shape: [N, K] };
+    return [
+      config.tieWordEmbeddings ? { ...embedding, aliases: ["lm_head.weight"] } : embedding,
+      ...Array.from({ length: layers }, (_, i) => layer(`model.layers.${i}`)).flat(),
+      { name: "model.norm.weight", shape: [K] },
+      ...(config.tieWordEmbeddings ? [] : [{ name: "lm_head.weight", shape: [N, K] }]),
+    ];
+  },
+
+  decode(graph, config, weight, inputs): DecoderOutputs {
+    const { op } = graph;
+    const tables = graph.scope("rope", () => rotaryTables(graph, config, inputs.positions));
+    const norm = (name: string, value: Value) =>
+      op.RMSNormalization(value, weight(`${name}.weight`), { axis: -1, epsilon: config.normEpsilon });
+    let x = inputs.embeddings;
+    const present: KeyValues[] = [];
+    for (let i = 0; i < config.layers; i++) {
+      const prefix = `model.layers.${i}`;
+      graph.scope(prefix, () => {
+        const attention = selfAttention(graph, config, weight, inputs, tables, i, norm(`${prefix}.input_layernorm`, x));
+        present.push(attention.present);
+        x = op.Add(x, attention.output);
+        x = op.Add(x, mlp(graph, config, weight, `${prefix}.mlp`, norm(`${prefix}.post_attention_layernorm`, x)));
+      });
+    }
+    return { hiddenStates: norm("model.norm", x), present };
+  },
+};
+
+type Weight = (name: string) => Value;
+
+/** x·Wᵀ (+ b) with Linear's [out, in] layout. */
+function linear(graph: Graph, weight: Weight, name: string, x: Value, bias: boolean): Value {
+  const product = graph.op.FusedMatMul(x, weight(`${name}.weight`), { transB: 1 });
+  return bias ? graph.op.Add(product, weight(`${name}.bias`)) : product;
+}
+
+function selfAttention(
+  graph: Graph,
+  config: LlamaConfig,
+  weight: Weight,
+  inputs: DecoderInputs,
+  tables: RotaryTables,
+  layer: number,
+  x: Value,
+): { output: Value; present: KeyValues } {
+  const { heads, keyValueHeads, headSize, attentionBias, dropout } = config;
+  const name = `model.layers.${layer}.self_attn`;
+  const project = (part: string, count: number) =>
+    splitHeads(
+      graph,
+      linear(graph, weight, `${name}.${part}`, x, attentionBias.queryKeyValue),
+      inputs.positions,
+      count,
+      headSize,
+    );
+  const query = rotate(graph, project("q_proj", heads), tables);
+  const keys = rotate(graph, project("k_proj", keyValueHeads), tables);
+  const values = project("v_proj", keyValueHeads);
+  const shape = { heads, keyValueHeads, headSize };
+  const { output, present } = attend(
+    graph,
+    shape,
+    query,
+    { keys, values },
+    inputs,
+    inputs.past?.[layer],
+    dropout.attention,
+  );
+  return { output: linear(graph, weight, `${name}.o_proj`, output, attentionBias.output), present };
+}
+
+/** SwiGLU (Shazeer 2020): (silu(x·Gᵀ) ∘ x·Uᵀ)·Dᵀ, with silu(g) = g·σ(g). */
+function mlp(graph: Graph, { mlpBias }: LlamaConfig, weight: Weight, name: string, x: Value): Value {
+  const { op } = graph;
+  const gate = linear(graph, weight, `${name}.gate_proj`, x, mlpBias); // [n, F]
+  const up = linear(graph, weight, `${name}.up_proj`, x, mlpBias); // [n, F]
+  return linear(graph, weight, `${name}.down_proj`, op.Mul(op.Mul(gate, op.Sigmoid(gate)), up), mlpBias);
+}

@@ -1,0 +1,107 @@
+// A frozen LM, opened: its config, its weights as graph constants that point into files, and its forward pass.
+import { type Engine, type Graph, onnxRuntime, type Value } from "@cllm4rec/onnx-grad";
+import type { Architecture, DecoderInputs, DecoderOutputs } from "../architectures/architecture.js";
+import { architectureOf } from "../architectures/registry.js";
+import { openCheckpoint } from "../checkpoint/checkpoint.js";
+import { type BackboneConfig, parseConfig } from "../checkpoint/config.js";
+import { type Float32Options, type Float32Weights, openFloat32Weights } from "../checkpoint/float32-cache.js";
+import { type ResolveOptions, resolveModel } from "../checkpoint/hub.js";
+import type { TensorLocation } from "../checkpoint/safetensors.js";
+import { claimWeights } from "../checkpoint/weights.js";
+
+export interface OpenBackboneOptions {
+  /** What runs the graphs; by default onnxruntime-node, started with the backbone and disposed of with it. */
+  readonly engine?: Engine;
+  /** How a hub id is found and fetched. */
+  readonly hub?: ResolveOptions;
+  /** Where F16 and BF16 weights are kept as F32; see {@link openFloat32Weights}. */
+  readonly weights?: Pick<Float32Options, "cacheDirectory" | "verify" | "onProgress">;
+  readonly signal?: AbortSignal;
+}
+
+/** A pretrained decoder-only LM whose weights are never written to. */
+export class Backbone {
+  private readonly architecture: Architecture;
+
+  private constructor(
+    readonly config: BackboneConfig,
+    /** The model directory that was opened. */
+    readonly directory: string,
+    readonly engine: Engine,
+    private readonly weights: Float32Weights,
+    private readonly locations: ReadonlyMap<string, TensorLocation>,
+    private readonly ownsEngine: boolean,
+  ) {
+    this.architecture = architectureOf(config);
+  }
+
+  /**
+   * Opens a Hugging Face model directory, or a model of the hub by `org/name[@revision]`.
+   * @throws CheckpointError where config or weights are not what the architecture needs; every weight and every tensor is accounted for
+   */
+  static async open(model: string, options: OpenBackboneOptions = {}): Promise<Backbone> {
+    const { signal } = options;
+    const resolved = await resolveModel(model, { ...options.hub, ...(signal ? { signal } : {}) });
+    const checkpoint = await openCheckpoint(resolved.directory);
+    const config = parseConfig(checkpoint.config, {
+      file: `${resolved.directory}/config.json`,
+      generationConfig: checkpoint.generationConfig,
+    });
+    const architecture = architectureOf(config);
+    const claimed = await claimWeights(checkpoint, architecture.weights(config), {
+      ignore: architecture.buffers,
+      ...(signal ? { signal } : {}),
+    });
+    const stored = [...claimed.tensors.values()].map(({ name }) => name);
+    const weights = await openFloat32Weights(checkpoint, { ...options.weights, tensors: stored, ...(signal ? { signal } : {}) });
+    const locations = new Map([...claimed.tensors].map(([name, { name: storedName }]) => [name, weights.tensor(storedName)]));
+    const engine = options.engine ?? onnxRuntime();
+    return new Backbone(config, resolved.directory, engine, weights, locations, options.engine === undefined);
+  }
+
+  /** SHA-256 of the weights as they are stored: which backbone a model directory belongs to. */
+  get contentHash(): string {
+    return this.weights.contentHash;
+  }
+
+  /** Names of the frozen weights, as the architecture calls them. */
+  get weightNames(): string[] {
+    return [...this.locations.keys()];
+  }
+
+  /** Parameters of all frozen weights together. */
+  get parameterCount(): number {
+    return [...this.locations.values()].reduce((sum, { byteLength }) => sum + byteLength / 4, 0);
+  }
+
+  /** SHA-256 of every file that weights are mapped from, read anew: equal before and after training. */
+  fileHashes(signal?: AbortSignal): Promise<Record<string, string>> {
+    return this.weights.fileHashes(signal);
+  }
+
+  /** Adds the forward pass over token embeddings to a graph. */
+  decode(graph: Graph, inputs: DecoderInputs): DecoderOutputs {
+    return this.architecture.decode(graph, this.config, (name) => this.weight(graph, name), inputs);
+  }
+
+  /** The frozen vocabulary embeddings as a value of the graph, [N, K]. */
+  embeddings(graph: Graph): Value {
+    return this.weight(graph, this.architecture.embeddingName);
+  }
+
+  /** The next-word head's matrix as a value of the graph, [N, K]: the embeddings where the config ties them. */
+  wordHead(graph: Graph): Value {
+    return this.config.tieWordEmbeddings ? this.embeddings(graph) : this.weight(graph, this.architecture.headName);
+  }
+
+  async dispose(): Promise<void> {
+    if (this.ownsEngine) await this.engine.dispose();
+  }
+
+  private weight(graph: Graph, name: string): Value {
+    const existing = graph.initializers.find((value) => value.name === name);
+    if (existing) return existing;
+    const { shape, file, byteOffset, byteLength } = this.locations.get(name)!;
+    return graph.initializer(name, { dtype: "float32", shape, file, offset: byteOffset, byteLength });
+  }
+}

@@ -1,0 +1,236 @@
+// The CLLM4Rec base model (Eq. 3): a frozen LM over words, users and items, with three tied heads and gradients towards the soft rows.
+import type { Feeds, Session, Tensor } from "@cllm4rec/onnx-grad";
+import type { Backbone } from "./backbone.js";
+import { type PackedBatch, packBatch, splitSoftGradients, type Vocabulary } from "./batch.js";
+import type { EmbeddingTable, RecommendationDocument, Reduction, RowGradients, SoftTables, TokenDocument } from "./documents.js";
+import { type HeadKind, hiddenGraph, logitsGraph, lossGraph } from "./graphs.js";
+
+// Shape legend: N words, I users, J items, K width, T tokens of a sequence, M scored positions.
+
+export interface LossOptions {
+  /** `target-mean` where absent. */
+  readonly reduction?: Reduction;
+  /** Whether gradients are computed; true where absent. */
+  readonly gradients?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export interface LossResult {
+  readonly loss: number;
+  /** Sum of −log p over each document's targets. */
+  readonly documentLosses: Float64Array;
+  /** Number of targets in all. */
+  readonly targets: number;
+  /** Tokens of the documents, and tokens computed for them (padding included). */
+  readonly usefulTokens: number;
+  readonly computedTokens: number;
+  /** ∂loss/∂table rows; absent where not asked for. All J item rows where the head is tied to the items. */
+  readonly gradients?: { readonly users: RowGradients; readonly items: RowGradients };
+}
+
+/** One target: a class at a scored position of a document. */
+interface Target {
+  readonly document: number;
+  readonly row: number;
+  readonly target: number;
+}
+
+export class BaseModel {
+  readonly vocabulary: Vocabulary;
+  private readonly sessions = new Map<string, Promise<Session>>();
+
+  /**
+   * @param sizes I and J; the extended vocabulary is the backbone's N rows, then I users, then J items
+   */
+  constructor(
+    readonly backbone: Backbone,
+    sizes: { readonly users: number; readonly items: number },
+  ) {
+    const { vocabularySize, hiddenSize, maxPositions } = backbone.config;
+    this.vocabulary = { words: vocabularySize, width: hiddenSize, maxPositions, ...sizes };
+  }
+
+  /**
+   * Next-item language modelling, Eq. 4: softmax over all items from every position that has a target.
+   * @throws RangeError where a target is no item
+   */
+  nextItemLoss(documents: readonly TokenDocument[], tables: SoftTables, options: LossOptions = {}): Promise<LossResult> {
+    const { words, users, items } = this.vocabulary;
+    return this.sequenceLoss("items", documents, tables, words + users, items, options);
+  }
+
+  /**
+   * Next-word language modelling, Eq. 5: softmax over the frozen vocabulary from every position that has a target.
+   * @throws RangeError where a target is no vocabulary token
+   */
+  nextWordLoss(documents: readonly TokenDocument[], tables: SoftTables, options: LossOptions = {}): Promise<LossResult> {
+    return this.sequenceLoss("words", documents, tables, 0, this.vocabulary.words, options);
+  }
+
+  /**
+   * The multinomial log-likelihood of the held-out items from the last position of every prompt, Eq. 9.
+   * @throws RangeError where a document has no held-out item, or one outside 0 … J−1
+   */
+  heldOutLoss(documents: readonly RecommendationDocument[], tables: SoftTables, options: LossOptions = {}): Promise<LossResult> {
+    const { items } = this.vocabulary;
+    const batch = this.pack(documents.map(({ ids }) => ids), tables);
+    const targets = documents.flatMap(({ heldOut }, document) => {
+      if (heldOut.length === 0) throw new RangeError(`document ${document} has no held-out item`);
+      return Array.from(heldOut, (target): Target => {
+        if (!(target >= 0 && target < items)) throw new RangeError(`document ${document}: held-out item ${target}, expected 0 … ${items - 1}`);
+        return { document, row: document, target };
+      });
+    });
+    return this.loss("items", batch, this.lastPositions(batch, documents), targets, documents.length, tables, options);
+  }
+
+  /** Final hidden states of every sequence, [T, K] each. */
+  async hiddenStates(sequences: readonly ArrayLike<number>[], tables: SoftTables, signal?: AbortSignal): Promise<Float32Array[]> {
+    const batch = this.pack(sequences, tables);
+    const { hiddenStates } = await this.run("hidden", () => hiddenGraph(this.backbone), batch.feeds, signal);
+    const { width } = this.vocabulary;
+    const data = hiddenStates!.data as Float32Array;
+    return sequences.map(({ length }, i) => data.slice(batch.starts[i]! * width, (batch.starts[i]! + length) * width));
+  }
+
+  /** Scores (logits) of all items after every prompt: row-major [prompts, J]. */
+  itemScores(prompts: readonly ArrayLike<number>[], tables: SoftTables, signal?: AbortSignal): Promise<Float32Array> {
+    return this.lastLogits("items", prompts, tables, signal);
+  }
+
+  /** Logits of the next word after every prompt: row-major [prompts, N]. */
+  nextWordLogits(prompts: readonly ArrayLike<number>[], tables: SoftTables, signal?: AbortSignal): Promise<Float32Array> {
+    return this.lastLogits("words", prompts, tables, signal);
+  }
+
+  /** Frees the model's sessions; the backbone stays open. */
+  async dispose(): Promise<void> {
+    const sessions = [...this.sessions.values()];
+    this.sessions.clear();
+    await Promise.all(sessions.map(async (session) => (await session).dispose()));
+  }
+
+  private async lastLogits(
+    head: HeadKind,
+    prompts: readonly ArrayLike<number>[],
+    tables: SoftTables,
+    signal: AbortSignal | undefined,
+  ): Promise<Float32Array> {
+    const batch = this.pack(prompts, tables);
+    const feeds = {
+      ...batch.feeds,
+      scored: int64(this.lastPositions(batch, prompts.map((ids) => ({ ids })))),
+      ...(head === "items" ? { itemTable: this.itemTable(tables.items) } : {}),
+    };
+    const { logits } = await this.run(`${head} logits`, () => logitsGraph(this.backbone, head), feeds, signal);
+    return logits!.data as Float32Array;
+  }
+
+  private sequenceLoss(
+    head: HeadKind,
+    documents: readonly TokenDocument[],
+    tables: SoftTables,
+    firstClass: number,
+    classes: number,
+    options: LossOptions,
+  ): Promise<LossResult> {
+    const batch = this.pack(documents.map(({ ids }) => ids), tables);
+    const scored: number[] = [];
+    const targets: Target[] = [];
+    documents.forEach(({ ids, targets: wanted }, document) => {
+      if (wanted.length !== ids.length) throw new RangeError(`document ${document}: ${wanted.length} targets for ${ids.length} tokens`);
+      for (let t = 0; t < wanted.length; t++) {
+        if (wanted[t] === -1) continue;
+        const target = wanted[t]! - firstClass;
+        if (!(target >= 0 && target < classes)) {
+          throw new RangeError(`document ${document}, position ${t}: target ${wanted[t]}, expected ${firstClass} … ${firstClass + classes - 1}`);
+        }
+        targets.push({ document, row: scored.length, target });
+        scored.push(batch.starts[document]! + t);
+      }
+    });
+    return this.loss(head, batch, scored, targets, documents.length, tables, options);
+  }
+
+  private async loss(
+    head: HeadKind,
+    batch: PackedBatch,
+    scored: readonly number[],
+    targets: readonly Target[],
+    documents: number,
+    tables: SoftTables,
+    { reduction = "target-mean", gradients: withGradients = true, signal }: LossOptions,
+  ): Promise<LossResult> {
+    if (targets.length === 0) throw new RangeError("the documents have no targets");
+    const weight = reduction === "sum" ? 1 : 1 / (reduction === "target-mean" ? targets.length : documents);
+    const rowWeights = new Float32Array(scored.length);
+    for (const { row } of targets) rowWeights[row]! += weight;
+    const feeds: Feeds = {
+      ...batch.feeds,
+      scored: int64(scored),
+      targetRows: int64(targets.map(({ row }) => row)),
+      targetClasses: int64(targets.map(({ target }) => target)),
+      targetWeights: { dtype: "float32", shape: [targets.length], data: new Float32Array(targets.length).fill(weight) },
+      rowWeights: { dtype: "float32", shape: [scored.length, 1], data: rowWeights },
+      ...(head === "items" ? { itemTable: this.itemTable(tables.items) } : {}),
+    };
+    const kind = `${head} loss${withGradients ? " and gradients" : ""}`;
+    const outputs = await this.run(kind, () => lossGraph(this.backbone, head, withGradients), feeds, signal);
+    const documentLosses = new Float64Array(documents);
+    const targetLosses = outputs.targetLosses!.data as Float32Array;
+    targets.forEach(({ document }, p) => {
+      documentLosses[document]! += targetLosses[p]!;
+    });
+    return {
+      loss: Number(outputs.loss!.data[0]),
+      documentLosses,
+      targets: targets.length,
+      usefulTokens: batch.usefulTokens,
+      computedTokens: batch.computedTokens,
+      ...(withGradients ? { gradients: this.rowGradients(batch, outputs) } : {}),
+    };
+  }
+
+  /** Gradients by table; the head's gradient of all item rows and the input rows' gradients are added up. */
+  private rowGradients(batch: PackedBatch, outputs: Record<string, Tensor>): { users: RowGradients; items: RowGradients } {
+    const { width, items } = this.vocabulary;
+    const split = splitSoftGradients(batch.softTokens, outputs.softGradients!.data as Float32Array, this.vocabulary);
+    const table = outputs.tableGradients?.data as Float32Array | undefined;
+    if (!table) return split;
+    split.items.rows.forEach((item, r) => {
+      for (let k = 0; k < width; k++) table[item * width + k]! += split.items.data[r * width + k]!;
+    });
+    return { users: split.users, items: { rows: Int32Array.from({ length: items }, (_, j) => j), data: table } };
+  }
+
+  private pack(sequences: readonly ArrayLike<number>[], tables: SoftTables): PackedBatch {
+    return packBatch(sequences, this.vocabulary, tables);
+  }
+
+  private lastPositions(batch: PackedBatch, sequences: readonly { readonly ids: ArrayLike<number> }[]): number[] {
+    return sequences.map(({ ids }, i) => batch.starts[i]! + ids.length - 1);
+  }
+
+  private itemTable({ rows, data }: EmbeddingTable): Tensor {
+    return { dtype: "float32", shape: [rows, this.vocabulary.width], data };
+  }
+
+  private async run(
+    kind: string,
+    graph: () => ReturnType<typeof lossGraph>,
+    feeds: Feeds,
+    signal: AbortSignal | undefined,
+  ): Promise<Record<string, Tensor>> {
+    let session = this.sessions.get(kind);
+    if (!session) {
+      session = this.backbone.engine.load(graph());
+      this.sessions.set(kind, session);
+      session.catch(() => this.sessions.delete(kind));
+    }
+    return (await session).run(feeds, signal ? { signal } : {});
+  }
+}
+
+function int64(numbers: readonly number[]): Tensor {
+  return { dtype: "int64", shape: [numbers.length], data: BigInt64Array.from(numbers, BigInt) };
+}
