@@ -1,6 +1,7 @@
 // Reverse-mode differentiation, graph to graph: the gradient is more nodes of the same graph, made by one rule per operator.
-import { GraphError } from "../graph/errors.js";
+
 import { sameShape } from "../graph/dim.js";
+import { GraphError } from "../graph/errors.js";
 import type { Graph, Node, Value } from "../graph/graph.js";
 import { isFloat } from "../graph/tensor.js";
 import { GradientContext } from "../operators/definition.js";
@@ -19,10 +20,12 @@ import { GradientContext } from "../operators/definition.js";
  */
 export function gradients(graph: Graph, loss: Value, targets: readonly Value[], seed?: Value): Value[] {
   for (const value of [loss, ...targets, ...(seed ? [seed] : [])]) {
-    if (value.graph !== graph) throw new GraphError(graph.name, `gradients: ${value} belongs to graph ${value.graph.name}`);
+    if (value.graph !== graph)
+      throw new GraphError(graph.name, `gradients: ${value} belongs to graph ${value.graph.name}`);
     if (!isFloat(value.dtype)) throw new GraphError(graph.name, `gradients: ${value} is no float tensor`);
   }
-  if (!seed && loss.rank !== 0) throw new GraphError(graph.name, `gradients: ${loss} is no scalar; give a seed of its shape`);
+  if (!seed && loss.rank !== 0)
+    throw new GraphError(graph.name, `gradients: ${loss} is no scalar; give a seed of its shape`);
   if (seed && !sameShape(seed.shape, loss.shape)) {
     throw new GraphError(graph.name, `gradients: seed ${seed} differs in shape from ${loss}`);
   }
@@ -69,7 +72,10 @@ function backpropagate(graph: Graph, node: Node, active: ReadonlySet<Value>, acc
     const gradient = inputGradients[i];
     if (!input || !gradient || !needed[i]) return;
     if (!sameShape(gradient.shape, input.shape)) {
-      throw new GraphError(graph.name, `gradient of ${node.type} (node ${node.name}) for input ${i}: ${gradient} for ${input}`);
+      throw new GraphError(
+        graph.name,
+        `gradient of ${node.type} (node ${node.name}) for input ${i}: ${gradient} for ${input}`,
+      );
     }
     const earlier = accumulated.get(input);
     accumulated.set(input, earlier ? op.Add(earlier, gradient) : gradient);

@@ -7,7 +7,8 @@ import { EngineError, type Feeds } from "./engine.js";
 /** @throws EngineError naming graph and input where the feeds do not fit the inputs, symbols included. */
 export function checkFeeds(graphName: string, inputs: ReadonlyMap<string, Value>, feeds: Feeds): void {
   for (const name of Object.keys(feeds)) {
-    if (!inputs.has(name)) throw new EngineError(graphName, `unknown input ${name}; inputs are ${[...inputs.keys()].join(", ") || "none"}`);
+    if (!inputs.has(name))
+      throw new EngineError(graphName, `unknown input ${name}; inputs are ${[...inputs.keys()].join(", ") || "none"}`);
   }
   const bound = new Map<string, number>();
   for (const [name, input] of inputs) {
@@ -24,7 +25,8 @@ export function checkFeeds(graphName: string, inputs: ReadonlyMap<string, Value>
       const size = tensor.shape[axis]!;
       if (typeof dim === "string" && !/[*+-]/.test(dim) && !bound.has(dim)) bound.set(dim, size);
       const expected = evaluate(dim, bound);
-      if (expected !== undefined && expected !== size) throw new EngineError(graphName, `${describe} (${dim} = ${expected})`);
+      if (expected !== undefined && expected !== size)
+        throw new EngineError(graphName, `${describe} (${dim} = ${expected})`);
     });
   }
 }

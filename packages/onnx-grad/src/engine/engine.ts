@@ -1,6 +1,7 @@
 // What every engine offers: a graph goes in, a session comes out, and a session runs typed arrays.
-import type { DType, TensorData } from "../graph/tensor.js";
+
 import type { Graph } from "../graph/graph.js";
+import type { DType, TensorData } from "../graph/tensor.js";
 
 /** A tensor at run time: `data` row-major, of `dtype`'s typed array (`bool` as 0/1 bytes). */
 export interface Tensor {

@@ -68,7 +68,10 @@ export function staticSize(shape: Shape): number {
 
 /** The terms of a dimension: each a coefficient times a product of symbols (no symbols for the constant term). */
 export function dimTerms(dim: Dim): { readonly coefficient: number; readonly symbols: readonly string[] }[] {
-  return [...parse(dim)].map(([monomial, coefficient]) => ({ coefficient, symbols: monomial.split("*").filter(Boolean) }));
+  return [...parse(dim)].map(([monomial, coefficient]) => ({
+    coefficient,
+    symbols: monomial.split("*").filter(Boolean),
+  }));
 }
 
 function parse(dim: Dim): Polynomial {
@@ -85,7 +88,8 @@ function parse(dim: Dim): Polynomial {
       }
       if (/^\d+$/.test(factor)) coefficient *= Number(factor);
       else if (symbolPattern.test(factor)) symbols.push(factor);
-      else throw new RangeError(`dimension ${JSON.stringify(dim)}: sums and products of integers and names are expected`);
+      else
+        throw new RangeError(`dimension ${JSON.stringify(dim)}: sums and products of integers and names are expected`);
     }
     const monomial = symbols.sort().join("*");
     polynomial.set(monomial, (polynomial.get(monomial) ?? 0) + coefficient);
@@ -98,7 +102,9 @@ function format(polynomial: Polynomial): Dim {
   if (terms.length === 0) return 0;
   if (terms.length === 1 && terms[0]![0] === "") return terms[0]![1];
   // Symbols first in alphabetical order, the constant last; a leading minus is avoided where any term is positive.
-  terms.sort(([a, x], [b, y]) => Number(x < 0) - Number(y < 0) || Number(a === "") - Number(b === "") || (a < b ? -1 : 1));
+  terms.sort(
+    ([a, x], [b, y]) => Number(x < 0) - Number(y < 0) || Number(a === "") - Number(b === "") || (a < b ? -1 : 1),
+  );
   return terms
     .map(([monomial, value], i) => {
       const magnitude = Math.abs(value);

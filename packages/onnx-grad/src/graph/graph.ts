@@ -1,10 +1,11 @@
 // The graph: inputs, constants, nodes in topological order, outputs. Every node is checked and shape-inferred as it is added.
-import { findOperator } from "../operators/table.js";
-import { Operators } from "../operators/operators.js";
+
 import type { AttributeValue, InferredOutput, OperatorDefinition } from "../operators/definition.js";
+import { Operators } from "../operators/operators.js";
+import { findOperator } from "../operators/table.js";
 import { canonicalDim, type Dim, dimTerms, formatShape, type Shape } from "./dim.js";
 import { GraphError } from "./errors.js";
-import { checkTensor, type ConstantTensor, type DType, fromNumbers } from "./tensor.js";
+import { type ConstantTensor, checkTensor, type DType, fromNumbers } from "./tensor.js";
 
 /** Node attributes, completed by the standard's defaults. */
 export type Attributes = Readonly<Record<string, AttributeValue>>;
@@ -105,7 +106,8 @@ export class Graph {
 
   /** Names a value as graph output. One value may have several names. @throws GraphError where the name is taken. */
   output(name: string, value: Value): void {
-    if (value.graph !== this) throw new GraphError(this.name, `output ${name}: ${value} belongs to graph ${value.graph.name}`);
+    if (value.graph !== this)
+      throw new GraphError(this.name, `output ${name}: ${value} belongs to graph ${value.graph.name}`);
     if (this.outputs.has(name)) throw new GraphError(this.name, `there is an output named ${name} already`);
     if (this.inputs.has(name)) throw new GraphError(this.name, `output ${name} has the name of an input`);
     this.outputs.set(name, value);
@@ -126,7 +128,8 @@ export class Graph {
     const dtype = options.dtype ?? "float32";
     const list = typeof numbers === "number" ? [numbers] : numbers;
     const shape = options.shape ?? (typeof numbers === "number" ? [] : [list.length]);
-    const key = list.length <= 16 ? `${dtype}[${shape}](${list.map((x) => (Object.is(x, -0) ? "-0" : String(x)))})` : undefined;
+    const key =
+      list.length <= 16 ? `${dtype}[${shape}](${list.map((x) => (Object.is(x, -0) ? "-0" : String(x)))})` : undefined;
     const shared = key === undefined ? undefined : this.smallConstants.get(key);
     if (shared) return shared;
     const tensor = { dtype, shape, data: fromNumbers(dtype, list) };
@@ -153,7 +156,9 @@ export class Graph {
       throw new GraphError(this.name, `dimension ${dim}: no input has a dimension ${name}`);
     };
     const terms = dimTerms(dim).map(({ coefficient, symbols }) => {
-      const factors = symbols.map((name) => (symbols.length === 1 && coefficient === 1 ? symbol(name) : this.dimension(name)));
+      const factors = symbols.map((name) =>
+        symbols.length === 1 && coefficient === 1 ? symbol(name) : this.dimension(name),
+      );
       if (coefficient !== 1 || factors.length === 0) factors.push(op.ints([coefficient]));
       return factors.reduce((a, b) => op.Mul(a, b));
     });
@@ -175,9 +180,15 @@ export class Graph {
 
   /**
    * Adds a node by operator name; the typed methods of {@link Graph.op} end up here. Returns the node; `node.output(i)` gives its outputs.
+   * The node is named after its operator or `name`, with a number behind it where that is taken.
    * @throws GraphError naming operator, inputs and shapes where the operator is unknown or its inputs do not fit.
    */
-  node(type: string, inputs: readonly (Value | undefined)[], attributes: Record<string, AttributeValue | undefined> = {}): Node {
+  node(
+    type: string,
+    inputs: readonly (Value | undefined)[],
+    attributes: Record<string, AttributeValue | undefined> = {},
+    name?: string,
+  ): Node {
     const definition = findOperator(type);
     if (!definition) throw new GraphError(this.name, `unknown operator ${type}`);
     const describe = () =>
@@ -195,7 +206,7 @@ export class Graph {
     } catch (error) {
       throw new GraphError(this.name, `${describe()}: ${(error as Error).message}`);
     }
-    const node = new Node(this, this.freshName(type), definition, inputs, completed, inferred);
+    const node = new Node(this, this.freshName(name ?? type), definition, inputs, completed, inferred);
     this.nodes.push(node);
     return node;
   }

@@ -72,10 +72,14 @@ export function checkTensor(label: string, tensor: ConstantTensor): void {
   const size = staticSize(tensor.shape as Shape);
   if ("data" in tensor) {
     if (!(tensor.data instanceof constructors[tensor.dtype])) {
-      throw new TypeError(`${label}: ${tensor.dtype} is carried by a ${constructors[tensor.dtype].name}, not a ${tensor.data.constructor.name}`);
+      throw new TypeError(
+        `${label}: ${tensor.dtype} is carried by a ${constructors[tensor.dtype].name}, not a ${tensor.data.constructor.name}`,
+      );
     }
     if (tensor.data.length !== size) {
-      throw new TypeError(`${label}: ${tensor.data.length} elements for shape [${tensor.shape.join(", ")}], expected ${size}`);
+      throw new TypeError(
+        `${label}: ${tensor.data.length} elements for shape [${tensor.shape.join(", ")}], expected ${size}`,
+      );
     }
   } else if (tensor.byteLength !== size * byteWidth(tensor.dtype)) {
     throw new TypeError(

@@ -40,7 +40,10 @@ const root = protobuf.Root.fromJSON({
         domain: field("string", 7),
       },
     },
-    DimensionProto: { oneofs: { value: { oneof: ["dimValue", "dimParam"] } }, fields: { dimValue: field("int64", 1), dimParam: field("string", 2) } },
+    DimensionProto: {
+      oneofs: { value: { oneof: ["dimValue", "dimParam"] } },
+      fields: { dimValue: field("int64", 1), dimParam: field("string", 2) },
+    },
     TensorShapeProto: { fields: { dim: repeated("DimensionProto", 1) } },
     TensorTypeProto: { fields: { elemType: field("int32", 1), shape: field("TensorShapeProto", 2) } },
     TypeProto: { fields: { tensorType: field("TensorTypeProto", 1) } },

@@ -36,14 +36,21 @@ export interface SerializedModel {
 export function serializeModel(graph: Graph, options: { externalFolder?: string } = {}): SerializedModel {
   if (graph.outputs.size === 0) throw new GraphError(graph.name, "a model needs at least one output");
   const { nodes, initializers } = reachable(graph);
-  const files = [...new Set(initializers.flatMap(({ constant }) => (constant && "file" in constant ? [path.resolve(constant.file)] : [])))];
+  const files = [
+    ...new Set(
+      initializers.flatMap(({ constant }) => (constant && "file" in constant ? [path.resolve(constant.file)] : [])),
+    ),
+  ];
   const externalFolder = options.externalFolder ? path.resolve(options.externalFolder) : commonFolder(files);
   const outputs = nameOutputs(graph);
   const usesContrib = nodes.some((node) => node.definition.domain !== "");
   const message = {
     irVersion,
     producerName: "@cllm4rec/onnx-grad",
-    opsetImport: [{ domain: "", version: opsetVersion }, ...(usesContrib ? [{ domain: "com.microsoft", version: 1 }] : [])],
+    opsetImport: [
+      { domain: "", version: opsetVersion },
+      ...(usesContrib ? [{ domain: "com.microsoft", version: 1 }] : []),
+    ],
     graph: {
       name: graph.name,
       node: [...nodes.map((node) => nodeMessage(node, outputs.names)), ...outputs.copies],
@@ -83,7 +90,9 @@ function nodeMessage(node: Node, names: ReadonlyMap<Value, string>): object {
     name: node.name,
     input: node.inputs.map(written),
     output: Array.from({ length: last + 1 }, (_, i) => written(node.outputs[i])),
-    attribute: Object.entries(node.attributes).map(([name, value]) => attributeMessage(name, node.definition.attributeKind(name), value)),
+    attribute: Object.entries(node.attributes).map(([name, value]) =>
+      attributeMessage(name, node.definition.attributeKind(name), value),
+    ),
   };
 }
 
@@ -101,7 +110,10 @@ function tensorMessage(graph: Graph, value: Value, folder: string | undefined): 
   }
   const location = path.relative(folder!, path.resolve(tensor.file));
   if (location.startsWith("..") || path.isAbsolute(location)) {
-    throw new GraphError(graph.name, `initializer ${value.name}: ${tensor.file} lies outside the external-data folder ${folder}`);
+    throw new GraphError(
+      graph.name,
+      `initializer ${value.name}: ${tensor.file} lies outside the external-data folder ${folder}`,
+    );
   }
   return {
     ...head,

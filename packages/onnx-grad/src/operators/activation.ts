@@ -1,4 +1,4 @@
-// Elementwise operators of one operand: elementary functions and activations.
+// Elementwise operators of one operand: elementary functions and smooth activations.
 import type { Value } from "../graph/graph.js";
 import { type AttributeSpec, define, type GradientContext, type OperatorDefinition } from "./definition.js";
 
@@ -16,13 +16,6 @@ function unary(
     gradient: derivative === "none" ? "none" : (c) => [derivative(c, c.input(0), c.outputGradient())],
   });
 }
-
-const alpha = (value: number): Record<string, AttributeSpec> => ({ alpha: { kind: "float", default: value } });
-
-/** dy where `condition`, else `other`. */
-const choose = (c: GradientContext, condition: Value, yes: Value, no: Value) => c.op.Where(condition, yes, no);
-
-const zero = (c: GradientContext, like: Value) => c.op.scalar(0, like.dtype);
 
 export const activation: readonly OperatorDefinition[] = [
   define({
@@ -63,34 +56,15 @@ export const activation: readonly OperatorDefinition[] = [
     const scaled = c.op.Mul(dy, c.output());
     return c.op.Sub(scaled, c.op.Mul(scaled, c.output()));
   }),
-  unary("Relu", (c, x, dy) => choose(c, c.op.Greater(x, 0), dy, zero(c, dy))),
-  unary(
-    "LeakyRelu",
-    (c, x, dy) => choose(c, c.op.Greater(x, 0), dy, c.op.Mul(dy, c.float("alpha"))),
-    alpha(0.01),
-  ),
-  // y = α(eˣ − 1) below zero, so that y' = y + α there.
-  unary(
-    "Elu",
-    (c, x, dy) => choose(c, c.op.Greater(x, 0), dy, c.op.Mul(dy, c.op.Add(c.output(), c.float("alpha")))),
-    alpha(1),
-  ),
   unary("Softplus", (c, x, dy) => c.op.Mul(dy, c.op.Sigmoid(x))),
   // d erf(x)/dx = 2/√π · exp(−x²)
   unary("Erf", (c, x, dy) => c.op.Mul(dy, c.op.Mul(c.op.Exp(c.op.Neg(c.op.Mul(x, x))), 2 / Math.sqrt(Math.PI)))),
   unary("Gelu", geluGradient, { approximate: { kind: "string", default: "none" } }),
-  define({
-    type: "Clip",
-    inputs: [1, 3],
-    infer: (c) => [{ dtype: c.sameDType(), shape: c.input(0).shape }],
-    gradient: (c) => {
-      const { op } = c;
-      const [x, low, high] = c.inputs as readonly [Value, Value | undefined, Value | undefined];
-      let gradient = c.outputGradient();
-      if (low) gradient = op.Where(op.Less(x, low), op.scalar(0, x.dtype), gradient);
-      if (high) gradient = op.Where(op.Greater(x, high), op.scalar(0, x.dtype), gradient);
-      return [gradient];
-    },
+  // y = x·tanh(softplus(x)), y' = tanh(s) + x·(1 − tanh²(s))·σ(x) (Misra 2019)
+  unary("Mish", (c, x, dy) => {
+    const { op } = c;
+    const t = op.Tanh(op.Softplus(x));
+    return op.Mul(dy, op.Add(t, op.Mul(op.Mul(x, op.Sigmoid(x)), op.Sub(1, op.Mul(t, t)))));
   }),
 ];
 

@@ -1,8 +1,14 @@
 // Elementwise operators of two or more operands, with broadcasting.
 import { addDims, multiplyDims, type Shape, subtractDims } from "../graph/dim.js";
-import { broadcastShapes, define, type GradientContext, type OperatorContext, type OperatorDefinition } from "./definition.js";
-import { reduceTo } from "./reduce-to.js";
 import type { Value } from "../graph/graph.js";
+import {
+  broadcastShapes,
+  define,
+  type GradientContext,
+  type OperatorContext,
+  type OperatorDefinition,
+} from "./definition.js";
+import { reduceTo } from "./reduce-to.js";
 
 const broadcastAll = (c: OperatorContext) => c.inputs.map((_, i) => c.input(i).shape).reduce(broadcastShapes);
 
@@ -11,6 +17,11 @@ function contentOf(type: string, c: OperatorContext): Shape | undefined {
   const combine = { Add: addDims, Sub: subtractDims, Mul: multiplyDims }[type];
   const [a, b] = [c.input(0).content, c.input(1).content];
   return combine && a && b && a.length === b.length ? a.map((dim, i) => combine(dim, b[i]!)) : undefined;
+}
+
+/** Whether a value is an embedded constant in which no element is 0. */
+function isConstantWithoutZero({ constant }: Value): boolean {
+  return constant !== undefined && "data" in constant && Array.from(constant.data, Number).every((x) => x !== 0);
 }
 
 type Partial = (c: GradientContext, dy: Value) => Value;
@@ -41,8 +52,13 @@ function extremum(type: "Min" | "Max"): OperatorDefinition {
       const { op } = c;
       const y = c.output();
       const chosen = c.inputs.map((_, i) => op.Cast(op.Equal(c.input(i), y), y.dtype));
-      const share = op.Div(c.outputGradient(), chosen.reduce((a, b) => op.Add(a, b)));
-      return c.inputs.map((_, i) => (c.needs(i) ? reduceTo(op, op.Mul(share, chosen[i]!), c.input(i).shape) : undefined));
+      const share = op.Div(
+        c.outputGradient(),
+        chosen.reduce((a, b) => op.Add(a, b)),
+      );
+      return c.inputs.map((_, i) =>
+        c.needs(i) ? reduceTo(op, op.Mul(share, chosen[i]!), c.input(i).shape) : undefined,
+      );
     },
   });
 }
@@ -84,10 +100,16 @@ export const arithmetic: readonly OperatorDefinition[] = [
     (c, dy) => c.op.Div(dy, c.input(1)),
     (c, dy) => c.op.Neg(c.op.Div(c.op.Mul(dy, c.output()), c.input(1))),
   ),
-  // d(a^b)/da = b·a^(b−1); d(a^b)/db = a^b·ln a, taken as 0 where a = 0 (PyTorch does the same).
+  // d(a^b)/da = b·a^(b−1), 0 where b = 0; d(a^b)/db = a^b·ln a, taken as 0 where a = 0 (PyTorch does the same). For a < 0 the latter is NaN.
   binary(
     "Pow",
-    (c, dy) => c.op.Mul(dy, c.op.Mul(c.input(1), c.op.Pow(c.input(0), c.op.Sub(c.input(1), 1)))),
+    (c, dy) => {
+      const { op } = c;
+      const [base, exponent] = [c.input(0), c.input(1)];
+      const slope = op.Mul(exponent, op.Pow(base, op.Sub(exponent, 1)));
+      const mayBeZero = !isConstantWithoutZero(exponent);
+      return op.Mul(dy, mayBeZero ? op.Where(op.Equal(exponent, 0), op.scalar(0, base.dtype), slope) : slope);
+    },
     (c, dy) => {
       const { op } = c;
       const base = c.input(0);

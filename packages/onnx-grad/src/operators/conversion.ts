@@ -1,9 +1,17 @@
 // Change of element type.
-import { isFloat, type DType } from "../graph/tensor.js";
+import { type DType, isFloat } from "../graph/tensor.js";
 import { define, type OperatorDefinition } from "./definition.js";
 
 /** TensorProto.DataType, the standard's numbers of the element types. */
-export const dataTypeNumbers = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9, float64: 11 } as const satisfies Record<DType, number>;
+export const dataTypeNumbers = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float64: 11,
+} as const satisfies Record<DType, number>;
 
 export function dtypeOfNumber(number: number): DType {
   const entry = Object.entries(dataTypeNumbers).find(([, value]) => value === number);

@@ -96,7 +96,9 @@ export class OperatorContext {
 
   /** All present inputs must have one element type, which is returned. */
   sameDType(...indices: number[]): DType {
-    const present = (indices.length > 0 ? indices.map((i) => this.inputs[i]) : this.inputs).filter((v) => v !== undefined);
+    const present = (indices.length > 0 ? indices.map((i) => this.inputs[i]) : this.inputs).filter(
+      (v) => v !== undefined,
+    );
     const first = present[0];
     if (!first) throw new RangeError("no inputs");
     for (const value of present) {
@@ -190,7 +192,8 @@ export class OperatorDefinition {
       if (value === undefined) continue;
       const spec = specs[name];
       if (!spec) throw new RangeError(`unknown attribute ${name}; known: ${Object.keys(specs).join(", ") || "none"}`);
-      if (!hasKind(value, spec.kind)) throw new RangeError(`attribute ${name} must be ${spec.kind}, not ${JSON.stringify(value)}`);
+      if (!hasKind(value, spec.kind))
+        throw new RangeError(`attribute ${name} must be ${spec.kind}, not ${JSON.stringify(value)}`);
       completed[name] = value;
     }
     for (const [name, spec] of Object.entries(specs)) {

@@ -1,19 +1,22 @@
 // Operators that pick elements by index or write to them, and those that make tensors out of shapes and indices.
-import { type Dim, type Shape } from "../graph/dim.js";
+import type { Dim, Shape } from "../graph/dim.js";
+import type { Value } from "../graph/graph.js";
 import { define, type OperatorContext, type OperatorDefinition } from "./definition.js";
 
 const reductions = ["none", "add"];
 
 function requireReduction(c: OperatorContext): void {
   const reduction = c.text("reduction");
-  if (!reductions.includes(reduction)) throw new RangeError(`reduction ${reduction} is not supported; one of ${reductions.join(", ")} is`);
+  if (!reductions.includes(reduction))
+    throw new RangeError(`reduction ${reduction} is not supported; one of ${reductions.join(", ")} is`);
 }
 
 /** Shape checks shared by GatherElements and ScatterElements: same rank, indices no larger than data off the axis. */
 function requireAligned(c: OperatorContext): number {
   const [data, indices] = [c.input(0), c.input(1)];
   c.requireInteger(1, "indices");
-  if (data.rank !== indices.rank || data.rank === 0) throw new RangeError("data and indices must have the same rank, at least 1");
+  if (data.rank !== indices.rank || data.rank === 0)
+    throw new RangeError("data and indices must have the same rank, at least 1");
   const axis = c.axis("axis", data.rank);
   indices.shape.forEach((dim, i) => {
     const limit = data.shape[i]!;
@@ -28,7 +31,8 @@ function scatterNDShape(c: OperatorContext): Shape {
   const [data, indices, updates] = [c.input(0), c.input(1), c.input(2)];
   const depth = indices.dim(-1);
   if (indices.dtype !== "int64") throw new RangeError(`indices must be int64, not ${indices.dtype}`);
-  if (typeof depth !== "number" || depth > data.rank) throw new RangeError(`index depth ${depth} for data of rank ${data.rank}`);
+  if (typeof depth !== "number" || depth > data.rank)
+    throw new RangeError(`index depth ${depth} for data of rank ${data.rank}`);
   const expected = [...indices.shape.slice(0, -1), ...data.shape.slice(depth)];
   if (expected.length !== updates.rank || expected.some((dim, i) => dim !== updates.shape[i])) {
     throw new RangeError(`updates must have shape [${expected.join(", ")}]`);
@@ -50,18 +54,25 @@ export const indexing: readonly OperatorDefinition[] = [
         data.content && picked?.every((i): i is number => typeof i === "number")
           ? picked.map((i) => data.content!.at(i)!)
           : undefined;
-      return [{ dtype: data.dtype, shape: [...data.shape.slice(0, axis), ...indices.shape, ...data.shape.slice(axis + 1)], content }];
+      return [
+        {
+          dtype: data.dtype,
+          shape: [...data.shape.slice(0, axis), ...indices.shape, ...data.shape.slice(axis + 1)],
+          content,
+        },
+      ];
     },
     // Rows picked several times accumulate. ScatterElements adds serially, so the sum has one order on every run.
     gradient: (c) => {
       const { op } = c;
       const data = c.input(0);
       const indices = c.input(1);
+      if (data.shape.includes(0)) return [op.zerosLike(data)];
       const axis = c.axis("axis", data.rank);
       const before = data.shape.slice(0, axis);
       const after = data.shape.slice(axis + 1);
       const flat = op.Reshape(indices, [-1]);
-      const rows = op.Reshape(c.outputGradient(), [...before, flat.dim(0), ...after]);
+      const rows = op.reshapeTo(c.outputGradient(), [...before, flat.dim(0), ...after]);
       const index = op.Reshape(flat, [...before.map(() => 1), -1, ...after.map(() => 1)]);
       return [op.ScatterElements(op.zerosLike(data), op.expandLike(index, rows), rows, { axis, reduction: "add" })];
     },
@@ -75,7 +86,10 @@ export const indexing: readonly OperatorDefinition[] = [
       return [{ dtype: c.input(0).dtype, shape: c.input(1).shape }];
     },
     gradient: (c) => [
-      c.op.ScatterElements(c.op.zerosLike(c.input(0)), c.input(1), c.outputGradient(), { axis: c.int("axis"), reduction: "add" }),
+      c.op.ScatterElements(c.op.zerosLike(c.input(0)), c.input(1), c.outputGradient(), {
+        axis: c.int("axis"),
+        reduction: "add",
+      }),
     ],
   }),
   define({
@@ -87,7 +101,8 @@ export const indexing: readonly OperatorDefinition[] = [
       if (indices.dtype !== "int64") throw new RangeError(`indices must be int64, not ${indices.dtype}`);
       if (c.int("batch_dims") !== 0) throw new RangeError("batch_dims other than 0 are not supported");
       const depth = indices.dim(-1);
-      if (typeof depth !== "number" || depth > data.rank) throw new RangeError(`index depth ${depth} for data of rank ${data.rank}`);
+      if (typeof depth !== "number" || depth > data.rank)
+        throw new RangeError(`index depth ${depth} for data of rank ${data.rank}`);
       return [{ dtype: data.dtype, shape: [...indices.shape.slice(0, -1), ...data.shape.slice(depth)] }];
     },
     gradient: (c) => [c.op.ScatterND(c.op.zerosLike(c.input(0)), c.input(1), c.outputGradient(), { reduction: "add" })],
@@ -100,7 +115,8 @@ export const indexing: readonly OperatorDefinition[] = [
       requireAligned(c);
       requireReduction(c);
       const [data, indices, updates] = [c.input(0), c.input(1), c.input(2)];
-      if (indices.shape.some((dim, i) => dim !== updates.shape[i])) throw new RangeError("indices and updates differ in shape");
+      if (indices.shape.some((dim, i) => dim !== updates.shape[i]))
+        throw new RangeError("indices and updates differ in shape");
       c.sameDType(0, 2);
       return [{ dtype: data.dtype, shape: data.shape }];
     },
@@ -139,7 +155,17 @@ export const indexing: readonly OperatorDefinition[] = [
       const axis = c.axis("axis", rank + 1);
       return [{ dtype: c.input(2).dtype, shape: shape.toSpliced(axis, 0, depth!) }];
     },
-    gradient: "none",
+    // To [off, on]: what fell on either.
+    gradient: (c) => {
+      const { op } = c;
+      const [depth] = c.constantInts(1, "depth")!;
+      const dy = c.outputGradient();
+      const hot = op.OneHot(c.input(0), depth!, op.vector([0, 1], dy.dtype), { axis: c.int("axis") });
+      const total = (value: Value) => op.ReduceSum(value, undefined, { keepdims: 0 });
+      const on = total(op.Mul(dy, hot));
+      const parts = [op.Sub(total(dy), on), on].map((value) => op.Unsqueeze(value, [0]));
+      return [undefined, undefined, op.Concat(parts, { axis: 0 })];
+    },
   }),
   define({
     type: "Shape",
@@ -163,7 +189,8 @@ export const indexing: readonly OperatorDefinition[] = [
       } else if (start === 0 && delta === 1) {
         length = limit;
       }
-      if (length === undefined) throw new RangeError("start, limit and delta must be known, or be 0, a known dimension and 1");
+      if (length === undefined)
+        throw new RangeError("start, limit and delta must be known, or be 0, a known dimension and 1");
       return [{ dtype, shape: [length] }];
     },
     gradient: "none",

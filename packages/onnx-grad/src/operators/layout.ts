@@ -1,12 +1,24 @@
 // Operators that move elements without computing on them: reshape, transpose, join, cut, repeat and pad.
-import { addDims, divideDims, type Dim, elementCount, multiplyDims, sameShape, type Shape, subtractDims } from "../graph/dim.js";
+
+import {
+  addDims,
+  type Dim,
+  divideDims,
+  elementCount,
+  multiplyDims,
+  type Shape,
+  sameShape,
+  subtractDims,
+} from "../graph/dim.js";
+import type { Value } from "../graph/graph.js";
 import { broadcastShapes, define, normaliseAxis, type OperatorContext, type OperatorDefinition } from "./definition.js";
 import { reduceTo } from "./reduce-to.js";
 
 function reshapedShape(c: OperatorContext): Shape {
   const from = c.input(0).shape;
   const target = c.input(1).content;
-  if (!target) throw new RangeError("the target shape must be a constant, or made of dimensions by Shape, Gather and Concat");
+  if (!target)
+    throw new RangeError("the target shape must be a constant, or made of dimensions by Shape, Gather and Concat");
   const keepZero = !c.flag("allowzero");
   const shape = target.map((dim, i): Dim => {
     if (dim !== 0 || !keepZero) return dim;
@@ -44,7 +56,10 @@ interface SliceRange {
   readonly step: number;
 }
 
-/** The ranges of a Slice by the standard's clamping rules; on symbolic axes or with symbolic bounds the step must be 1. */
+/**
+ * The ranges of a Slice by the standard's clamping rules. On symbolic axes or with symbolic bounds the step must be 1, and the bounds must
+ * lie inside the axis at run time: nothing is known to clamp to.
+ */
 function sliceRanges(c: OperatorContext): readonly SliceRange[] {
   const { shape, rank } = c.input(0);
   const starts = knownContent(c, 1, "starts");
@@ -64,7 +79,8 @@ function sliceRanges(c: OperatorContext): readonly SliceRange[] {
     if (step !== 1) throw new RangeError(`axis ${axis} of symbolic size or bounds can only be cut with step 1`);
     const from = typeof start === "number" && start < 0 ? subtractDims(size, -start) : start;
     const to = typeof end !== "number" ? end : end >= sliceEnd ? size : end < 0 ? subtractDims(size, -end) : end;
-    return { axis, start: from, length: subtractDims(to, from), step };
+    const length = subtractDims(to, from);
+    return { axis, start: from, length: typeof length === "number" ? Math.max(0, length) : length, step };
   });
 }
 
@@ -82,7 +98,8 @@ function splitSizes(c: OperatorContext): readonly number[] {
   if (sizes) {
     const total = sizes.reduce((a, b) => a + b, 0);
     if (typeof size === "number" && total !== size) throw new RangeError(`split sizes add up to ${total}, not ${size}`);
-    if (typeof size !== "number") throw new RangeError(`axis ${axis} of symbolic size ${size} can't be split into fixed sizes`);
+    if (typeof size !== "number")
+      throw new RangeError(`axis ${axis} of symbolic size ${size} can't be split into fixed sizes`);
     return sizes;
   }
   if (count === undefined) throw new RangeError("split sizes or num_outputs are needed");
@@ -116,7 +133,8 @@ export const layout: readonly OperatorDefinition[] = [
     infer: (c) => {
       const { shape, rank, dtype } = c.input(0);
       const axes = c.optional(1) ? sortedAxes(c, rank) : shape.flatMap((dim, i) => (dim === 1 ? [i] : []));
-      for (const axis of axes) if (shape[axis] !== 1) throw new RangeError(`axis ${axis} has size ${shape[axis]}, not 1`);
+      for (const axis of axes)
+        if (shape[axis] !== 1) throw new RangeError(`axis ${axis} has size ${shape[axis]}, not 1`);
       return [{ dtype, shape: shape.filter((_, i) => !axes.includes(i)) }];
     },
     gradient: (c) => [c.op.reshapeLike(c.outputGradient(), c.input(0))],
@@ -176,7 +194,9 @@ export const layout: readonly OperatorDefinition[] = [
       }
       const contents = c.inputs.map((value) => value!.content);
       const content = first.rank === 1 && contents.every((part) => part !== undefined) ? contents.flat() : undefined;
-      return [{ dtype: c.sameDType(), shape: first.shape.with(axis, shapes.map((s) => s[axis]!).reduce(addDims)), content }];
+      return [
+        { dtype: c.sameDType(), shape: first.shape.with(axis, shapes.map((s) => s[axis]!).reduce(addDims)), content },
+      ];
     },
     gradient: (c) => {
       const { op } = c;
@@ -239,7 +259,10 @@ export const layout: readonly OperatorDefinition[] = [
       for (const { axis, start, length, step } of [...ranges].reverse()) {
         const positions = Array.from({ length: length as number }, (_, i) => (start as number) + i * step);
         const base = op.Expand(op.scalar(0, x.dtype), gradient.shape.with(axis, x.shape[axis]!));
-        const index = op.Reshape(op.ints(positions), gradient.shape.map((_, i) => (i === axis ? -1 : 1)));
+        const index = op.Reshape(
+          op.ints(positions),
+          gradient.shape.map((_, i) => (i === axis ? -1 : 1)),
+        );
         gradient = op.ScatterElements(base, op.Expand(index, gradient.shape), gradient, { axis });
       }
       return [gradient];
@@ -254,7 +277,8 @@ export const layout: readonly OperatorDefinition[] = [
       if (c.text("mode") !== "constant") throw new RangeError(`mode ${c.text("mode")} is not supported; constant is`);
       const pads = c.input(1).content;
       const axes = c.constantInts(3, "axes")?.map((axis) => normaliseAxis(axis, rank)) ?? shape.map((_, i) => i);
-      if (!pads || pads.length !== 2 * axes.length) throw new RangeError(`pads must hold ${2 * axes.length} known integers`);
+      if (!pads || pads.length !== 2 * axes.length)
+        throw new RangeError(`pads must hold ${2 * axes.length} known integers`);
       const result = [...shape];
       axes.forEach((axis, i) => {
         result[axis] = addDims(addDims(result[axis]!, pads[i]!), pads[i + axes.length]!);
@@ -268,7 +292,15 @@ export const layout: readonly OperatorDefinition[] = [
       const axes = c.constantInts(3, "axes")?.map((axis) => normaliseAxis(axis, x.rank)) ?? x.shape.map((_, i) => i);
       const half = axes.length;
       const ends = axes.map((axis, i) => addDims(pads[i]!, x.shape[axis]!));
-      return [op.Slice(c.outputGradient(), pads.slice(0, half), ends, axes)];
+      const dy = c.outputGradient();
+      // Padding is cut off; what a negative pad cut off comes back as zeros.
+      const crops = pads.some((pad) => typeof pad === "number" && pad < 0);
+      const inner = crops
+        ? op.Pad(dy, op.dims(pads.map((pad) => subtractDims(0, pad))), undefined, axes)
+        : op.Slice(dy, pads.slice(0, half), ends, axes);
+      if (!c.needs(2)) return [inner];
+      const total = (value: Value) => op.ReduceSum(value, undefined, { keepdims: 0 });
+      return [c.needs(0) ? inner : undefined, undefined, op.Sub(total(dy), total(inner))];
     },
   }),
   define({
@@ -285,11 +317,17 @@ export const layout: readonly OperatorDefinition[] = [
       const x = c.input(0);
       const repeats = c.constantInts(1, "repeats")!;
       // [r₀·d₀, r₁·d₁, …] → [r₀, d₀, r₁, d₁, …], summed over the repeats
-      const parted = op.Reshape(
+      const parted = op.reshapeTo(
         c.outputGradient(),
         x.shape.flatMap((dim, i): Dim[] => [repeats[i]!, dim]),
       );
-      return [op.ReduceSum(parted, x.shape.map((_, i) => 2 * i), { keepdims: 0 })];
+      return [
+        op.ReduceSum(
+          parted,
+          x.shape.map((_, i) => 2 * i),
+          { keepdims: 0 },
+        ),
+      ];
     },
   }),
   define({

@@ -17,9 +17,11 @@ function lossShape(c: OperatorContext): readonly Dim[] {
     throw new RangeError(`labels must have shape [${expected.join(", ")}]`);
   }
   const weights = c.optional(2);
-  if (weights && (weights.rank !== 1 || weights.dim(0) !== scores.dim(1))) throw new RangeError("one weight a class is expected");
+  if (weights && (weights.rank !== 1 || weights.dim(0) !== scores.dim(1)))
+    throw new RangeError("one weight a class is expected");
   const reduction = c.text("reduction");
-  if (!["none", "sum", "mean"].includes(reduction)) throw new RangeError(`reduction ${reduction}: none, sum or mean is expected`);
+  if (!["none", "sum", "mean"].includes(reduction))
+    throw new RangeError(`reduction ${reduction}: none, sum or mean is expected`);
   return reduction === "none" ? labels.shape : [];
 }
 

@@ -1,7 +1,13 @@
 // Matrix products: the standard's MatMul and Gemm, and onnxruntime's FusedMatMul, which reads its operands transposed without a copy.
-import { type Dim, type Shape } from "../graph/dim.js";
+import { type Dim, elementCount, type Shape } from "../graph/dim.js";
 import type { Value } from "../graph/graph.js";
-import { broadcastShapes, define, type GradientContext, type OperatorContext, type OperatorDefinition } from "./definition.js";
+import {
+  broadcastShapes,
+  define,
+  type GradientContext,
+  type OperatorContext,
+  type OperatorDefinition,
+} from "./definition.js";
 import { reduceTo } from "./reduce-to.js";
 
 /** [..., M, C] × [..., C, P] → [..., M, P]; vectors are treated as numpy.matmul does. */
@@ -47,15 +53,15 @@ function productGradient(c: GradientContext, transA: boolean, transB: boolean, a
   let db: Value | undefined;
   if (c.needs(1)) {
     if (b.rank === 2 && a.rank > 2 && !transA) {
-      a = op.Reshape(a, [-1, a.dim(-1)]);
-      dy = op.Reshape(dy, [-1, dy.dim(-1)]);
+      a = op.reshapeTo(a, [elementCount(a.shape.slice(0, -1)), a.dim(-1)]);
+      dy = op.reshapeTo(dy, [elementCount(dy.shape.slice(0, -1)), dy.dim(-1)]);
     }
     db = transB
       ? op.FusedMatMul(dy, a, { transA: 1, transB: Number(transA), alpha })
       : op.FusedMatMul(a, dy, { transA: Number(!transA), alpha });
   }
   const restore = (gradient: Value | undefined, shape: Shape, matrix: Value) =>
-    gradient && op.Reshape(reduceTo(op, gradient, matrix.shape), shape);
+    gradient && op.reshapeTo(reduceTo(op, gradient, matrix.shape), shape);
   return [
     shapes[0].length === 1 ? restore(da, shapes[0], a) : da && reduceTo(op, da, shapes[0]),
     shapes[1].length === 1 ? restore(db, shapes[1], b) : db && reduceTo(op, db, shapes[1]),

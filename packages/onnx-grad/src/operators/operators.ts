@@ -1,5 +1,5 @@
 // The operators as typed methods, under the standard's own names and with its order of inputs; the same node-adding path lies beneath all.
-import { divideDims, type Dim, elementCount, multiplyDims } from "../graph/dim.js";
+import { type Dim, divideDims, elementCount, multiplyDims } from "../graph/dim.js";
 import type { Graph, Value } from "../graph/graph.js";
 import type { DType } from "../graph/tensor.js";
 import { dataTypeNumbers } from "./conversion.js";
@@ -51,6 +51,11 @@ export class Operators {
   Sum = (...operands: Value[]) => this.one("Sum", operands);
   Mean = (...operands: Value[]) => this.one("Mean", operands);
 
+  // Integers
+  Mod = (a: Operand, b: Operand, attributes: { fmod?: Flag } = {}) => this.pair("Mod", a, b, { ...attributes });
+  BitwiseAnd = (a: Operand, b: Operand) => this.pair("BitwiseAnd", a, b);
+  BitwiseXor = (a: Operand, b: Operand) => this.pair("BitwiseXor", a, b);
+
   // Comparisons, logic, choice
   Equal = (a: Operand, b: Operand) => this.pair("Equal", a, b);
   Less = (a: Operand, b: Operand) => this.pair("Less", a, b);
@@ -84,6 +89,15 @@ export class Operators {
   Relu = (x: Value) => this.one("Relu", [x]);
   LeakyRelu = (x: Value, attributes: { alpha?: number } = {}) => this.one("LeakyRelu", [x], { ...attributes });
   Elu = (x: Value, attributes: { alpha?: number } = {}) => this.one("Elu", [x], { ...attributes });
+  Celu = (x: Value, attributes: { alpha?: number } = {}) => this.one("Celu", [x], { ...attributes });
+  Selu = (x: Value, attributes: { alpha?: number; gamma?: number } = {}) => this.one("Selu", [x], { ...attributes });
+  PRelu = (x: Value, slope: Value) => this.one("PRelu", [x, slope]);
+  ThresholdedRelu = (x: Value, attributes: { alpha?: number } = {}) =>
+    this.one("ThresholdedRelu", [x], { ...attributes });
+  HardSigmoid = (x: Value, attributes: { alpha?: number; beta?: number } = {}) =>
+    this.one("HardSigmoid", [x], { ...attributes });
+  HardSwish = (x: Value) => this.one("HardSwish", [x]);
+  Mish = (x: Value) => this.one("Mish", [x]);
   Softplus = (x: Value) => this.one("Softplus", [x]);
   Erf = (x: Value) => this.one("Erf", [x]);
   Gelu = (x: Value, attributes: { approximate?: "none" | "tanh" } = {}) => this.one("Gelu", [x], { ...attributes });
@@ -95,13 +109,20 @@ export class Operators {
   Cast = (x: Value, to: DType) => (x.dtype === to ? x : this.one("Cast", [x], { to: dataTypeNumbers[to] }));
 
   // Reductions; `axes` undefined means all axes
-  ReduceSum = (x: Value, axes?: readonly number[], attributes: Reduction = {}) => this.reduce("ReduceSum", x, axes, attributes);
-  ReduceMean = (x: Value, axes?: readonly number[], attributes: Reduction = {}) => this.reduce("ReduceMean", x, axes, attributes);
-  ReduceMax = (x: Value, axes?: readonly number[], attributes: Reduction = {}) => this.reduce("ReduceMax", x, axes, attributes);
-  ReduceMin = (x: Value, axes?: readonly number[], attributes: Reduction = {}) => this.reduce("ReduceMin", x, axes, attributes);
-  ReduceProd = (x: Value, axes?: readonly number[], attributes: Reduction = {}) => this.reduce("ReduceProd", x, axes, attributes);
-  ReduceL1 = (x: Value, axes?: readonly number[], attributes: Reduction = {}) => this.reduce("ReduceL1", x, axes, attributes);
-  ReduceL2 = (x: Value, axes?: readonly number[], attributes: Reduction = {}) => this.reduce("ReduceL2", x, axes, attributes);
+  ReduceSum = (x: Value, axes?: readonly number[], attributes: Reduction = {}) =>
+    this.reduce("ReduceSum", x, axes, attributes);
+  ReduceMean = (x: Value, axes?: readonly number[], attributes: Reduction = {}) =>
+    this.reduce("ReduceMean", x, axes, attributes);
+  ReduceMax = (x: Value, axes?: readonly number[], attributes: Reduction = {}) =>
+    this.reduce("ReduceMax", x, axes, attributes);
+  ReduceMin = (x: Value, axes?: readonly number[], attributes: Reduction = {}) =>
+    this.reduce("ReduceMin", x, axes, attributes);
+  ReduceProd = (x: Value, axes?: readonly number[], attributes: Reduction = {}) =>
+    this.reduce("ReduceProd", x, axes, attributes);
+  ReduceL1 = (x: Value, axes?: readonly number[], attributes: Reduction = {}) =>
+    this.reduce("ReduceL1", x, axes, attributes);
+  ReduceL2 = (x: Value, axes?: readonly number[], attributes: Reduction = {}) =>
+    this.reduce("ReduceL2", x, axes, attributes);
   ReduceSumSquare = (x: Value, axes?: readonly number[], attributes: Reduction = {}) =>
     this.reduce("ReduceSumSquare", x, axes, attributes);
   ReduceLogSumExp = (x: Value, axes?: readonly number[], attributes: Reduction = {}) =>
@@ -118,7 +139,8 @@ export class Operators {
 
   // Matrix products
   MatMul = (a: Value, b: Value) => this.one("MatMul", [a, b]);
-  Gemm = (a: Value, b: Value, c?: Value, attributes: Product & { beta?: number } = {}) => this.one("Gemm", [a, b, c], { ...attributes });
+  Gemm = (a: Value, b: Value, c?: Value, attributes: Product & { beta?: number } = {}) =>
+    this.one("Gemm", [a, b, c], { ...attributes });
   /** onnxruntime's: alpha · op(A) · op(B) without materialising the transposes. */
   FusedMatMul = (a: Value, b: Value, attributes: Product = {}) => this.one("FusedMatMul", [a, b], { ...attributes });
 
@@ -128,7 +150,8 @@ export class Operators {
   Flatten = (x: Value, attributes: { axis?: number } = {}) => this.one("Flatten", [x], { ...attributes });
   Squeeze = (x: Value, axes?: readonly number[]) => this.one("Squeeze", axes ? [x, this.ints(axes)] : [x]);
   Unsqueeze = (x: Value, axes: readonly number[]) => this.one("Unsqueeze", [x, this.ints(axes)]);
-  Transpose = (x: Value, attributes: { perm?: readonly number[] } = {}) => this.one("Transpose", [x], { ...attributes });
+  Transpose = (x: Value, attributes: { perm?: readonly number[] } = {}) =>
+    this.one("Transpose", [x], { ...attributes });
   Expand = (x: Value, shape: Dims) => this.one("Expand", [x, this.dims(shape)]);
   Concat = (parts: readonly Value[], attributes: { axis: number }) => this.one("Concat", parts, { ...attributes });
   Split = (x: Value, sizes: readonly number[], attributes: { axis?: number } = {}) =>
@@ -136,13 +159,19 @@ export class Operators {
   Slice = (x: Value, starts: Dims, ends: Dims, axes?: readonly number[], steps?: readonly number[]) =>
     this.one("Slice", [x, this.dims(starts), this.dims(ends), axes && this.ints(axes), steps && this.ints(steps)]);
   Pad = (x: Value, pads: Dims, value?: Operand, axes?: readonly number[]) =>
-    this.one("Pad", [x, this.dims(pads), typeof value === "number" ? this.scalar(value, x.dtype) : value, axes && this.ints(axes)]);
+    this.one("Pad", [
+      x,
+      this.dims(pads),
+      typeof value === "number" ? this.scalar(value, x.dtype) : value,
+      axes && this.ints(axes),
+    ]);
   Tile = (x: Value, repeats: readonly number[]) => this.one("Tile", [x, this.ints(repeats)]);
   Trilu = (x: Value, k?: Value | number, attributes: { upper?: number } = {}) =>
     this.one("Trilu", [x, typeof k === "number" ? this.scalar(k, "int64") : k], { ...attributes });
 
   // Indexing and construction
-  Gather = (data: Value, indices: Value, attributes: { axis?: number } = {}) => this.one("Gather", [data, indices], { ...attributes });
+  Gather = (data: Value, indices: Value, attributes: { axis?: number } = {}) =>
+    this.one("Gather", [data, indices], { ...attributes });
   GatherElements = (data: Value, indices: Value, attributes: { axis?: number } = {}) =>
     this.one("GatherElements", [data, indices], { ...attributes });
   GatherND = (data: Value, indices: Value) => this.one("GatherND", [data, indices]);
@@ -155,6 +184,22 @@ export class Operators {
     this.one("OneHot", [indices, this.ints([depth]), values], { ...attributes });
   Shape = (x: Value, attributes: { start?: number; end?: number } = {}) => this.one("Shape", [x], { ...attributes });
   Range = (start: Value, limit: Value, delta: Value) => this.one("Range", [start, limit, delta]);
+
+  // Recurrence
+  /**
+   * [Y, Y_h]: X [T, B, I], W [1, 3H, I], R [1, 3H, H], B [1, 6H], initial_h [1, B, H] → all states [T, 1, B, H] and the last [1, B, H].
+   * Gates lie in the order update, reset, hidden; `linear_before_reset: 1` is what PyTorch computes.
+   */
+  GRU = (
+    [X, W, R, B, initialState]: readonly [
+      X: Value,
+      W: Value,
+      R: Value,
+      B?: Value | undefined,
+      initial_h?: Value | undefined,
+    ],
+    attributes: { hidden_size: number; linear_before_reset?: Flag },
+  ) => this.many("GRU", [X, W, R, B, undefined, initialState], 2, { ...attributes }) as [Value, Value];
 
   // Normalisation, losses, randomness
   Softmax = (x: Value, attributes: { axis?: number } = {}) => this.one("Softmax", [x], { ...attributes });
@@ -176,6 +221,8 @@ export class Operators {
 
   // Short-hands
   scalar = (number: number, dtype: DType = "float32") => this.graph.constant(number, { dtype });
+  /** A constant vector. */
+  vector = (numbers: readonly number[], dtype: DType = "float32") => this.graph.constant(numbers, { dtype });
   /** A constant int64 vector. */
   ints = (numbers: readonly number[]) => this.graph.constant(numbers, { dtype: "int64" });
   zerosLike = (x: Value) => this.expandLike(this.scalar(0, x.dtype), x);
@@ -183,7 +230,10 @@ export class Operators {
   /** `x` broadcast to the shape of `like`. */
   expandLike = (x: Value, like: Value) =>
     x.rank === like.rank && x.shape.every((dim, i) => dim === like.shape[i]) ? x : this.Expand(x, like.shape);
-  reshapeLike = (x: Value, like: Value) => this.Reshape(x, like.shape);
+  /** Reshape to dimensions that all mean themselves, 0 included. */
+  reshapeTo = (x: Value, shape: readonly Dim[]) =>
+    shape.includes(0) ? this.Reshape(x, this.dims(shape), { allowzero: 1 }) : this.Reshape(x, shape);
+  reshapeLike = (x: Value, like: Value) => this.reshapeTo(x, like.shape);
   /** The last two axes exchanged. */
   swapLast = (x: Value) => {
     const axes = x.shape.map((_, i) => i);
@@ -214,10 +264,10 @@ export class Operators {
     return this.dims(shape.includes(0) ? shape : encoded);
   }
 
-  private pair(type: string, a: Operand, b: Operand): Value {
+  private pair(type: string, a: Operand, b: Operand, attributes?: Given): Value {
     const like = isValue(a) ? a : isValue(b) ? b : undefined;
     const value = (operand: Operand) => (isValue(operand) ? operand : this.scalar(operand, like?.dtype));
-    return this.one(type, [value(a), value(b)]);
+    return this.one(type, [value(a), value(b)], attributes);
   }
 
   private reduce(type: string, x: Value, axes: readonly number[] | undefined, attributes: Reduction): Value {

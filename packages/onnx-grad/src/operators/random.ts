@@ -16,6 +16,7 @@ export const random: readonly OperatorDefinition[] = [
     },
     gradient: (c) => {
       const { op } = c;
+      if (c.needs(1)) throw new RangeError("there is no gradient with respect to the ratio");
       const dy = c.outputGradient();
       const training = c.optional(2);
       if (!training) return [dy];

@@ -1,5 +1,5 @@
 // The transpose of broadcasting: a gradient summed back to the shape that was broadcast.
-import { formatShape, sameShape, type Shape } from "../graph/dim.js";
+import { formatShape, type Shape, sameShape } from "../graph/dim.js";
 import type { Value } from "../graph/graph.js";
 import type { Operators } from "./operators.js";
 
@@ -10,7 +10,10 @@ export function reduceTo(op: Operators, gradient: Value, shape: Shape): Value {
   const axes = gradient.shape.flatMap((dim, i) => (i < leading || (shape[i - leading] === 1 && dim !== 1) ? [i] : []));
   const summed = op.ReduceSum(gradient, axes, { keepdims: 1 });
   if (leading === 0) return summed;
-  const result = op.Squeeze(summed, Array.from({ length: leading }, (_, i) => i));
+  const result = op.Squeeze(
+    summed,
+    Array.from({ length: leading }, (_, i) => i),
+  );
   if (!sameShape(result.shape, shape)) {
     throw new RangeError(`gradient ${formatShape(gradient.shape)} can't be reduced to ${formatShape(shape)}`);
   }

@@ -1,7 +1,15 @@
 // Reductions over axes (axes are an input since opset 18), running sums, and the positions of extrema.
 import type { Dim } from "../graph/dim.js";
 import type { Value } from "../graph/graph.js";
-import { define, type GradientContext, normaliseAxis, type OperatorContext, type OperatorDefinition, type OperatorSpec } from "./definition.js";
+import {
+  define,
+  type GradientContext,
+  normaliseAxis,
+  type OperatorContext,
+  type OperatorDefinition,
+  type OperatorSpec,
+} from "./definition.js";
+import type { Operators } from "./operators.js";
 
 function reducedAxes(c: OperatorContext): readonly number[] {
   const { rank } = c.input(0);
@@ -18,7 +26,12 @@ function reducedAxes(c: OperatorContext): readonly number[] {
 function kept(c: GradientContext, value: Value): Value {
   if (c.flag("keepdims")) return value;
   const axes = reducedAxes(c);
-  return axes.length === 0 ? value : c.op.Unsqueeze(value, [...axes].sort((a, b) => a - b));
+  return axes.length === 0
+    ? value
+    : c.op.Unsqueeze(
+        value,
+        [...axes].sort((a, b) => a - b),
+      );
 }
 
 const reductionShape = (type: string, integers: boolean): OperatorSpec => ({
@@ -51,19 +64,23 @@ function reduction(
 /** The gradient goes to the extremum, shared evenly where several elements are equal. */
 const extremum = (c: GradientContext, x: Value, y: Value, dy: Value): Value => {
   const { op } = c;
+  const axes = reducedAxes(c);
+  if (axes.length === 0) return dy;
   const chosen = op.Cast(op.Equal(x, y), x.dtype);
-  return op.Mul(chosen, op.Div(dy, op.ReduceSum(chosen, reducedAxes(c), { keepdims: 1 })));
+  return op.Mul(chosen, op.Div(dy, op.ReduceSum(chosen, axes, { keepdims: 1 })));
 };
 
 /** How many elements each output of a mean is made of: a number, or a computed scalar where dimensions are symbolic. */
-function reducedCount(c: GradientContext, x: Value): Value {
-  const axes = reducedAxes(c);
+export function reducedCount(op: Operators, x: Value, axes: readonly number[]): Value {
   const dims = axes.map((axis) => x.shape[axis]!);
   if (dims.every((dim) => typeof dim === "number")) {
-    return c.op.scalar((dims as number[]).reduce((a, b) => a * b, 1), x.dtype);
+    return op.scalar(
+      (dims as number[]).reduce((a, b) => a * b, 1),
+      x.dtype,
+    );
   }
-  const sizes = c.op.Gather(c.op.Shape(x), c.op.ints(axes));
-  return c.op.Cast(c.op.ReduceProd(sizes, [0], { keepdims: 0 }), x.dtype);
+  const sizes = op.Gather(op.Shape(x), op.ints(axes));
+  return op.Cast(op.ReduceProd(sizes, [0], { keepdims: 0 }), x.dtype);
 }
 
 function position(type: "ArgMax" | "ArgMin"): OperatorDefinition {
@@ -78,7 +95,12 @@ function position(type: "ArgMax" | "ArgMin"): OperatorDefinition {
     infer: (c) => {
       const { shape, rank } = c.input(0);
       const axis = c.axis("axis", rank);
-      return [{ dtype: "int64", shape: shape.flatMap((dim, i): Dim[] => (i === axis ? (c.flag("keepdims") ? [1] : []) : [dim])) }];
+      return [
+        {
+          dtype: "int64",
+          shape: shape.flatMap((dim, i): Dim[] => (i === axis ? (c.flag("keepdims") ? [1] : []) : [dim])),
+        },
+      ];
     },
     gradient: "none",
   });
@@ -86,7 +108,7 @@ function position(type: "ArgMax" | "ArgMin"): OperatorDefinition {
 
 export const reductions: readonly OperatorDefinition[] = [
   reduction("ReduceSum", (_c, _x, _y, dy) => dy, { integers: true }),
-  reduction("ReduceMean", (c, x, _y, dy) => c.op.Div(dy, reducedCount(c, x))),
+  reduction("ReduceMean", (c, x, _y, dy) => c.op.Div(dy, reducedCount(c.op, x, reducedAxes(c)))),
   reduction("ReduceMax", extremum),
   reduction("ReduceMin", extremum),
   // Sizes are multiplied with it; no recommender or LM asks for its gradient, so there is no rule.
@@ -127,7 +149,8 @@ export const reductions: readonly OperatorDefinition[] = [
       const axis = c.axis("axis", rank);
       const [k] = c.constantInts(1, "k") ?? [];
       const size = shape[axis]!;
-      if (k === undefined || k < 0 || (typeof size === "number" && k > size)) throw new RangeError(`k = ${k} of ${size} elements`);
+      if (k === undefined || k < 0 || (typeof size === "number" && k > size))
+        throw new RangeError(`k = ${k} of ${size} elements`);
       const result = shape.map((dim, i) => (i === axis ? k : dim));
       return [
         { dtype, shape: result },

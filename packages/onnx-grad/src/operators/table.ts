@@ -4,16 +4,34 @@ import { arithmetic } from "./arithmetic.js";
 import { conversion } from "./conversion.js";
 import type { OperatorDefinition } from "./definition.js";
 import { indexing } from "./indexing.js";
+import { integer } from "./integer.js";
 import { layout } from "./layout.js";
 import { logic } from "./logic.js";
 import { loss } from "./loss.js";
 import { matrix } from "./matrix.js";
 import { normalization } from "./normalization.js";
+import { piecewise } from "./piecewise.js";
 import { random } from "./random.js";
+import { recurrent } from "./recurrent.js";
 import { reductions } from "./reduction.js";
 
 const table = new Map<string, OperatorDefinition>(
-  [arithmetic, logic, activation, conversion, reductions, matrix, layout, indexing, normalization, loss, random]
+  [
+    arithmetic,
+    logic,
+    activation,
+    piecewise,
+    integer,
+    conversion,
+    reductions,
+    matrix,
+    layout,
+    indexing,
+    normalization,
+    loss,
+    recurrent,
+    random,
+  ]
     .flat()
     .map((definition) => [definition.type, definition]),
 );

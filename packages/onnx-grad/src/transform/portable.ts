@@ -5,7 +5,8 @@ import { reachable } from "./prune.js";
 
 /**
  * A copy of the graph in which every operator of onnxruntime's own domain is written in standard operators: slower, but runnable by any
- * ONNX engine. Inputs, outputs, their names and their values stay the same.
+ * ONNX engine. Inputs, outputs, their names and their values stay the same, and so do the names of the nodes that are copied; those that
+ * replace a node carry its name in front.
  */
 export function toPortable(graph: Graph): Graph {
   const portable = new Graph(graph.name);
@@ -28,6 +29,6 @@ export function toPortable(graph: Graph): Graph {
 }
 
 function copyNode(graph: Graph, node: Node, inputs: readonly (Value | undefined)[]): readonly (Value | undefined)[] {
-  const copy = graph.node(node.type, inputs, node.attributes);
+  const copy = graph.node(node.type, inputs, node.attributes, node.name);
   return node.outputs.map((output, i) => output && copy.output(i));
 }

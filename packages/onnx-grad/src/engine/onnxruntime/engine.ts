@@ -1,11 +1,19 @@
 // The default engine: onnxruntime-node in a worker thread, weights memory-mapped from the files that the graph points into.
 import { createRequire } from "node:module";
-import { Worker } from "node:worker_threads";
 import { availableParallelism } from "node:os";
+import { Worker } from "node:worker_threads";
 import type { Graph, Value } from "../../graph/graph.js";
 import { serializeModel } from "../../onnx/serialize.js";
 import { checkFeeds } from "../check-feeds.js";
-import { type Engine, EngineError, type Feeds, type LoadOptions, type RunOptions, type Session, type Tensor } from "../engine.js";
+import {
+  type Engine,
+  EngineError,
+  type Feeds,
+  type LoadOptions,
+  type RunOptions,
+  type Session,
+  type Tensor,
+} from "../engine.js";
 import type { Request, Response, SessionSettings } from "./protocol.js";
 
 export interface OnnxRuntimeOptions {
@@ -51,7 +59,13 @@ class OnnxRuntimeEngine implements Engine {
   private nextSession = 0;
   private closed: Error | undefined;
 
-  constructor({ threads = availableParallelism(), executionProvider = "cpu", prepacking = false, entries = {}, profile }: OnnxRuntimeOptions) {
+  constructor({
+    threads = availableParallelism(),
+    executionProvider = "cpu",
+    prepacking = false,
+    entries = {},
+    profile,
+  }: OnnxRuntimeOptions) {
     const { version } = createRequire(import.meta.url)("onnxruntime-node/package.json") as { version: string };
     this.description = `onnxruntime-node ${version} (${executionProvider}, ${threads} thread${threads === 1 ? "" : "s"})`;
     this.settings = {
@@ -73,7 +87,9 @@ class OnnxRuntimeEngine implements Engine {
     const session = this.nextSession++;
     const entries = {
       ...this.settings.entries,
-      ...(externalFolder === undefined ? {} : { "session.model_external_initializers_file_folder_path": externalFolder }),
+      ...(externalFolder === undefined
+        ? {}
+        : { "session.model_external_initializers_file_folder_path": externalFolder }),
     };
     const settings = { ...this.settings, entries };
     try {
@@ -95,7 +111,11 @@ class OnnxRuntimeEngine implements Engine {
   }
 
   /** Sends a request; the worker keeps the process alive only while an answer is awaited. */
-  send(request: Unsent<Request>, signal?: AbortSignal, moved: ArrayBuffer[] = []): Promise<Extract<Response, { ok: true }>> {
+  send(
+    request: Unsent<Request>,
+    signal?: AbortSignal,
+    moved: ArrayBuffer[] = [],
+  ): Promise<Extract<Response, { ok: true }>> {
     if (this.closed) return Promise.reject(this.closed);
     const id = this.nextId++;
     return new Promise((resolve, reject) => {
@@ -150,7 +170,10 @@ class OnnxRuntimeSession implements Session {
     this.outputNames = [...graph.outputs.keys()];
   }
 
-  async run(feeds: Feeds, { outputs = this.outputNames, reuse = {}, signal }: RunOptions = {}): Promise<Record<string, Tensor>> {
+  async run(
+    feeds: Feeds,
+    { outputs = this.outputNames, reuse = {}, signal }: RunOptions = {},
+  ): Promise<Record<string, Tensor>> {
     signal?.throwIfAborted();
     if (this.disposed) throw new EngineError(this.graphName, "the session has been disposed of");
     checkFeeds(this.graphName, this.inputs, feeds);

@@ -1,6 +1,7 @@
 // The messages between the engine and the worker thread that holds onnxruntime's sessions.
-import type { Tensor } from "../engine.js";
+
 import type { TensorData } from "../../graph/tensor.js";
+import type { Tensor } from "../engine.js";
 
 export interface SessionSettings {
   readonly executionProvider: "cpu" | "webgpu" | "cuda";
@@ -12,7 +13,13 @@ export interface SessionSettings {
 }
 
 export type Request =
-  | { readonly id: number; readonly kind: "load"; readonly session: number; readonly model: Uint8Array; readonly settings: SessionSettings }
+  | {
+      readonly id: number;
+      readonly kind: "load";
+      readonly session: number;
+      readonly model: Uint8Array;
+      readonly settings: SessionSettings;
+    }
   | {
       readonly id: number;
       readonly kind: "run";

@@ -67,9 +67,13 @@ function nested(entries: Readonly<Record<string, string>>): Record<string, unkno
   return root;
 }
 
-async function run(session: InferenceSession, request: Extract<Request, { kind: "run" }>): Promise<Record<string, Tensor>> {
+async function run(
+  session: InferenceSession,
+  request: Extract<Request, { kind: "run" }>,
+): Promise<Record<string, Tensor>> {
   const feeds: Record<string, OrtTensor> = {};
-  for (const [name, tensor] of Object.entries(request.feeds)) feeds[name] = toOrt(tensor.dtype, tensor.data, tensor.shape);
+  for (const [name, tensor] of Object.entries(request.feeds))
+    feeds[name] = toOrt(tensor.dtype, tensor.data, tensor.shape);
   const results = await session.run(feeds, [...request.outputs]);
   const outputs: Record<string, Tensor> = {};
   for (const name of request.outputs) {
