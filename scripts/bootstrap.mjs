@@ -15,7 +15,7 @@ const stamps = path.join(root, "node_modules", ".cllm4rec");
 const turbo = path.join(root, "node_modules", "turbo", "bin", "turbo");
 
 function checkNode() {
-  const [major, minor] = process.versions.node.split(".").map(Number);
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   if (major > 20 || (major === 20 && minor >= 19)) return;
   throw new Failure(
     `Node ${process.versions.node} is too old: this workspace needs ${engines.node}. Install a current Node (https://nodejs.org) and try again.`,
@@ -23,11 +23,11 @@ function checkNode() {
   );
 }
 
-const readStamp = (name) => {
+const readStamp = (/** @type {string} */ name) => {
   const file = path.join(stamps, name);
   return fs.existsSync(file) ? fs.readFileSync(file, "utf8") : "";
 };
-const writeStamp = (name, text) => {
+const writeStamp = (/** @type {string} */ name, /** @type {string} */ text) => {
   fs.mkdirSync(stamps, { recursive: true });
   fs.writeFileSync(path.join(stamps, name), text);
 };
@@ -87,7 +87,7 @@ async function build() {
 }
 
 /** Runs a built program as if it had been started directly: its arguments, its stdout, its exit code, the caller's folder. */
-function program(file, args) {
+function program(/** @type {string} */ file, /** @type {string[]} */ args) {
   const script = path.join(root, file);
   if (!fs.existsSync(script)) throw new Failure(`${file} is not there: this checkout has no such command yet.`);
   // npm runs scripts in the workspace's root and tells in INIT_CWD where the user stands.
@@ -95,6 +95,7 @@ function program(file, args) {
   return run(process.execPath, [script, ...args], { cwd: byNpm && caller ? caller : process.cwd() });
 }
 
+/** @type {Record<string, (rest: string[]) => Promise<number>>} */
 const commands = {
   demo: (rest) => program("packages/cli/dist/bin.js", ["demo", ...rest]),
   cllm4rec: (rest) => program("packages/cli/dist/bin.js", rest),
@@ -105,7 +106,8 @@ const commands = {
 async function main() {
   checkNode();
   const [command, ...rest] = process.argv.slice(2);
-  if (command === undefined || !Object.hasOwn(commands, command)) {
+  const execute = Object.hasOwn(commands, command ?? "") ? commands[command ?? ""] : undefined;
+  if (execute === undefined) {
     const names = Object.keys(commands).join(", ");
     throw new Failure(`Unknown command ${JSON.stringify(command ?? "")}: one of ${names} is expected.`, 2);
   }
@@ -117,7 +119,7 @@ async function main() {
     // The tests' own run builds as its first part, and reports it.
     if (command !== "test") await build();
   });
-  return commands[command](rest);
+  return execute(rest);
 }
 
 try {

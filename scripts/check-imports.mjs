@@ -27,8 +27,8 @@ const packageOf = (/** @type {string} */ specifier) =>
 /** The table must itself run one way: a package may import only what stands above it. */
 function tableErrors(/** @type {Record<string, string[]>} */ rules) {
   const names = Object.keys(rules);
-  return names.flatMap((name, line) =>
-    rules[name].flatMap((target) => {
+  return Object.entries(rules).flatMap(([name, targets], line) =>
+    targets.flatMap((target) => {
       const at = names.indexOf(target);
       if (at < 0) return [`${table}: ${name} may import ${target}, which is not in the table`];
       return at < line ? [] : [`${table}: ${name} may import ${target}, which stands on the same line or below it`];

@@ -20,6 +20,8 @@ const at = (/** @type {string} */ file) => path.join(root, "node_modules", file)
 // Turbo makes the programs below it write colours into files and pipes; a log is better without.
 if (!process.stdout.isTTY && environment.FORCE_COLOR === undefined) environment.NO_COLOR = "1";
 
+const plain = process.stdout.isTTY || environment.FORCE_COLOR !== undefined ? [] : ["--colors=off"];
+
 const args = process.argv.slice(2);
 const dashes = args.indexOf("--");
 const turboArgs = dashes < 0 ? args : args.slice(0, dashes);
@@ -97,15 +99,21 @@ const ofWorkspace = [
   {
     name: "lint",
     what: "style and lint (biome)",
-    execute: () => run(node, [at("@biomejs/biome/bin/biome"), "ci", "."], { cwd: root }),
+    execute: () => run(node, [at("@biomejs/biome/bin/biome"), "ci", ...plain, "."], { cwd: root }),
   },
   { name: "imports", what: "import directions", execute: () => script("check-imports.mjs") },
   { name: "scripts", what: "tests of the workspace's scripts", execute: scriptTests, count: countTap },
 ];
+const scriptTypes = () => run(node, [at("typescript/bin/tsc"), "-p", "scripts"], { cwd: root });
+
 /** @type {Part[]} */
 const ofPackages = [
   { name: "build", what: "build", execute: () => runTurbo(["build"], ["--output-logs=errors-only"]) },
-  { name: "typecheck", what: "types", execute: () => runTurbo(["typecheck"], ["--output-logs=errors-only"]) },
+  {
+    name: "typecheck",
+    what: "types",
+    execute: async () => (await runTurbo(["typecheck"], ["--output-logs=errors-only"])) || scriptTypes(),
+  },
   { name: "tests", what: "tests of the packages (vitest)", execute: packageTests, count: countVitest },
 ];
 /** @type {Part[]} */

@@ -16,10 +16,7 @@ export function typeErrors(project, packages) {
     const uses = entries.map((_, i) => `export type Names${i} = keyof typeof entry${i};\n`).join("");
     const esm = entries.map((entry, i) => `import * as entry${i} from ${JSON.stringify(entry)};\n`).join("");
     const cjs = entries.map((entry, i) => `import entry${i} = require(${JSON.stringify(entry)});\n`).join("");
-    for (const [extension, text] of [
-      ["mts", esm + uses],
-      ["cts", cjs + uses],
-    ]) {
+    for (const [extension, text] of Object.entries({ mts: esm + uses, cts: cjs + uses })) {
       const file = path.join(project, `types-${index}.${extension}`);
       fs.writeFileSync(file, text);
       owners.set(file, name);
