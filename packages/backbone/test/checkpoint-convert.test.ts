@@ -17,7 +17,7 @@ function widened(dtype: "F16" | "BF16"): Uint32Array {
  * The value of a pattern by the definition of the interchange formats (IEEE 754-2019, §3.4), in double arithmetic, which is exact
  * here: (−1)^s · 2^(e−bias) · (1 + f/2^p), or (−1)^s · 2^(1−bias) · f/2^p for e = 0.
  */
-function valueOf(bits: number, exponentBits: number, fractionBits: number): number {
+function valueOfPattern(bits: number, exponentBits: number, fractionBits: number): number {
   const sign = bits >> 15 ? -1 : 1;
   const exponent = (bits >> fractionBits) & (2 ** exponentBits - 1);
   const fraction = bits & (2 ** fractionBits - 1);
@@ -34,7 +34,7 @@ describe.each([
   it("has the value that the standard defines, for every pattern", () => {
     const values = new Float32Array(widened(dtype).buffer);
     for (let bits = 0; bits < 65_536; bits++) {
-      const expected = valueOf(bits, exponentBits, fractionBits);
+      const expected = valueOfPattern(bits, exponentBits, fractionBits);
       if (!Object.is(values[bits], expected)) throw new Error(`pattern ${bits}: ${values[bits]}, expected ${expected}`);
     }
   });
@@ -43,7 +43,7 @@ describe.each([
     const bits = widened(dtype);
     const fraction = 2 ** fractionBits - 1;
     for (let pattern = 0; pattern < 65_536; pattern++) {
-      if (!Number.isNaN(valueOf(pattern, exponentBits, fractionBits))) continue;
+      if (!Number.isNaN(valueOfPattern(pattern, exponentBits, fractionBits))) continue;
       const found = bits[pattern]!;
       const expected = (pattern >> 15) * 2 ** 31 + 0x7f800000 + (pattern & fraction) * 2 ** (23 - fractionBits);
       if (found !== expected)
@@ -61,7 +61,7 @@ describe.each([
 
   it("knows every infinity and NaN, and nothing else, as not finite", () => {
     for (let pattern = 0; pattern < 65_536; pattern++) {
-      const value = valueOf(pattern, exponentBits, fractionBits);
+      const value = valueOfPattern(pattern, exponentBits, fractionBits);
       const found = firstNonFinite(dtype, Uint16Array.of(0, pattern));
       if (found !== (Number.isFinite(value) ? -1 : 1)) throw new Error(`pattern ${pattern} (${value}): ${found}`);
       if (!Number.isFinite(value)) expect(describeNonFinite(dtype, pattern)).toBe(String(value));

@@ -61,7 +61,9 @@ export function half(dtype: "F16" | "BF16", shape: readonly number[], bits: Arra
 export function safetensorsOf(tensors: Readonly<Record<string, RawTensor>>, pad = 0): Uint8Array {
   let offset = 0;
   const fields = Object.entries(tensors).map(([name, { dtype, shape, bytes }]) => {
-    const entry = { dtype, shape, data_offsets: [offset, (offset += bytes.length)] };
+    const begin = offset;
+    offset += bytes.length;
+    const entry = { dtype, shape, data_offsets: [begin, offset] };
     return `${JSON.stringify(name)}:${JSON.stringify(entry)}`;
   });
   const json = `{${fields.join(",")}}`;

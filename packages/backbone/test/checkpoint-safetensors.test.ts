@@ -290,7 +290,7 @@ describe("writing", () => {
         data: fc.float32Array({ minLength: elementCount(shape), maxLength: elementCount(shape) }),
       }),
     );
-    const name = fc.string({ unit: "binary" }).filter((text) => text !== "__metadata__" && text.isWellFormed());
+    const name = fc.string({ unit: "binary" }).filter((text) => text !== "__metadata__");
     await fc.assert(
       fc.asyncProperty(fc.dictionary(name, tensor, { maxKeys: 6, noNullPrototype: true }), async (tensors) => {
         await writeSafetensors(file, tensors);

@@ -74,7 +74,7 @@ export async function cachedEntry(root: string, recipe: EntryRecipe): Promise<Sa
     }
     throw error;
   } finally {
-    await fs.rm(temporary, { recursive: true, force: true });
+    await fs.rm(temporary, { recursive: true, force: true }).catch(() => undefined); // where it could not even be made
   }
 }
 

@@ -2,7 +2,7 @@
 // One model.safetensors, or shards with model.safetensors.index.json; nothing that needs a pickle.
 import fs from "node:fs/promises";
 import path from "node:path";
-import { CheckpointError, didYouMean, errorCode, reasonOf } from "./errors.js";
+import { CheckpointError, didYouMean, errorCode, reasonOf, shown } from "./errors.js";
 import { isJsonObject, type JsonObject, readJsonObject } from "./json.js";
 import { readSafetensorsHeader, type SafetensorsHeader, type TensorLocation } from "./safetensors.js";
 
@@ -39,9 +39,7 @@ export class Checkpoint {
   tensor(name: string): TensorLocation {
     const tensor = this.tensors.get(name);
     if (tensor) return tensor;
-    throw new CheckpointError(
-      `${this.directory}: no tensor ${JSON.stringify(name)}${didYouMean(name, this.tensors.keys())}`,
-    );
+    throw new CheckpointError(`${this.directory}: no tensor ${shown(name)}${didYouMean(name, this.tensors.keys())}`);
   }
 }
 
@@ -124,7 +122,7 @@ async function readShards(folder: string, signal: AbortSignal | undefined): Prom
   for (const [name, shard] of Object.entries(weightMap)) {
     if (typeof shard !== "string" || !isInside(shard)) {
       throw new CheckpointError(
-        `${indexFile}: tensor ${JSON.stringify(name)} is said to be in ${JSON.stringify(shard)}, expected the name of a .safetensors file inside the model directory`,
+        `${indexFile}: tensor ${shown(name)} is said to be in ${shown(shard)}, expected the name of a .safetensors file inside the model directory`,
       );
     }
     shardOf.set(name, shard);
@@ -141,7 +139,7 @@ async function readShards(folder: string, signal: AbortSignal | undefined): Prom
       if (expected !== shard) {
         const says = expected === undefined ? "does not know it" : `says it is in ${expected}`;
         throw new CheckpointError(
-          `${path.join(folder, shard)}: holds tensor ${JSON.stringify(name)}, but ${INDEX} ${says}; download both again`,
+          `${path.join(folder, shard)}: holds tensor ${shown(name)}, but ${INDEX} ${says}; download both again`,
         );
       }
       missing.delete(name);
@@ -150,7 +148,7 @@ async function readShards(folder: string, signal: AbortSignal | undefined): Prom
   }
   for (const name of missing) {
     throw new CheckpointError(
-      `${indexFile}: says that ${shardOf.get(name)} holds tensor ${JSON.stringify(name)}, but it does not; download both again`,
+      `${indexFile}: says that ${shardOf.get(name)} holds tensor ${shown(name)}, but it does not; download both again`,
     );
   }
   return headers;

@@ -1,7 +1,7 @@
 // What the config.json of every architecture has in common: token ids, the refusal of features by name, keys without effect.
 // A feature that would change the model's output is either represented in the typed config or refused; never ignored.
 import { z } from "zod";
-import { CheckpointError } from "./errors.js";
+import { CheckpointError, shown } from "./errors.js";
 import type { JsonObject } from "./json.js";
 
 /** What every backbone's config says, under one name each. Sizes are counts of elements. */
@@ -79,9 +79,8 @@ const WITHOUT_EFFECT = new Set(
 
 /** The error for a feature that is not implemented: names the key, what it says and what would be accepted. */
 export function unsupported(context: ConfigContext, key: string, value: unknown, expected: string): CheckpointError {
-  const shown = JSON.stringify(value) ?? "absent";
   return new CheckpointError(
-    `${context.file}: "${key}" is ${shown.length > 200 ? `${shown.slice(0, 200)}…` : shown}, which is not supported; expected ${expected}. Use a model without this feature`,
+    `${context.file}: "${key}" is ${shown(value)}, which is not supported; expected ${expected}. Use a model without this feature`,
   );
 }
 
@@ -90,8 +89,7 @@ export function parseFields<S extends z.ZodObject>(schema: S, config: JsonObject
   const result = schema.safeParse(config);
   if (result.success) return result.data;
   const issues = result.error.issues.map(({ path, message }) => {
-    const value = JSON.stringify(path.reduce<unknown>(at, config));
-    return `"${path.join(".")}" is ${value ?? "absent"}: ${message}`;
+    return `"${path.join(".")}" is ${shown(path.reduce<unknown>(at, config))}: ${message}`;
   });
   throw new CheckpointError(`${context.file}: ${issues.join("; ")}. Check that it is the config.json of this model`);
 }

@@ -2,7 +2,7 @@
 import type { ConfigContext } from "./config-common.js";
 import { type Gpt2Config, parseGpt2Config } from "./config-gpt2.js";
 import { type LlamaConfig, parseLlamaConfig } from "./config-llama.js";
-import { CheckpointError, didYouMean } from "./errors.js";
+import { CheckpointError, didYouMean, shown } from "./errors.js";
 import { isJsonObject, type JsonObject } from "./json.js";
 
 /** The typed config of any supported backbone, told apart by `modelType`. */
@@ -42,7 +42,7 @@ export function parseConfig(
   if (!parse) {
     const hint = typeof modelType === "string" ? didYouMean(modelType, known) : "";
     throw new CheckpointError(
-      `${file}: "model_type" is ${JSON.stringify(modelType) ?? "absent"}, expected one of ${known.join(", ")}${hint}`,
+      `${file}: "model_type" is ${shown(modelType)}, expected one of ${known.join(", ")}${hint}`,
     );
   }
   return parse(config, { file, generationConfig: options.generationConfig, maxPositions: options.maxPositions });

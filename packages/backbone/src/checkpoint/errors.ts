@@ -21,8 +21,23 @@ export function errorCode(error: unknown): string | undefined {
   return undefined;
 }
 
-/** `; did you mean "x"?` for the name in `known` nearest to `name`, or an empty string when there is none. */
+/** Names longer than this are in no architecture; comparing them would take time that grows with the square of their length. */
+const LONGEST_NAME = 300;
+
+/** `; the closest name is "x"` for the name in `known` nearest to `name`, or an empty string when there is none. */
 export function didYouMean(name: string, known: Iterable<string>): string {
-  const names = [...known];
-  return names.length === 0 ? "" : `; the closest name is "${closest(name, names)}"`;
+  if (name.length > LONGEST_NAME) return "";
+  const names = [...known].filter((each) => each.length <= LONGEST_NAME);
+  return names.length === 0 ? "" : `; the closest name is ${shown(closest(name, names))}`;
+}
+
+/** A value from a file as JSON for a message: on one line, and cut where it is long. */
+export function shown(value: unknown): string {
+  const text = JSON.stringify(value) ?? "absent";
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
+}
+
+/** A shape for a message. */
+export function shownShape(shape: readonly number[]): string {
+  return `[${shape.slice(0, 10).join(", ")}${shape.length > 10 ? ", …" : ""}]`;
 }

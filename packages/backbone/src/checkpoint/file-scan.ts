@@ -49,9 +49,13 @@ export async function scanFile(
   }
   const scan = { stamp, ...(await readAll(header, signal, onBytes)) };
   if ((await fileStamp(file)) !== stamp) throw changedWhileRead(file);
-  await fs.mkdir(path.dirname(record), { recursive: true });
   const text = JSON.stringify({ format: 1, file, header: header.sha256, ...scan });
-  await writeAtomically(record, (handle) => writeFully(handle, Buffer.from(text)));
+  try {
+    await fs.mkdir(path.dirname(record), { recursive: true });
+    await writeAtomically(record, (handle) => writeFully(handle, Buffer.from(text)));
+  } catch {
+    // Where the cache cannot be written, an F32 checkpoint can still be used; it is only read in full each time.
+  }
   return scan;
 }
 

@@ -5,9 +5,9 @@ import path from "node:path";
 import { cacheDirectory, cachedEntry } from "./cache-entry.js";
 import type { Checkpoint } from "./checkpoint.js";
 import { bitsOf, isWeightDtype, weightDtype, widen } from "./convert.js";
-import { CheckpointError, didYouMean } from "./errors.js";
+import { CheckpointError, didYouMean, shown, shownShape } from "./errors.js";
 import { changedWhileRead, type FileScan, scanFile } from "./file-scan.js";
-import { layoutSafetensors, type SafetensorsHeader, type TensorLocation } from "./safetensors.js";
+import { elementCount, layoutSafetensors, type SafetensorsHeader, type TensorLocation } from "./safetensors.js";
 import { type TensorData, writeAtomically, writeFully, writeSafetensors } from "./safetensors-writer.js";
 import { fileStamp, hashFile, readFloat32, readPieces, requireLittleEndian } from "./tensor-reader.js";
 
@@ -68,7 +68,7 @@ export class Float32Weights {
   tensor(name: string): TensorLocation {
     const tensor = this.tensors.get(name);
     if (tensor) return tensor;
-    throw new CheckpointError(`no weight ${JSON.stringify(name)}${didYouMean(name, this.tensors.keys())}`);
+    throw new CheckpointError(`no weight ${shown(name)}${didYouMean(name, this.tensors.keys())}`);
   }
 
   /** The weight `name` read into memory. */
@@ -133,15 +133,20 @@ function checkOutputs(name: string, outputs: readonly string[], results: Readonl
   const wrong = [...found.filter((key) => !outputs.includes(key)), ...outputs.filter((key) => !found.includes(key))];
   if (wrong.length > 0) {
     throw new CheckpointError(
-      `derivation ${JSON.stringify(name)} returned ${found.join(", ") || "nothing"}, expected ${outputs.join(", ")}`,
+      `derivation ${shown(name)} returned ${found.join(", ") || "nothing"}, expected ${outputs.join(", ")}`,
     );
   }
-  for (const [output, { data }] of Object.entries(results)) {
+  for (const [output, { shape, data }] of Object.entries(results)) {
+    if (elementCount(shape) !== data.length) {
+      throw new CheckpointError(
+        `derivation ${shown(name)}: ${output} has ${data.length} elements, expected ${elementCount(shape)} for its shape ${shownShape(shape)}`,
+      );
+    }
     if (!(data instanceof Float32Array || data instanceof Float64Array)) continue;
     const index = data.findIndex((value) => !Number.isFinite(value));
     if (index >= 0) {
       throw new CheckpointError(
-        `derivation ${JSON.stringify(name)}: ${output}[${index}] is ${data[index]}, expected a finite value`,
+        `derivation ${shown(name)}: ${output}[${index}] is ${data[index]}, expected a finite value`,
       );
     }
   }
@@ -238,7 +243,7 @@ function checkFinite(
     if (!first) continue;
     const more = spoilt.length > 1 ? `, and ${spoilt.length - 1} more tensors are like that` : "";
     throw new CheckpointError(
-      `${file}: tensor ${JSON.stringify(first.tensor)} [${checkpoint.tensor(first.tensor).shape.join(", ")}]: element ${first.index} is ${first.value}${more}; ` +
+      `${file}: tensor ${shown(first.tensor)} ${shownShape(checkpoint.tensor(first.tensor).shape)}: element ${first.index} is ${first.value}${more}; ` +
         "expected finite weights: the checkpoint comes from a run that diverged, or is damaged; use another revision",
     );
   }

@@ -5,7 +5,7 @@ import fs from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { downloadFile, HubApiError, type ListFileEntry, listFiles, modelInfo } from "@huggingface/hub";
-import { CheckpointError, errorCode, reasonOf } from "./errors.js";
+import { CheckpointError, errorCode, reasonOf, shown } from "./errors.js";
 import { type BlobId, blobHash, hubCacheDirectory, isCommit, ModelCache, shardNames } from "./hub-cache.js";
 import { readJsonObject } from "./json.js";
 import { writeFully } from "./safetensors-writer.js";
@@ -83,7 +83,7 @@ export async function resolveModel(model: string, options: ResolveOptions = {}):
     revision.includes("..")
   ) {
     throw new CheckpointError(
-      `${JSON.stringify(model)}: neither a directory on this machine nor a hub id; expected a path, org/name or org/name@revision`,
+      `${shown(model)}: neither a directory on this machine nor a hub id; expected a path, org/name or org/name@revision`,
     );
   }
   const cache = new ModelCache(hubCacheDirectory(options.hubCacheDirectory), id);
@@ -101,6 +101,8 @@ export async function resolveModel(model: string, options: ResolveOptions = {}):
 }
 
 async function localDirectory(model: string): Promise<string | undefined> {
+  if (model === "")
+    throw new CheckpointError("the model's name is empty; expected a directory, org/name or org/name@revision");
   const directory = path.resolve(model);
   try {
     if ((await fs.stat(directory)).isDirectory()) return directory;
@@ -165,8 +167,7 @@ class Download {
     if (weights === INDEX) {
       const shards = shardNames(await readJsonObject(path.join(this.#cache.snapshot(commit), INDEX), 64 * 1024 * 1024));
       const absent = shards.find((shard) => !listing.has(shard));
-      if (absent !== undefined)
-        throw this.#error(`${INDEX} names ${JSON.stringify(absent)}, which the model does not have`);
+      if (absent !== undefined) throw this.#error(`${INDEX} names ${shown(absent)}, which the model does not have`);
       await this.#fetchAll(commit, shards, listing);
     }
     await this.#cache.setRef(this.#revision, commit);
@@ -184,7 +185,7 @@ class Download {
     );
     // It becomes the name of a folder, so the answer is not to be trusted.
     if (typeof sha !== "string" || !isCommit(sha))
-      throw this.#error(`the hub gave the commit ${JSON.stringify(sha)}, expected 40 hex digits`);
+      throw this.#error(`the hub gave the commit ${shown(sha)}, expected 40 hex digits`);
     return sha;
   }
 

@@ -1,7 +1,7 @@
 // Strict JSON: what JSON.parse accepts, less duplicate keys and deep nesting; and the bounded reading of small JSON files.
 // A key that stands twice is how two readers are made to see two different checkpoints in one file.
 import fs from "node:fs/promises";
-import { CheckpointError, errorCode, reasonOf } from "./errors.js";
+import { CheckpointError, errorCode, reasonOf, shown } from "./errors.js";
 
 /** A JSON object as parsed: values still to be checked. */
 export type JsonObject = { readonly [key: string]: unknown };
@@ -37,7 +37,7 @@ export function parseStrictJson(
       if (keyNext && keys) {
         const key: unknown = JSON.parse(text.slice(start, i + 1));
         if (typeof key === "string") {
-          if (keys.has(key)) throw new Error(`the key ${JSON.stringify(key)} stands twice`);
+          if (keys.has(key)) throw new Error(`the key ${shown(key)} stands twice`);
           keys.add(key);
           if (open.length === 1) topKey = key;
         }

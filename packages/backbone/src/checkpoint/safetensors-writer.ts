@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import fs from "node:fs/promises";
 import path from "node:path";
-import { CheckpointError, reasonOf } from "./errors.js";
+import { CheckpointError, reasonOf, shown, shownShape } from "./errors.js";
 import { elementCount, layoutSafetensors, type SafetensorsDtype } from "./safetensors.js";
 
 /** The arrays that can be stored, and so the dtypes: F32, F64, I8, U8, I16, I32, U32, I64. (U16 is ambiguous with F16/BF16.) */
@@ -52,7 +52,7 @@ export async function writeSafetensors(
   const entries = Object.entries(tensors).map(([name, { shape, data }]) => {
     if (elementCount(shape) !== data.length) {
       throw new CheckpointError(
-        `${file}: tensor ${JSON.stringify(name)}: ${data.length} elements, expected ${elementCount(shape)} for the shape [${shape.join(", ")}]`,
+        `${file}: tensor ${shown(name)}: ${data.length} elements, expected ${elementCount(shape)} for the shape ${shownShape(shape)}`,
       );
     }
     return { name, dtype: dtypeOf(data), shape, data };

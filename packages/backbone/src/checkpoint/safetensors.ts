@@ -2,7 +2,7 @@
 // Format: 8 bytes little-endian header length N, N bytes of JSON, then the tensors' bytes without holes or overlaps.
 import { createHash } from "node:crypto";
 import fs from "node:fs/promises";
-import { CheckpointError, errorCode, reasonOf } from "./errors.js";
+import { CheckpointError, errorCode, reasonOf, shown, shownShape } from "./errors.js";
 import { isJsonObject, parseStrictJson } from "./json.js";
 
 /**
@@ -159,7 +159,9 @@ function parseHeader(
       maxDepth: 3,
       onNumber(token, name) {
         if (!/^\d+$/.test(token))
-          throw new Error(`tensor ${JSON.stringify(name)} has the number ${token}, expected non-negative integers`);
+          throw new Error(
+            `tensor ${shown(name)} has the number ${shown(token).slice(1, -1)}, expected non-negative integers`,
+          );
       },
     });
   } catch (error) {
@@ -197,7 +199,7 @@ function parseHeader(
 }
 
 function quote(tensor: TensorLocation | undefined): string {
-  return JSON.stringify(tensor?.name);
+  return shown(tensor?.name);
 }
 
 function checkMetadata(entry: unknown, file: string): Record<string, string> {
@@ -205,7 +207,7 @@ function checkMetadata(entry: unknown, file: string): Record<string, string> {
   const metadata: [string, string][] = [];
   for (const [key, value] of Object.entries(entry)) {
     if (typeof value !== "string") {
-      throw new CheckpointError(`${file}: __metadata__ ${JSON.stringify(key)} is not a string; ${AGAIN}`);
+      throw new CheckpointError(`${file}: __metadata__ ${shown(key)} is not a string; ${AGAIN}`);
     }
     metadata.push([key, value]);
   }
@@ -221,23 +223,22 @@ function integers(value: unknown): number[] | undefined {
 
 function checkTensor(name: string, entry: unknown, file: string, dataOffset: number, fileSize: number): TensorLocation {
   const fail = (what: string): never => {
-    throw new CheckpointError(`${file}: tensor ${JSON.stringify(name)}: ${what}; ${AGAIN}`);
+    throw new CheckpointError(`${file}: tensor ${shown(name)}: ${what}; ${AGAIN}`);
   };
   if (!isJsonObject(entry)) return fail("its entry is not a JSON object");
   for (const key of Object.keys(entry)) {
-    if (key !== "dtype" && key !== "shape" && key !== "data_offsets")
-      return fail(`unknown field ${JSON.stringify(key)}`);
+    if (key !== "dtype" && key !== "shape" && key !== "data_offsets") return fail(`unknown field ${shown(key)}`);
   }
   const { dtype } = entry;
   if (typeof dtype !== "string" || !isDtype(dtype)) {
-    return fail(`dtype ${JSON.stringify(dtype)}, expected one of ${DTYPES.join(", ")}`);
+    return fail(`dtype ${shown(dtype)}, expected one of ${DTYPES.join(", ")}`);
   }
   const shape = integers(entry.shape);
-  if (!shape) return fail(`shape ${JSON.stringify(entry.shape)}, expected an array of non-negative integers`);
+  if (!shape) return fail(`shape ${shown(entry.shape)}, expected an array of non-negative integers`);
   const offsets = integers(entry.data_offsets);
   const [begin, end] = offsets ?? [];
   if (begin === undefined || end === undefined || offsets?.length !== 2 || begin > end) {
-    return fail(`data_offsets ${JSON.stringify(entry.data_offsets)}, expected [begin, end] with begin ≤ end`);
+    return fail(`data_offsets ${shown(entry.data_offsets)}, expected [begin, end] with begin ≤ end`);
   }
   if (dataOffset + end > fileSize) {
     return fail(`its data should end at byte ${dataOffset + end}, the file has ${fileSize}: the file is truncated`);
@@ -245,7 +246,7 @@ function checkTensor(name: string, entry: unknown, file: string, dataOffset: num
   const byteLength = byteLengthOf(dtype, shape);
   if (byteLength !== end - begin) {
     return fail(
-      `${end - begin} bytes of data, expected ${byteLength ?? "a whole, smaller number of"} for ${dtype} [${shape.join(", ")}]`,
+      `${end - begin} bytes of data, expected ${byteLength ?? "a whole, smaller number of"} for ${dtype} ${shownShape(shape)}`,
     );
   }
   return { name, dtype, shape, file, byteOffset: dataOffset + begin, byteLength };
@@ -280,13 +281,12 @@ export function layoutSafetensors<T extends { name: string; dtype: SafetensorsDt
   if (Object.keys(metadata).length > 0) root.set("__metadata__", metadata);
   let offset = 0;
   for (const { name, dtype, shape } of order) {
-    if (root.has(name) || name === "__metadata__")
-      throw new CheckpointError(`the tensor name ${JSON.stringify(name)} is taken`);
+    if (root.has(name) || name === "__metadata__") throw new CheckpointError(`the tensor name ${shown(name)} is taken`);
     const byteLength = shape.every((size) => Number.isSafeInteger(size) && size >= 0)
       ? byteLengthOf(dtype, shape)
       : undefined;
     if (byteLength === undefined)
-      throw new CheckpointError(`tensor ${JSON.stringify(name)}: impossible shape [${shape.join(", ")}]`);
+      throw new CheckpointError(`tensor ${shown(name)}: impossible shape ${shownShape(shape)}`);
     root.set(name, { dtype, shape, data_offsets: [offset, offset + byteLength] });
     offset += byteLength;
   }

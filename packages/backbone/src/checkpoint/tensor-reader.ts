@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import fs from "node:fs/promises";
 import { endianness } from "node:os";
-import { CheckpointError } from "./errors.js";
+import { CheckpointError, shown } from "./errors.js";
 import { elementCount, readExactly, type TensorLocation } from "./safetensors.js";
 
 /** Bytes per piece: a multiple of every element width. Two of them are in memory at a time. */
@@ -56,7 +56,7 @@ export async function* readPieces<T extends { byteOffset: number; byteLength: nu
 export async function readFloat32(tensor: TensorLocation): Promise<Float32Array> {
   requireLittleEndian();
   if (tensor.dtype !== "F32") {
-    throw new CheckpointError(`${tensor.file}: tensor ${JSON.stringify(tensor.name)} is ${tensor.dtype}, expected F32`);
+    throw new CheckpointError(`${tensor.file}: tensor ${shown(tensor.name)} is ${tensor.dtype}, expected F32`);
   }
   const data = new Float32Array(elementCount(tensor.shape));
   const handle = await fs.open(tensor.file, "r");

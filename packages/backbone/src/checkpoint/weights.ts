@@ -2,7 +2,7 @@
 // Tied matrices may be stored once under any of their names, or several times with the same bytes.
 import type { Checkpoint } from "./checkpoint.js";
 import { isWeightDtype } from "./convert.js";
-import { CheckpointError, didYouMean } from "./errors.js";
+import { CheckpointError, didYouMean, shown, shownShape } from "./errors.js";
 import type { TensorLocation } from "./safetensors.js";
 import { readPieces } from "./tensor-reader.js";
 
@@ -65,7 +65,7 @@ export async function claimWeights(
       if (!weight.optional) {
         const also = weight.aliases?.length ? ` (also known as ${weight.aliases.join(", ")})` : "";
         problems.push(
-          `missing weight "${weight.name}" ${shapeText(weight.shape)}${also}${didYouMean(weight.name, unexpected)}`,
+          `missing weight ${shown(weight.name)} ${shownShape(weight.shape)}${also}${didYouMean(weight.name, unexpected)}`,
         );
       }
       continue;
@@ -82,7 +82,8 @@ export async function claimWeights(
   }
   for (const name of unexpected) {
     const { shape } = checkpoint.tensor(name);
-    problems.push(`unexpected tensor "${name}" ${shapeText(shape)}${didYouMean(name, claimants.keys())}`);
+    const hint = problems.length < SHOWN ? didYouMean(name, claimants.keys()) : ""; // the others are only counted
+    problems.push(`unexpected tensor ${shown(name)} ${shownShape(shape)}${hint}`);
   }
 
   if (problems.length > 0) {
@@ -113,15 +114,11 @@ function claimantsOf(expected: readonly ExpectedWeight[]): Map<string, string> {
   return claimants;
 }
 
-function shapeText(shape: readonly number[]): string {
-  return `[${shape.join(", ")}]`;
-}
-
 function misfit(tensor: TensorLocation, weight: ExpectedWeight): string | undefined {
   if (tensor.shape.length !== weight.shape.length || tensor.shape.some((size, axis) => size !== weight.shape[axis])) {
-    return `"${tensor.name}" has shape ${shapeText(tensor.shape)}, expected ${shapeText(weight.shape)}`;
+    return `${shown(tensor.name)} has shape ${shownShape(tensor.shape)}, expected ${shownShape(weight.shape)}`;
   }
-  if (!isWeightDtype(tensor.dtype)) return `"${tensor.name}" has dtype ${tensor.dtype}, expected F32, F16 or BF16`;
+  if (!isWeightDtype(tensor.dtype)) return `${shown(tensor.name)} has dtype ${tensor.dtype}, expected F32, F16 or BF16`;
   return undefined;
 }
 
@@ -131,7 +128,7 @@ async function difference(
   b: TensorLocation,
   signal: AbortSignal | undefined,
 ): Promise<string | undefined> {
-  const same = `"${a.name}" and "${b.name}" are one weight in this architecture`;
+  const same = `${shown(a.name)} and ${shown(b.name)} are one weight in this architecture`;
   if (a.dtype !== b.dtype) return `${same}, but have dtypes ${a.dtype} and ${b.dtype}`;
   const left = readPieces(a.file, [a], signal);
   try {
