@@ -166,7 +166,17 @@ export async function checkImports(root, { table: rules = mayImport, tools = pri
     exclude: { path: "/fixtures/" },
     tsPreCompilationDeps: true,
     validate: true,
-    ruleSet: { forbidden: [{ name: "no-circular", severity: "error", from: {}, to: { circular: true } }] },
+    // Types may refer to each other: `import type` is erased, so a circle through one does not exist when the code runs.
+    ruleSet: {
+      forbidden: [
+        {
+          name: "no-circular",
+          severity: "error",
+          from: {},
+          to: { circular: true, viaOnly: { dependencyTypesNot: ["type-only"] } },
+        },
+      ],
+    },
   });
   if (typeof output === "string") throw new Error("dependency-cruiser answered with text, not with its result object");
 
