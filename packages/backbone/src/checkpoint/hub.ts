@@ -3,10 +3,10 @@
 import { createReadStream } from "node:fs";
 import fs from "node:fs/promises";
 import path from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { downloadFile, HubApiError, type ListFileEntry, listFiles, modelInfo } from "@huggingface/hub";
+import { downloadFile, type ListFileEntry, listFiles, modelInfo } from "@huggingface/hub";
 import { CheckpointError, errorCode, reasonOf, shown } from "./errors.js";
 import { type BlobId, blobHash, hubCacheDirectory, isCommit, ModelCache, shardNames } from "./hub-cache.js";
+import { type ClientRequest, RequestFailure, type Trace, withRetries } from "./hub-request.js";
 import { readJsonObject } from "./json.js";
 import { writeFully } from "./safetensors-writer.js";
 
@@ -277,51 +277,18 @@ class Download {
     }
   }
 
-  /**
-   * Runs `work` until it succeeds, at most `attempts` times; network and server errors are tried again after a pause, other errors are not.
-   *
-   * @param work gets what every call of the client takes, and the trace of this and earlier attempts
-   * @param maxRequests requests that one attempt may make
-   */
+  /** Runs `work` with what every call of the client takes; see `withRetries`. */
   async #attempt<T>(work: (request: ClientRequest, trace: Trace) => Promise<T>, maxRequests = 4): Promise<T> {
-    const {
-      signal,
-      attempts = 4,
-      stallTimeout = 60_000,
-      retryDelay = 500,
-      accessToken = process.env.HF_TOKEN,
-    } = this.#options;
-    let rangeIgnored = false;
-    for (let attempt = 1; ; attempt++) {
-      const stalled = new AbortController();
-      const timer = setTimeout(() => stalled.abort(new Error(`no data for ${stallTimeout / 1000} s`)), stallTimeout);
-      const trace: Trace = { requests: 0, status: 0, rangeIgnored, alive: () => timer.refresh() };
-      try {
-        const fetch = guardedFetch(AbortSignal.any([stalled.signal, ...(signal ? [signal] : [])]), maxRequests, trace);
-        const request = { fetch, hubUrl: this.#hubUrl, ...(accessToken ? { accessToken } : {}) };
-        return await work(request, trace);
-      } catch (error) {
-        signal?.throwIfAborted();
-        if (error instanceof CheckpointError) throw error;
-        const reason = stalled.signal.aborted ? reasonOf(stalled.signal.reason) : networkReason(error);
-        const code = error instanceof HubApiError ? error.statusCode : trace.status;
-        rangeIgnored = trace.rangeIgnored;
-        const final =
-          (code >= 400 && code < 500 && code !== 408 && code !== 429) ||
-          trace.requests === 0 || // the client refused its arguments
-          trace.requests > maxRequests ||
-          (error instanceof Error && "syscall" in error); // the disk's; the network's come wrapped by fetch
-        if (final || attempt >= attempts) throw this.#hubError(code, reason, attempt);
-      } finally {
-        clearTimeout(timer);
-      }
-      await sleep(retryDelay * 2 ** (attempt - 1), undefined, signal ? { signal } : {}).catch(() =>
-        signal?.throwIfAborted(),
-      );
+    const { accessToken = process.env.HF_TOKEN } = this.#options;
+    const settings = { ...this.#options, hubUrl: this.#hubUrl, accessToken, maxRequests };
+    try {
+      return await withRetries(settings, work);
+    } catch (error) {
+      throw error instanceof RequestFailure ? this.#hubError(error) : error;
     }
   }
 
-  #hubError(status: number, reason: string, attempts: number): CheckpointError {
+  #hubError({ status, message: reason, attempts }: RequestFailure): CheckpointError {
     const page = `${this.#hubUrl}/${this.#id}`;
     if (status === 401 || status === 403) {
       return this.#error(
@@ -335,51 +302,6 @@ class Download {
       `download from ${this.#hubUrl} failed${times}: ${reason}. What was downloaded is kept and continued next time; if the model is in the cache already, pass offline: true`,
     );
   }
-}
-
-/** What each call of the client takes. */
-interface ClientRequest {
-  readonly fetch: typeof fetch;
-  readonly hubUrl: string;
-  readonly accessToken?: string;
-}
-
-/** What happened in one attempt. */
-interface Trace {
-  requests: number;
-  /** Of the last answer; 0 before there is one. */
-  status: number;
-  /** Whether the server was asked to continue a download and sent something else, now or in an earlier attempt. */
-  rangeIgnored: boolean;
-  /** To be called when data arrives. */
-  readonly alive: () => void;
-}
-
-/** fetch that can be aborted, counts, and refuses an answer that is not the range asked for. */
-function guardedFetch(signal: AbortSignal, maxRequests: number, trace: Trace): typeof fetch {
-  return async (input, init) => {
-    if (++trace.requests > maxRequests) throw new Error(`more than ${maxRequests} requests were needed for one thing`);
-    const response = await fetch(input, { ...init, signal });
-    trace.alive();
-    trace.status = response.status;
-    // The client appends what comes to what we have: a server that ignores the range would give us the file's beginning again.
-    const from = /^bytes=(\d+)-/.exec(new Headers(init?.headers).get("range") ?? "")?.[1];
-    if (from !== undefined && from !== "0" && response.ok) {
-      const given = /^bytes (\d+)-/.exec(response.headers.get("content-range") ?? "")?.[1];
-      if (response.status !== 206 || given !== from) {
-        trace.rangeIgnored = true;
-        await response.body?.cancel();
-        throw new Error("the server does not continue downloads");
-      }
-    }
-    return response;
-  };
-}
-
-function networkReason(error: unknown): string {
-  const cause =
-    error instanceof Error && error.cause !== undefined ? ` (${errorCode(error.cause) ?? reasonOf(error.cause)})` : "";
-  return `${reasonOf(error)}${cause}`;
 }
 
 function isPlainName(name: string): boolean {
