@@ -81,12 +81,17 @@ export class DataEncoder {
   readonly marksBeginning: boolean;
   readonly #tokenizer: BaseTokenizer;
   readonly #model: Model;
+  readonly #removeSpace: boolean;
+  readonly #lowercase: boolean;
   readonly #unknown: { readonly id: number; readonly content: string } | undefined;
   readonly #tables: Record<AddedTokenPolicy, PolicyTables>;
 
   constructor(tokenizer: BaseTokenizer) {
     this.#tokenizer = tokenizer;
     this.#model = modelOf(tokenizer);
+    // Two switches of tokenizer_config.json that the library applies but does not declare (XLNet and ALBERT; XLM).
+    this.#removeSpace = Reflect.get(tokenizer, "remove_space") === true;
+    this.#lowercase = Reflect.get(tokenizer, "do_lowercase_and_remove_accent") === true;
     const { unk_token_id: id, unk_token: content } = this.#model;
     this.#unknown = id !== undefined && id !== null && content ? { id, content } : undefined;
     const first = tokenizer.pre_tokenizer?.pre_tokenize("a", { section_index: 0 }).join("\n");
@@ -154,7 +159,8 @@ export class DataEncoder {
         ids.push(section.id);
         return;
       }
-      const normal = normalizer ? normalizer.normalize(section.text) : section.text;
+      const plain = this.#clean(section.text);
+      const normal = normalizer ? normalizer.normalize(plain) : plain;
       for (const part of tables.normalized.split(normal)) {
         if (part.id !== undefined) ids.push(part.id);
         else if (part.text !== "") {
@@ -166,6 +172,14 @@ export class DataEncoder {
       }
     });
     return ids;
+  }
+
+  /** What the library does to text before the normalizer, for the few tokenizers whose configuration asks for it. */
+  #clean(text: string): string {
+    let cleaned = text;
+    if (this.#removeSpace) cleaned = cleaned.trim().split(/\s+/).join(" ");
+    if (this.#lowercase) cleaned = cleaned.toLowerCase().replace(/\p{M}/gu, "");
+    return cleaned;
   }
 
   #appendPieces(ids: number[], words: string[], forbidden: ReadonlySet<number>): void {

@@ -34,7 +34,7 @@ function check(base: TokenizerJson, sizes: IdSpaceSizes, options: HuggingFaceExp
   if (pieces.length > sizes.rows) {
     throw new RangeError(`rows is ${sizes.rows}, but tokenizer.json has ids up to ${pieces.length - 1}`);
   }
-  const hole = pieces.indexOf(undefined);
+  const hole = pieces.findIndex((piece) => piece === undefined); // finds the holes of a sparse array too
   if (hole >= 0) {
     throw new Error(
       `tokenizer.json has no token with id ${hole} though it has larger ones; Python would number the added tokens differently, so this tokenizer cannot be exported`,
