@@ -1,8 +1,15 @@
 // @cllm4rec/corpus: from raw interaction files to a split dataset on disk, and from there to documents and batches.
 
 // — batches —
-export * from "./batches/batch-plan.js";
-export * from "./batches/rows.js";
+export {
+  type Batch,
+  type BatchOptions,
+  BatchPlan,
+  type BatchState,
+  type DocumentCount,
+  type TokenBudget,
+} from "./batches/batch-plan.js";
+export { type PackedRows, type PaddedRows, packRows, paddingShare, padRows } from "./batches/rows.js";
 // — dataset directory —
 export { type Csr, csrRow } from "./dataset/csr.js";
 export { Dataset, type OpenOptions, type Split, type TrainReview } from "./dataset/dataset.js";
@@ -12,17 +19,51 @@ export { type DatasetContent, writeDataset } from "./dataset/write.js";
 export { concatenateSources } from "./documents/concatenate.js";
 export { type ItemOrder, uniteHistories } from "./documents/histories.js";
 export { type InteractionDocumentOptions, interactionDocuments } from "./documents/interaction-documents.js";
-export * from "./documents/layout.js";
+export {
+  type DecoderOnlyOptions,
+  type DocumentLayout,
+  decoderOnly,
+  type EncoderDecoderOptions,
+  encoderDecoder,
+} from "./documents/layout.js";
 export {
   type RecommendationDocumentOptions,
   type RecommendationOptions,
   recommendationDocuments,
 } from "./documents/recommendation-documents.js";
-export * from "./documents/recommendation-prompts.js";
+export {
+  type RecommendationPromptOptions,
+  type RecommendationRequest,
+  recommendationPrompter,
+  recommendationPrompts,
+} from "./documents/recommendation-prompts.js";
 export { softPositions } from "./documents/soft-positions.js";
 export { definePrompts, type PromptName, type Prompts, paperPrompts } from "./documents/template.js";
 export { type TextDocumentOptions, textDocuments } from "./documents/text-documents.js";
-export * from "./documents/texts.js";
+export {
+  itemTexts,
+  type TextCorpus,
+  type TextDataset,
+  type TextRecord,
+  trainReviewTexts,
+  userTexts,
+} from "./documents/texts.js";
 export { hashTokenizer, openTokenCache, type TokenCache, type TokenCacheOptions } from "./documents/token-cache.js";
-export type * from "./documents/types.js";
+export type {
+  DocumentSource,
+  EncoderDecoderDocument,
+  EncoderDecoderRecommendation,
+  Moment,
+  PromptTokenizer,
+  RecommendationDocument,
+  TokenDocument,
+  UserDocumentSource,
+} from "./documents/types.js";
 export { CorpusError, CorpusUsageError } from "./errors.js";
+// — readers and preparation —
+export type { PrepareEvent, PrepareOptions } from "./prepare/options.js";
+export { prepare } from "./prepare/prepare.js";
+export type { SplitMethod } from "./prepare/split.js";
+export { parseColumns, parseMetaColumns } from "./readers/generic.js";
+export { type ColumnMapping, FORMATS, type FormatName } from "./readers/reader.js";
+export { checkFormat, FORMAT_DESCRIPTIONS } from "./readers/registry.js";

@@ -41,3 +41,22 @@ export async function appendColumns(
   }
   appender.closeSync();
 }
+
+/** Appends rows as they come, each with one value a column. */
+export async function appendStream(
+  engine: Engine,
+  table: string,
+  types: readonly (keyof typeof TYPES)[],
+  rows: AsyncIterable<readonly DuckDBValue[]>,
+): Promise<void> {
+  let batch: (readonly DuckDBValue[])[] = [];
+  for await (const row of rows) {
+    if (batch.push(row) < BATCH) continue;
+    await appendColumns(engine, table, types, batch.length, (row, column) => batch[row]![column]!);
+    batch = [];
+  }
+  await appendColumns(engine, table, types, batch.length, (row, column) => batch[row]![column]!);
+}
+
+/** Rows held in JavaScript at a time. */
+const BATCH = 8 * 2048;

@@ -13,6 +13,9 @@ export interface EngineOptions {
 
 /** A DuckDB instance with one connection, and the few calls that this package makes of it. */
 export class Engine {
+  /** Connections of unfinished iterations. */
+  private readonly streaming = new Set<DuckDBConnection>();
+
   private constructor(
     private readonly instance: DuckDBInstance,
     readonly connection: DuckDBConnection,
@@ -46,24 +49,33 @@ export class Engine {
     return Object.fromEntries(Object.entries(row ?? {}).map(([name, value]) => [name, Number(value)]));
   }
 
-  /** The result chunk by chunk (at most 2,048 rows each) in bounded memory; on a connection of its own, so that iterations may nest. */
-  async *chunks(sql: string): AsyncGenerator<DuckDBDataChunk> {
+  /**
+   * The result chunk by chunk (at most 2,048 rows each) in bounded memory; on a connection of its own, so that iterations may nest.
+   * `after` runs on that connection when all rows have been taken: temporary tables that the query filled are visible there alone.
+   */
+  async *chunks(
+    sql: string,
+    after?: (rows: (sql: string) => Promise<Record<string, unknown>[]>) => Promise<void>,
+  ): AsyncGenerator<DuckDBDataChunk> {
     const connection = await this.instance.connect();
+    this.streaming.add(connection);
     try {
       const result = await connection.stream(sql);
       for (;;) {
         const chunk = await result.fetchChunk();
-        if (chunk === null || chunk.rowCount === 0) return;
+        if (chunk === null || chunk.rowCount === 0) break;
         yield chunk;
       }
+      await after?.(async (next) => (await connection.runAndReadAll(next)).getRowObjectsJS());
     } finally {
+      this.streaming.delete(connection);
       connection.closeSync();
     }
   }
 
-  /** Stops the statement that is running, which then rejects. */
+  /** Stops the statements that are running, which then reject. */
   interrupt(): void {
-    this.connection.interrupt();
+    for (const connection of [this.connection, ...this.streaming]) connection.interrupt();
   }
 
   close(): void {

@@ -1,0 +1,85 @@
+// Metadata files → texts of the users and items that remain.
+import fs from "node:fs";
+import path from "node:path";
+import type { Engine } from "../duckdb/engine.js";
+import { CorpusError } from "../errors.js";
+import { checkFile } from "../readers/archive.js";
+import { jsonl } from "../readers/generic.js";
+import { loadMetadata, METADATA_TABLE } from "../readers/metadata.js";
+import type { Reader } from "../readers/reader.js";
+import { probeFile, unreadable } from "../readers/registry.js";
+import type { PrepareOptions } from "./options.js";
+import type { Provenance } from "./read-inputs.js";
+
+export interface MetadataCounts {
+  readonly provenance: readonly Provenance[];
+  readonly metadata: number;
+  readonly metadataMalformed: number;
+  readonly metadataUnused: number;
+}
+
+/**
+ * Loads the metadata files into the table `metadata`, for ids in `kept_raw_user` and `kept_raw_item` (raw_id, index).
+ * @throws CorpusError if a file is damaged, is no metadata of the format, or too much of it is malformed.
+ */
+export async function describe(
+  engine: Engine,
+  reader: Reader | undefined,
+  { meta = [], columns, metaColumns, signal, onEvent }: PrepareOptions,
+  maxMalformed: number,
+): Promise<MetadataCounts> {
+  await engine.run(METADATA_TABLE);
+  const provenance: Provenance[] = [];
+  const total = { metadata: 0, metadataMalformed: 0, metadataUnused: 0 };
+  const maps = { user: new Map<string, number>(), item: new Map<string, number>() };
+  if (meta.length > 0) {
+    for (const kind of ["user", "item"] as const) {
+      for await (const chunk of engine.chunks(`SELECT raw_id, index FROM kept_raw_${kind}`)) {
+        for (const [rawId, index] of chunk.getRows()) maps[kind].set(String(rawId), Number(index));
+      }
+    }
+  }
+  for (const file of meta) {
+    onEvent?.({ type: "stage", stage: "describe", file });
+    if (!fs.existsSync(file)) throw new CorpusError(`${file} does not exist`);
+    if (fs.statSync(file).isDirectory())
+      throw new CorpusError(`${file} is a folder: name the metadata files themselves`);
+    const probe = await probeFile(engine, file);
+    const shape = await (reader ?? jsonl).metadata({ engine, probe, columns, metaColumns });
+    const [facts, loaded] = await Promise.allSettled([
+      checkFile(file, probe.source.compression, signal),
+      loadMetadata(engine, probe.source, shape, (kind, id) => {
+        signal?.throwIfAborted();
+        return maps[kind].get(id);
+      }),
+    ]);
+    signal?.throwIfAborted();
+    if (facts.status === "rejected") throw unreadable(file, facts.reason);
+    if (loaded.status === "rejected") throw unreadable(file, loaded.reason);
+    const { records, malformed, unused, examples } = loaded.value;
+    for (const example of examples) {
+      onEvent?.({ type: "malformed", file, reason: "is not metadata of the format", ...example });
+    }
+    if (malformed > 0 && (malformed > maxMalformed * records || malformed === records)) {
+      throw new CorpusError(
+        `${file}: ${malformed} of ${records} metadata records are malformed, more than the accepted ${+(maxMalformed * 100).toFixed(2)}%. The first: ${examples[0]?.place}: ${examples[0]?.snippet}.`,
+      );
+    }
+    if (records > 0 && unused === records - malformed) {
+      onEvent?.({
+        type: "warning",
+        message: `${file}: none of its ${records} records is of a user or item of the dataset`,
+      });
+    }
+    provenance.push({ name: path.basename(file), role: "meta", bytes: facts.value.bytes, sha256: facts.value.sha256 });
+    total.metadata += records;
+    total.metadataMalformed += malformed;
+    total.metadataUnused += unused;
+  }
+  return { provenance, ...total };
+}
+
+/** SQL: what the `metadata` table finally says of each user or item; the last record stands. */
+export function latestMetadata(kind: "user" | "item"): string {
+  return `(SELECT index, arg_max({'title': title, 'text': "text"}, seq) AS said FROM metadata WHERE kind = '${kind}' GROUP BY index)`;
+}

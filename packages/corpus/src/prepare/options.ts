@@ -1,0 +1,103 @@
+// What `prepare` is asked for and what it reports meanwhile.
+import { CorpusUsageError } from "../errors.js";
+import { type ColumnMapping, FORMATS, type FormatName } from "../readers/reader.js";
+import type { SplitMethod } from "./split.js";
+
+export interface PrepareOptions {
+  /** Files of interactions, or one folder (the authors' matrices, a RecBole or MovieLens folder). Compression is recognised by content. */
+  readonly inputs: readonly string[];
+  /** Files that describe items and users; matched to the interactions by raw id. */
+  readonly meta?: readonly string[];
+  /** Format of `inputs` and `meta`; recognised from the first file if left out. */
+  readonly format?: FormatName;
+  /** Column mapping for csv, tsv, jsonl and parquet. */
+  readonly columns?: ColumnMapping;
+  /** Columns of generic metadata: `item` or `user` (the raw id), `title`, `text`. */
+  readonly metaColumns?: Readonly<Partial<Record<"item" | "user" | "title" | "text", string>>>;
+  /** The dataset directory to write. */
+  readonly output: string;
+  /** Replace an existing dataset at `output`. Default false. */
+  readonly force?: boolean;
+  /** Keep ratings *above* this; null: keep all. Default 3 if the input has ratings (the paper), else none. */
+  readonly minRating?: number | null;
+  /** Least number of interactions of each user and item; 0: no filter. Default 5 (the paper). */
+  readonly core?: number;
+  /** Default "random" (the paper). */
+  readonly split?: SplitMethod;
+  /** Integer in [0, 2^53). Default 0. */
+  readonly seed?: number;
+  /** Shares of a user's interactions under "random" and "time". Default 0.1 each (the paper). */
+  readonly validationShare?: number;
+  readonly testShare?: number;
+  /** Share of malformed records up to which the input is accepted. Default 0.1. */
+  readonly maxMalformed?: number;
+  /** DuckDB's threads and buffer limit (for example "2GB"). Defaults: one a core; 80% of memory. */
+  readonly threads?: number;
+  readonly memoryLimit?: string;
+  /** Stops the work; nothing is left behind. */
+  readonly signal?: AbortSignal;
+  readonly onEvent?: (event: PrepareEvent) => void;
+}
+
+/** What happens during `prepare`, for progress displays. */
+export type PrepareEvent =
+  | { readonly type: "format"; readonly format: FormatName; readonly detected: boolean }
+  | { readonly type: "stage"; readonly stage: "read" | "filter" | "describe" | "write"; readonly file?: string }
+  /** The running stage, as a share in [0, 1]. */
+  | { readonly type: "progress"; readonly share: number }
+  /** One of the first malformed records of a file. */
+  | {
+      readonly type: "malformed";
+      readonly file: string;
+      readonly place: string;
+      readonly reason: string;
+      readonly snippet: string;
+    }
+  | { readonly type: "warning"; readonly message: string };
+
+/** The options with every default in place. */
+export interface ResolvedOptions {
+  /** undefined: 3 where there are ratings. */
+  readonly minRating: number | null | undefined;
+  readonly core: number;
+  readonly split: SplitMethod;
+  readonly seed: number;
+  readonly validationShare: number;
+  readonly testShare: number;
+  readonly maxMalformed: number;
+}
+
+/** @throws CorpusUsageError naming the option, the value found and what is expected. */
+export function resolveOptions(options: PrepareOptions): ResolvedOptions {
+  const {
+    minRating,
+    core = 5,
+    split = "random",
+    seed = 0,
+    validationShare = 0.1,
+    testShare = 0.1,
+    maxMalformed = 0.1,
+  } = options;
+  const refuse = (name: string, value: unknown, expected: string): never => {
+    throw new CorpusUsageError(`${name} is ${JSON.stringify(value)}: ${expected} is expected`);
+  };
+  if (options.inputs.length === 0) refuse("inputs", [], "at least one file");
+  if (options.output === "") refuse("output", "", "a folder to write to");
+  if (options.format !== undefined && !FORMATS.includes(options.format))
+    refuse("format", options.format, `one of ${FORMATS.join(", ")}`);
+  if (minRating !== undefined && minRating !== null && !Number.isFinite(minRating))
+    refuse("minRating", minRating, "a number or null");
+  if (!Number.isInteger(core) || core < 0 || core > 2 ** 31 - 1) refuse("core", core, "an integer from 0 on");
+  if (!["random", "leave-one-out", "time"].includes(split)) refuse("split", split, "random, leave-one-out or time");
+  if (!Number.isSafeInteger(seed) || seed < 0) refuse("seed", seed, "an integer in [0, 2^53)");
+  for (const [name, share] of Object.entries({ validationShare, testShare })) {
+    if (!(share >= 0 && share < 1)) refuse(name, share, "a share in [0, 1)");
+  }
+  if (validationShare + testShare >= 1)
+    refuse("validationShare + testShare", validationShare + testShare, "less than 1");
+  if (!(maxMalformed >= 0 && maxMalformed <= 1)) refuse("maxMalformed", maxMalformed, "a share in [0, 1]");
+  if (options.threads !== undefined && (!Number.isInteger(options.threads) || options.threads < 1)) {
+    refuse("threads", options.threads, "an integer from 1 on");
+  }
+  return { minRating, core, split, seed, validationShare, testShare, maxMalformed };
+}

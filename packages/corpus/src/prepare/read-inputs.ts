@@ -1,0 +1,173 @@
+// From input files to the `records` table: format, integrity, counts, and what is malformed.
+import fs from "node:fs";
+import path from "node:path";
+import type { Manifest } from "../dataset/manifest.js";
+import type { Engine } from "../duckdb/engine.js";
+import { CorpusError, CorpusUsageError } from "../errors.js";
+import { checkFile } from "../readers/archive.js";
+import { GENERIC_FORMATS } from "../readers/generic.js";
+import type { FormatName, Probe, Reader } from "../readers/reader.js";
+import { type LoadedFile, PROBLEM } from "../readers/records.js";
+import { probeFile, READERS, readerFor, resolveFolder, unreadable } from "../readers/registry.js";
+import type { PrepareOptions } from "./options.js";
+
+export type Provenance = Manifest["provenance"]["inputs"][number];
+
+/** The inputs with their one format; `matrices` is the folder where the input is one. */
+export interface ResolvedInputs {
+  readonly format: FormatName;
+  readonly matrices: string | undefined;
+  readonly probes: readonly Probe[];
+  readonly reader: Reader | undefined;
+}
+
+/** Finds the files and the format that all of them share. @throws CorpusError, CorpusUsageError */
+export async function resolveInputs(engine: Engine, options: PrepareOptions): Promise<ResolvedInputs> {
+  const { inputs, format, columns, onEvent } = options;
+  const probes: Probe[] = [];
+  for (const input of inputs) {
+    if (!fs.existsSync(input)) throw new CorpusError(`${input} does not exist`);
+    let file = input;
+    if (fs.statSync(input).isDirectory()) {
+      const resolved = resolveFolder(input, format);
+      if (resolved.matrices) {
+        if (inputs.length > 1)
+          throw new CorpusUsageError("a folder of matrices is a whole dataset: give it as the only input");
+        onEvent?.({ type: "format", format: "matrices", detected: format === undefined });
+        return { format: "matrices", matrices: input, probes: [], reader: undefined };
+      }
+      file = resolved.file;
+    } else if (format === "matrices") {
+      throw new CorpusUsageError(`${input} is a file: the format matrices takes the folder that holds the .npz files`);
+    }
+    probes.push(await probeFile(engine, file));
+  }
+  const [first, ...others] = probes;
+  if (!first) throw new CorpusUsageError("at least one input is expected");
+  const named = format ?? (columns ? genericFormat(first) : undefined);
+  const reader = readerFor(first, named);
+  for (const probe of named === undefined ? others : []) {
+    const other = readerFor(probe, undefined);
+    if (other !== reader) {
+      throw new CorpusError(
+        `${first.source.path} looks like ${reader.format}, ${probe.source.path} like ${other.format}: all inputs share one format. Name it with --format, or give metadata with --meta.`,
+      );
+    }
+  }
+  if (columns && !GENERIC_FORMATS.includes(reader.format)) {
+    throw new CorpusUsageError(`a column mapping goes with ${GENERIC_FORMATS.join(", ")}, not with ${reader.format}`);
+  }
+  onEvent?.({ type: "format", format: reader.format, detected: format === undefined });
+  return { format: reader.format, matrices: undefined, probes, reader };
+}
+
+/** With a column mapping only the generic readers come into question. */
+function genericFormat(probe: Probe): FormatName | undefined {
+  return READERS.find((reader) => GENERIC_FORMATS.includes(reader.format) && reader.recognises(probe))?.format;
+}
+
+export interface ReadResult {
+  readonly provenance: readonly Provenance[];
+  readonly records: number;
+  readonly malformed: number;
+}
+
+/**
+ * Loads every input into `records`.
+ * @throws CorpusError if a file is damaged or not of the format, or more than the accepted share of records is malformed.
+ */
+export async function readInputs(
+  engine: Engine,
+  { probes, reader }: ResolvedInputs,
+  options: Pick<PrepareOptions, "columns" | "signal" | "onEvent">,
+  maxMalformed: number,
+): Promise<ReadResult> {
+  const provenance: Provenance[] = [];
+  let records = 0;
+  let malformed = 0;
+  let firstExample: string | undefined;
+  for (const probe of probes) {
+    const { source } = probe;
+    options.onEvent?.({ type: "stage", stage: "read", file: source.path });
+    const { loaded, facts } = await loadChecked(engine, probe, reader!, options);
+    provenance.push({ name: path.basename(source.path), role: "input", bytes: facts.bytes, sha256: facts.sha256 });
+    if (facts.lines !== undefined && loaded.lines !== undefined && facts.lines !== loaded.lines) {
+      throw new Error(
+        `${source.path} has ${facts.lines} lines, but ${loaded.lines} were read: this is a bug in the reader; please report it`,
+      );
+    }
+    const counts = await engine.counts(
+      `SELECT count(*) FILTER (problem <> ${PROBLEM.blank}) AS records, count(*) FILTER (problem > ${PROBLEM.blank}) AS malformed
+       FROM records WHERE rowid >= ${loaded.start} AND rowid < ${loaded.end}`,
+    );
+    records += (counts.records ?? 0) + loaded.rejected.length;
+    malformed += (counts.malformed ?? 0) + loaded.rejected.length;
+    if ((counts.malformed ?? 0) + loaded.rejected.length > 0) {
+      for (const example of await findExamples(engine, loaded)) {
+        options.onEvent?.({ type: "malformed", file: source.path, ...example });
+        firstExample ??= `${source.path}, ${example.place}, ${example.reason}${example.snippet === "" ? "" : `: ${example.snippet}`}`;
+      }
+    }
+  }
+  if (malformed > 0 && (malformed > maxMalformed * records || malformed === records)) {
+    throw new CorpusError(
+      `${malformed} of ${records} records are malformed, more than the accepted ${+(maxMalformed * 100).toFixed(2)}%. The first: ${firstExample}. Correct the input, name the right --format, or raise --max-malformed.`,
+    );
+  }
+  if (records === 0)
+    throw new CorpusError(`${probes.map(({ source }) => source.path).join(", ")}: there are no records.`);
+  return { provenance, records, malformed };
+}
+
+async function loadChecked(
+  engine: Engine,
+  probe: Probe,
+  reader: Reader,
+  { columns, signal, onEvent }: Pick<PrepareOptions, "columns" | "signal" | "onEvent">,
+) {
+  const { source } = probe;
+  const timer = setInterval(() => {
+    const { percentage } = engine.connection.progress;
+    if (percentage >= 0) onEvent?.({ type: "progress", share: Math.min(1, percentage / 100) });
+  }, 200);
+  try {
+    // The integrity check reads on Node's threads while DuckDB reads on its own; its verdict on a damaged archive comes first.
+    const [facts, loaded] = await Promise.allSettled([
+      checkFile(source.path, source.compression, signal),
+      reader.load({ engine, probe, columns, metaColumns: undefined }),
+    ]);
+    signal?.throwIfAborted();
+    if (facts.status === "rejected") throw unreadable(source.path, facts.reason);
+    if (loaded.status === "rejected") throw unreadable(source.path, loaded.reason);
+    return { facts: facts.value, loaded: loaded.value };
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+const EXAMPLES = 3;
+
+const REASONS: Readonly<Record<number, string>> = {
+  [PROBLEM.broken]: "is not of the format",
+  [PROBLEM.user]: "has no user id",
+  [PROBLEM.item]: "has no item id",
+  [PROBLEM.rating]: "has a rating that is not a number",
+  [PROBLEM.timestamp]: "has a time that is neither a number nor a date",
+};
+
+async function findExamples(
+  engine: Engine,
+  loaded: LoadedFile,
+): Promise<{ place: string; reason: string; snippet: string }[]> {
+  const rows = await engine.rows(
+    `SELECT rowid::DOUBLE AS "row", problem::INTEGER AS problem FROM records
+     WHERE problem > ${PROBLEM.blank} AND rowid >= ${loaded.start} AND rowid < ${loaded.end} ORDER BY rowid LIMIT ${EXAMPLES}`,
+  );
+  const places = await loaded.locate(rows.map(({ row }) => Number(row) - loaded.start));
+  const examples = rows.map(({ problem }, k) => ({
+    reason: REASONS[Number(problem)] ?? "is malformed",
+    ...places[k]!,
+  }));
+  const rejected = loaded.rejected.map(({ line, reason }) => ({ place: `line ${line}`, reason, snippet: "" }));
+  return [...examples, ...rejected].slice(0, EXAMPLES);
+}

@@ -1,0 +1,89 @@
+// A source file and DuckDB's view of it as physical lines: the one primitive under every text format.
+import path from "node:path";
+import { type Engine, literal } from "../duckdb/engine.js";
+import { type Compression, detectCompression } from "./archive.js";
+
+/** An input file and how its bytes are packed. */
+export interface SourceFile {
+  readonly path: string;
+  readonly compression: Compression;
+}
+
+export function openSource(file: string): SourceFile {
+  return { path: file, compression: detectCompression(file) };
+}
+
+/** The name without folder and compression suffix, in lower case: what formats are recognised by. */
+export function plainName(file: string): string {
+  return path
+    .basename(file)
+    .toLowerCase()
+    .replace(/\.(gz|gzip|zst|zstd)$/, "");
+}
+
+/** Lines longer than this are malformed. */
+export const MAX_LINE_BYTES = 16 * 2 ** 20;
+
+/**
+ * DuckDB 1.5's CSV reader loses a row at each end of a buffer whose size is not a multiple of the block size. Never change this to a
+ * number that is not a power of two; `checkLineCount` would notice.
+ */
+export const CSV_BUFFER_BYTES = 32 * 2 ** 20;
+
+/** Never in text: DuckDB's CSV reader needs some delimiter, and with this one a line is one column. */
+const NO_DELIMITER = "\u001e\u001f\u001e\u001f";
+
+export interface LineOptions {
+  /** Header lines to leave out. Default 0. */
+  readonly skip?: number;
+  /** Default UTF-8. */
+  readonly encoding?: "utf-8" | "latin-1";
+  /** Temporary tables that receive the lines that are not text (invalid UTF-8, too long). Default: such a line ends the query with an error. */
+  readonly rejects?: string;
+}
+
+/**
+ * A table function with one row a physical line, in the order of the file, as column `l`; null for an empty line. Handles LF and CRLF, a
+ * byte-order mark, gzip and zstd. Reads in parallel where the file is not compressed.
+ */
+export function linesOf(source: SourceFile, { skip = 0, encoding = "utf-8", rejects }: LineOptions = {}): string {
+  const options = [
+    `columns = {'l': 'VARCHAR'}`,
+    `delim = '${NO_DELIMITER}', quote = '', escape = '', comment = '', header = false, auto_detect = false, strict_mode = false`,
+    `skip = ${skip}, compression = '${source.compression}', encoding = '${encoding}'`,
+    `max_line_size = ${MAX_LINE_BYTES}, buffer_size = ${CSV_BUFFER_BYTES}`,
+    ...(rejects === undefined
+      ? []
+      : [`store_rejects = true, rejects_limit = 0, rejects_table = '${rejects}', rejects_scan = '${rejects}_scan'`]),
+  ];
+  return `read_csv(${literal(source.path)}, ${options.join(", ")})`;
+}
+
+/** The physical number of the k-th line (from 1) that DuckDB delivered, given the ascending numbers of those it rejected. */
+export function physicalLine(k: number, rejected: readonly number[]): number {
+  let line = k;
+  for (const reject of rejected) {
+    if (reject > line) break;
+    line++;
+  }
+  return line;
+}
+
+/** Streams the lines that are text, with their count from 1; empty lines are "". `rejected`, if given, receives the numbers of the others at the end. */
+export async function* streamLines(
+  engine: Engine,
+  source: SourceFile,
+  { encoding = "utf-8", limit, rejected }: { encoding?: "utf-8" | "latin-1"; limit?: number; rejected?: number[] } = {},
+): AsyncGenerator<{ line: number; text: string }> {
+  const sql = `SELECT l FROM ${linesOf(source, { encoding, rejects: "stream_rejects" })}${limit === undefined ? "" : ` LIMIT ${limit}`}`;
+  let line = 0;
+  const chunks = engine.chunks(sql, async (rows) => {
+    for (const row of await rows("SELECT line::DOUBLE AS line FROM stream_rejects ORDER BY line")) {
+      rejected?.push(Number(row.line));
+    }
+  });
+  for await (const chunk of chunks) {
+    const column = chunk.getColumnVector(0);
+    for (let i = 0; i < chunk.rowCount; i++) yield { line: ++line, text: String(column.getItem(i) ?? "") };
+  }
+}
