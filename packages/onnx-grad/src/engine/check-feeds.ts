@@ -1,38 +1,98 @@
-// The checks that every engine makes before a run: names, element types and shapes against the graph's declared inputs.
-import { canonicalDim, type Dim, dimTerms, formatShape } from "../graph/dim.js";
+// The checks that every engine makes before a run: names, element types and shapes against the graph's declared inputs and outputs.
+import { type Dim, dimTerms, formatShape, type Shape } from "../graph/dim.js";
 import type { Value } from "../graph/graph.js";
-import { checkTensor } from "../graph/tensor.js";
-import { EngineError, type Feeds } from "./engine.js";
+import { checkTensor, type TensorData } from "../graph/tensor.js";
+import { EngineError, type Feeds, type Tensor } from "./engine.js";
 
-/** @throws EngineError naming graph and input where the feeds do not fit the inputs, symbols included. */
-export function checkFeeds(graphName: string, inputs: ReadonlyMap<string, Value>, feeds: Feeds): void {
+/** What each symbol stands for in one run. */
+export type Bindings = ReadonlyMap<string, number>;
+
+/**
+ * Holds the feeds against the declared inputs; returns what the symbols of their shapes stand for.
+ * @throws EngineError naming graph and input where a feed is missing, unknown, or of another element type or shape.
+ */
+export function checkFeeds(graphName: string, inputs: ReadonlyMap<string, Value>, feeds: Feeds): Bindings {
   for (const name of Object.keys(feeds)) {
-    if (!inputs.has(name))
+    if (!inputs.has(name)) {
       throw new EngineError(graphName, `unknown input ${name}; inputs are ${[...inputs.keys()].join(", ") || "none"}`);
+    }
   }
   const bound = new Map<string, number>();
   for (const [name, input] of inputs) {
     const tensor = feeds[name];
     if (!tensor) throw new EngineError(graphName, `input ${input} is missing`);
-    const describe = `input ${name}: ${tensor.dtype} [${tensor.shape.join(", ")}] given, ${input.dtype} ${formatShape(input.shape)} expected`;
-    if (tensor.dtype !== input.dtype || tensor.shape.length !== input.rank) throw new EngineError(graphName, describe);
+    if (tensor.dtype !== input.dtype || tensor.shape.length !== input.rank) {
+      throw new EngineError(graphName, mismatch(input, tensor));
+    }
     try {
       checkTensor(`input ${name}`, tensor);
     } catch (error) {
       throw new EngineError(graphName, (error as Error).message);
     }
     input.shape.forEach((dim, axis) => {
-      const size = tensor.shape[axis]!;
-      if (typeof dim === "string" && !/[*+-]/.test(dim) && !bound.has(dim)) bound.set(dim, size);
-      const expected = evaluate(dim, bound);
-      if (expected !== undefined && expected !== size)
-        throw new EngineError(graphName, `${describe} (${dim} = ${expected})`);
+      if (typeof dim === "string" && isSymbol(dim) && !bound.has(dim)) bound.set(dim, tensor.shape[axis]!);
     });
   }
+  // Expressions such as P+T may come before the inputs that tell P and T.
+  for (const [name, input] of inputs) {
+    const tensor = feeds[name]!;
+    input.shape.forEach((dim, axis) => {
+      const expected = evaluateDim(dim, bound);
+      if (expected === undefined || expected === tensor.shape[axis]) return;
+      const because = typeof dim === "string" ? ` (${dim} = ${expected})` : "";
+      throw new EngineError(graphName, `${mismatch(input, tensor)}${because}`);
+    });
+  }
+  return bound;
 }
 
-function evaluate(dim: Dim, bound: ReadonlyMap<string, number>): number | undefined {
-  if (typeof canonicalDim(dim) === "number") return dim as number;
+/**
+ * The tensors that outputs shall be written into, with their shapes.
+ * @throws EngineError naming graph and output where an array is of another type or length than the output will be.
+ */
+export function checkReuse(
+  graphName: string,
+  outputs: ReadonlyMap<string, Value>,
+  reuse: Readonly<Record<string, TensorData>>,
+  bound: Bindings,
+): Record<string, Tensor> {
+  return Object.fromEntries(
+    Object.entries(reuse).map(([name, data]) => {
+      const { dtype, shape } = outputs.get(name)!;
+      const tensor = { dtype, shape: resolveShape(graphName, name, shape, bound), data };
+      try {
+        checkTensor(`array to reuse for output ${name}`, tensor);
+      } catch (error) {
+        throw new EngineError(graphName, (error as Error).message);
+      }
+      if (!(data.buffer instanceof ArrayBuffer) || data.byteLength !== data.buffer.byteLength) {
+        throw new EngineError(graphName, `array to reuse for output ${name}: it must own its whole buffer, no view`);
+      }
+      return [name, tensor];
+    }),
+  );
+}
+
+function resolveShape(graphName: string, name: string, shape: Shape, bound: Bindings): number[] {
+  return shape.map((dim) => {
+    const size = evaluateDim(dim, bound);
+    if (size === undefined) {
+      throw new EngineError(
+        graphName,
+        `output ${name}: the size ${dim} does not follow from the inputs, so that no array can be reused`,
+      );
+    }
+    return size;
+  });
+}
+
+const isSymbol = (dim: string): boolean => !/[*+-]/.test(dim);
+
+const mismatch = (input: Value, tensor: Tensor): string =>
+  `input ${input.name}: ${tensor.dtype} [${tensor.shape.join(", ")}] given, ${input.dtype} ${formatShape(input.shape)} expected`;
+
+/** A dimension's size under the bindings; `undefined` where a symbol is not bound. */
+function evaluateDim(dim: Dim, bound: Bindings): number | undefined {
   let total = 0;
   for (const { coefficient, symbols } of dimTerms(dim)) {
     let term = coefficient;

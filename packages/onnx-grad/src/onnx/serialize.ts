@@ -59,8 +59,14 @@ export function serializeModel(graph: Graph, options: { externalFolder?: string 
       output: [...graph.outputs].map(([name, { dtype, shape }]) => valueMessage(name, dtype, shape)),
     },
   };
-  const bytes = ModelProto.encode(ModelProto.fromObject(message)).finish();
+  const bytes = plain(ModelProto.encode(ModelProto.fromObject(message)).finish());
   return { bytes, externalFolder: files.length > 0 ? externalFolder : undefined };
+}
+
+/** A Uint8Array that is the whole of its own buffer; protobufjs hands out Node's Buffers, small ones as views of a pool. */
+function plain(bytes: Uint8Array): Uint8Array {
+  const whole = bytes.byteLength === bytes.buffer.byteLength;
+  return whole ? new Uint8Array(bytes.buffer) : new Uint8Array(bytes);
 }
 
 /**

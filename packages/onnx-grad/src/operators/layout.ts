@@ -135,7 +135,7 @@ export const layout: readonly OperatorDefinition[] = [
       const axes = c.optional(1) ? sortedAxes(c, rank) : shape.flatMap((dim, i) => (dim === 1 ? [i] : []));
       for (const axis of axes)
         if (shape[axis] !== 1) throw new RangeError(`axis ${axis} has size ${shape[axis]}, not 1`);
-      return [{ dtype, shape: shape.filter((_, i) => !axes.includes(i)) }];
+      return [{ dtype, shape: shape.filter((_, i) => !axes.includes(i)), content: c.input(0).content }];
     },
     gradient: (c) => [c.op.reshapeLike(c.outputGradient(), c.input(0))],
   }),
@@ -147,7 +147,7 @@ export const layout: readonly OperatorDefinition[] = [
       const axes = sortedAxes(c, rank + (c.constantInts(1, "axes")?.length ?? 0));
       const result = [...shape];
       for (const axis of axes) result.splice(axis, 0, 1);
-      return [{ dtype, shape: result }];
+      return [{ dtype, shape: result, content: result.length <= 1 ? c.input(0).content : undefined }];
     },
     gradient: (c) => [c.op.Squeeze(c.outputGradient(), sortedAxes(c, c.output().rank))],
   }),

@@ -3,7 +3,7 @@ import { type Dim, divideDims, elementCount, multiplyDims } from "../graph/dim.j
 import type { Graph, Value } from "../graph/graph.js";
 import type { DType } from "../graph/tensor.js";
 import { dataTypeNumbers } from "./conversion.js";
-import type { AttributeValue } from "./definition.js";
+import { type AttributeValue, normaliseAxis } from "./definition.js";
 
 /** A tensor, or a number that becomes a scalar constant of the other operand's element type. */
 export type Operand = Value | number;
@@ -161,9 +161,8 @@ export class Operators {
   Pad = (x: Value, pads: Dims, value?: Operand, axes?: readonly number[]) =>
     this.one("Pad", [
       x,
-      this.dims(pads),
+      axes ? this.padsOfAllAxes(x, pads, axes) : this.dims(pads),
       typeof value === "number" ? this.scalar(value, x.dtype) : value,
-      axes && this.ints(axes),
     ]);
   Tile = (x: Value, repeats: readonly number[]) => this.one("Tile", [x, this.ints(repeats)]);
   Trilu = (x: Value, k?: Value | number, attributes: { upper?: number } = {}) =>
@@ -262,6 +261,19 @@ export class Operators {
     }
     // 0 copies, unless a dimension of the target really is 0
     return this.dims(shape.includes(0) ? shape : encoded);
+  }
+
+  /** onnxruntime 1.30 mixes up the pads of chosen axes when it moves a Transpose past the Pad, so all axes are always written. */
+  private padsOfAllAxes(x: Value, pads: Dims, axes: readonly number[]): Value {
+    const given = isValue(pads) ? pads.content : pads;
+    if (given?.length !== 2 * axes.length) return this.one("Pad", [x, this.dims(pads), undefined, this.ints(axes)]);
+    const full = Array.from({ length: 2 * x.rank }, (): Dim => 0);
+    axes.forEach((axis, i) => {
+      const at = normaliseAxis(axis, x.rank);
+      full[at] = given[i]!;
+      full[at + x.rank] = given[i + axes.length]!;
+    });
+    return this.dims(full);
   }
 
   private pair(type: string, a: Operand, b: Operand, attributes?: Given): Value {

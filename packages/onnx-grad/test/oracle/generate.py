@@ -32,13 +32,15 @@ class Input:
 class Draw:
     """A random float tensor, drawn when the case is made so that each case has its own seed."""
 
-    def __init__(self, shape, low=-2.0, high=2.0, gap=0.0, constant=False):
-        self.shape, self.low, self.high, self.gap, self.constant = shape, low, high, gap, constant
+    def __init__(self, shape, low=-2.0, high=2.0, gap=0.0, constant=False, away=()):
+        self.shape, self.low, self.high, self.gap, self.constant, self.away = shape, low, high, gap, constant, away
 
     def materialise(self, random):
         x = np.round(random.uniform(self.low, self.high, self.shape) * 256) / 256
         if self.gap:  # keep away from zero
             x = np.where(np.abs(x) < self.gap, np.copysign(self.gap, x) + x, x)
+        for kink in self.away:
+            x = np.where(np.abs(x - kink) < 0.125, kink + 0.125, x)
         return Input(x, "float", self.constant)
 
 
@@ -198,9 +200,9 @@ case("Where", "an infinity not chosen", [B([True, False]), V([1, 2]), V([float("
 SHAPES = [("matrix", (3, 5)), ("scalar", ()), ("empty", (0, 4)), ("ones", (1, 1, 1)), ("odd", (7,))]
 
 
-def unary(op, f, low=-2.0, high=2.0, gap=0.0, attributes=None, suffix="", shapes=SHAPES):
+def unary(op, f, low=-2.0, high=2.0, gap=0.0, attributes=None, suffix="", shapes=SHAPES, away=()):
     for name, shape in shapes:
-        case(op, name + suffix, [D(shape, low, high, gap)], f, attributes)
+        case(op, name + suffix, [D(shape, low, high, gap, away=away)], f, attributes)
 
 
 unary("Identity", lambda x: x.clone())
@@ -236,11 +238,11 @@ unary("Celu", F.celu, gap=0.1)
 unary("Celu", lambda x: F.celu(x, 0.5), gap=0.1, attributes={"alpha": 0.5}, suffix=", alpha", shapes=SHAPES[:1])
 unary("Selu", F.selu, gap=0.1)
 unary("Selu", lambda x: 1.25 * F.elu(x, 0.5), gap=0.1, attributes={"alpha": 0.5, "gamma": 1.25}, suffix=", alpha and gamma", shapes=SHAPES[:1])
-unary("HardSigmoid", lambda x: torch.clamp(0.2 * x + 0.5, 0, 1), -4, 4)
-unary("HardSigmoid", lambda x: torch.clamp(0.5 * x + 0.25, 0, 1), attributes={"alpha": 0.5, "beta": 0.25}, suffix=", alpha and beta", shapes=SHAPES[:1])
-unary("HardSwish", F.hardswish, -5, 5)
+unary("HardSigmoid", lambda x: torch.clamp(0.2 * x + 0.5, 0, 1), -4, 4, away=(-2.5, 2.5))
+unary("HardSigmoid", lambda x: torch.clamp(0.5 * x + 0.25, 0, 1), attributes={"alpha": 0.5, "beta": 0.25}, suffix=", alpha and beta", shapes=SHAPES[:1], away=(-0.5, 1.5))
+unary("HardSwish", F.hardswish, -5, 5, away=(-3, 3))
 unary("Mish", F.mish, -4, 4)
-unary("ThresholdedRelu", lambda x: F.threshold(x, 1.0, 0.0), -3, 3)
+unary("ThresholdedRelu", lambda x: F.threshold(x, 1.0, 0.0), -3, 3, away=(1,))
 unary("ThresholdedRelu", lambda x: F.threshold(x, 0.3, 0.0), gap=0.5, attributes={"alpha": 0.3}, suffix=", alpha", shapes=SHAPES[:1])
 for name, x, slope in [("same", (2, 3), (2, 3)), ("per channel", (2, 3, 4), (3, 1)), ("scalar", (5,), ()), ("empty", (0, 2), (2,))]:
     case("PRelu", name, [D(x, gap=0.1), D(slope)], lambda x, a: torch.where(x >= 0, x, a * x))

@@ -3,8 +3,9 @@ import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import type { Graph, Value } from "../../graph/graph.js";
+import { allocate } from "../../graph/tensor.js";
 import { serializeModel } from "../../onnx/serialize.js";
-import { checkFeeds } from "../check-feeds.js";
+import { checkFeeds, checkReuse } from "../check-feeds.js";
 import {
   type Engine,
   EngineError,
@@ -14,7 +15,7 @@ import {
   type Session,
   type Tensor,
 } from "../engine.js";
-import type { Request, Response, SessionSettings } from "./protocol.js";
+import type { Message, Request, Response, SessionSettings } from "./protocol.js";
 
 export interface OnnxRuntimeOptions {
   /** Threads of onnxruntime's pool; as many as the process may use where absent. */
@@ -119,7 +120,11 @@ class OnnxRuntimeEngine implements Engine {
     if (this.closed) return Promise.reject(this.closed);
     const id = this.nextId++;
     return new Promise((resolve, reject) => {
-      const onAbort = () => reject(signal!.reason as Error);
+      // The worker is told, so that a request that still waits is skipped; one under way finishes and its answer is dropped.
+      const onAbort = () => {
+        this.worker.postMessage({ kind: "cancel", id } satisfies Message);
+        reject(signal!.reason as Error);
+      };
       signal?.addEventListener("abort", onAbort, { once: true });
       const settled = () => {
         signal?.removeEventListener("abort", onAbort);
@@ -136,7 +141,13 @@ class OnnxRuntimeEngine implements Engine {
         },
       });
       this.worker.ref();
-      this.worker.postMessage({ ...request, id } as Request, moved);
+      try {
+        this.worker.postMessage({ ...request, id } as Request, moved);
+      } catch (error) {
+        this.pending.delete(id);
+        settled();
+        reject(error as Error);
+      }
     });
   }
 
@@ -157,7 +168,7 @@ class OnnxRuntimeEngine implements Engine {
 class OnnxRuntimeSession implements Session {
   readonly graphName: string;
   private readonly inputs: ReadonlyMap<string, Value>;
-  private readonly outputNames: readonly string[];
+  private readonly outputs: ReadonlyMap<string, Value>;
   private disposed = false;
 
   constructor(
@@ -167,24 +178,30 @@ class OnnxRuntimeSession implements Session {
   ) {
     this.graphName = graph.name;
     this.inputs = new Map(graph.inputs);
-    this.outputNames = [...graph.outputs.keys()];
+    this.outputs = new Map(graph.outputs);
   }
 
   async run(
     feeds: Feeds,
-    { outputs = this.outputNames, reuse = {}, signal }: RunOptions = {},
+    { outputs = [...this.outputs.keys()], reuse = {}, signal }: RunOptions = {},
   ): Promise<Record<string, Tensor>> {
     signal?.throwIfAborted();
     if (this.disposed) throw new EngineError(this.graphName, "the session has been disposed of");
-    checkFeeds(this.graphName, this.inputs, feeds);
+    const bound = checkFeeds(this.graphName, this.inputs, feeds);
     for (const name of [...outputs, ...Object.keys(reuse)]) {
-      if (!this.outputNames.includes(name)) {
-        throw new EngineError(this.graphName, `unknown output ${name}; outputs are ${this.outputNames.join(", ")}`);
+      if (!this.outputs.has(name)) {
+        throw new EngineError(
+          this.graphName,
+          `unknown output ${name}; outputs are ${[...this.outputs.keys()].join(", ")}`,
+        );
       }
     }
-    const moved = [...new Set(Object.values(reuse).map(({ buffer }) => buffer as ArrayBuffer))];
+    const targets = checkReuse(this.graphName, this.outputs, reuse, bound);
+    const copies = Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, ownCopy(tensor)]));
+    const moved = [...Object.values(copies), ...Object.values(targets)].map(({ data }) => data.buffer as ArrayBuffer);
+    const request = { kind: "run", session: this.id, feeds: copies, outputs, reuse: targets } as const;
     try {
-      const response = await this.engine.send({ kind: "run", session: this.id, feeds, outputs, reuse }, signal, moved);
+      const response = await this.engine.send(request, signal, moved);
       return response.outputs!;
     } catch (error) {
       throw toEngineError(this.graphName, error, signal);
@@ -198,10 +215,17 @@ class OnnxRuntimeSession implements Session {
   }
 }
 
+/** The caller may change or share its arrays after the call, so each run takes its own copy along; the copy itself is moved, not cloned. */
+function ownCopy({ dtype, shape, data }: Tensor): Tensor {
+  const copy = allocate(dtype, data.length);
+  (copy as Float32Array).set(data as Float32Array);
+  return { dtype, shape, data: copy };
+}
+
 /** onnxruntime names the failing node inside its message; an abort passes through untouched. */
 function toEngineError(graph: string, error: unknown, signal: AbortSignal | undefined): unknown {
   if (signal?.aborted && error === signal.reason) return error;
   const message = error instanceof Error ? error.message : String(error);
-  const node = /Name:\s*'([^']+)'|node\s*\(([^)]+)\)/i.exec(message);
+  const node = /(?:Name:|with name)\s*'([^']+)'|node\s*\(([^)]+)\)/i.exec(message);
   return new EngineError(graph, message, node?.[1] ?? node?.[2]);
 }

@@ -1,6 +1,4 @@
 // The messages between the engine and the worker thread that holds onnxruntime's sessions.
-
-import type { TensorData } from "../../graph/tensor.js";
 import type { Tensor } from "../engine.js";
 
 export interface SessionSettings {
@@ -26,9 +24,12 @@ export type Request =
       readonly session: number;
       readonly feeds: Readonly<Record<string, Tensor>>;
       readonly outputs: readonly string[];
-      readonly reuse: Readonly<Record<string, TensorData>>;
+      readonly reuse: Readonly<Record<string, Tensor>>;
     }
   | { readonly id: number; readonly kind: "release"; readonly session: number };
+
+/** What travels to the worker: a request, or the word that nobody waits for one any more (it is then skipped if it has not begun). */
+export type Message = Request | { readonly kind: "cancel"; readonly id: number };
 
 export type Response =
   | { readonly id: number; readonly ok: true; readonly outputs?: Record<string, Tensor> }

@@ -1,18 +1,43 @@
 // The worker thread: holds onnxruntime's sessions and runs them one after another, so that the caller's event loop stays free.
-import { parentPort } from "node:worker_threads";
+import { parentPort, receiveMessageOnPort } from "node:worker_threads";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import type { DType, TensorData } from "../../graph/tensor.js";
 import type { Tensor } from "../engine.js";
-import type { Request, Response, SessionSettings } from "./protocol.js";
+import type { Message, Request, Response, SessionSettings } from "./protocol.js";
 
 if (!parentPort) throw new Error("this module is the entry of a worker thread");
 const port = parentPort;
 const sessions = new Map<number, InferenceSession>();
-let tail: Promise<void> = Promise.resolve();
+const queue: Request[] = [];
+const cancelled = new Set<number>();
+let working = false;
 
-port.on("message", (request: Request) => {
-  tail = tail.then(() => answer(request));
+port.on("message", (message: Message) => {
+  accept(message);
+  if (!working) void work();
 });
+
+function accept(message: Message): void {
+  if (message.kind === "cancel") cancelled.add(message.id);
+  else queue.push(message);
+}
+
+/** One request after another. onnxruntime blocks this thread, so that cancellations that came meanwhile are read before each. */
+async function work(): Promise<void> {
+  working = true;
+  for (;;) {
+    for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port))
+      accept(next.message as Message);
+    const request = queue.shift();
+    if (!request) break;
+    if (cancelled.has(request.id)) respond({ id: request.id, ok: false, message: "cancelled" });
+    else await answer(request);
+    cancelled.delete(request.id);
+  }
+  // What is left was answered before its cancellation arrived.
+  cancelled.clear();
+  working = false;
+}
 
 async function answer(request: Request): Promise<void> {
   let response: Response;
@@ -21,8 +46,12 @@ async function answer(request: Request): Promise<void> {
   } catch (error) {
     response = { id: request.id, ok: false, message: error instanceof Error ? error.message : String(error) };
   }
+  respond(response);
+}
+
+function respond(response: Response): void {
   const moved = response.ok && response.outputs ? Object.values(response.outputs).map(({ data }) => data.buffer) : [];
-  port.postMessage(response, moved as ArrayBuffer[]);
+  port.postMessage(response, [...new Set(moved)] as ArrayBuffer[]);
 }
 
 async function handle(request: Request): Promise<{ outputs?: Record<string, Tensor> }> {
@@ -31,7 +60,7 @@ async function handle(request: Request): Promise<{ outputs?: Record<string, Tens
       sessions.set(request.session, await InferenceSession.create(request.model, sessionOptions(request.settings)));
       return {};
     case "run":
-      return { outputs: await run(sessions.get(request.session)!, request) };
+      return { outputs: await run(sessionOf(request.session), request) };
     case "release": {
       const session = sessions.get(request.session);
       sessions.delete(request.session);
@@ -49,7 +78,7 @@ function sessionOptions(settings: SessionSettings): InferenceSession.SessionOpti
     interOpNumThreads: 1,
     executionMode: "sequential",
     graphOptimizationLevel: "all",
-    logSeverityLevel: 3,
+    logSeverityLevel: 4,
     extra: nested(settings.entries),
     ...(settings.profile ? { enableProfiling: true, profileFilePrefix: settings.profile } : {}),
   };
@@ -61,10 +90,20 @@ function nested(entries: Readonly<Record<string, string>>): Record<string, unkno
   for (const [name, value] of Object.entries(entries)) {
     const parts = name.split(".");
     let at = root;
-    for (const part of parts.slice(0, -1)) at = (at[part] ??= {}) as Record<string, unknown>;
+    for (const part of parts.slice(0, -1)) {
+      at[part] ??= {};
+      at = at[part] as Record<string, unknown>;
+    }
     at[parts.at(-1)!] = value;
   }
   return root;
+}
+
+/** Throws an Error that tells what is missing where the session was never loaded or has been released. */
+function sessionOf(id: number): InferenceSession {
+  const session = sessions.get(id);
+  if (!session) throw new Error("the session has been disposed of");
+  return session;
 }
 
 async function run(
@@ -74,19 +113,17 @@ async function run(
   const feeds: Record<string, OrtTensor> = {};
   for (const [name, tensor] of Object.entries(request.feeds))
     feeds[name] = toOrt(tensor.dtype, tensor.data, tensor.shape);
-  const results = await session.run(feeds, [...request.outputs]);
+  const fetches: Record<string, OrtTensor | null> = {};
+  for (const name of request.outputs) {
+    const target = request.reuse[name];
+    fetches[name] = target ? toOrt(target.dtype, target.data, target.shape) : null;
+  }
+  const results = await session.run(feeds, fetches);
   const outputs: Record<string, Tensor> = {};
   for (const name of request.outputs) {
     const result = results[name]!;
-    const data = result.data as TensorData;
-    const target = request.reuse[name];
-    if (target && target.length === data.length) {
-      (target as Float32Array).set(data as Float32Array);
-      outputs[name] = { dtype: result.type as DType, shape: result.dims, data: target };
-    } else {
-      outputs[name] = { dtype: result.type as DType, shape: result.dims, data: movable(data) };
-    }
-    result.dispose?.();
+    const data = request.reuse[name]?.data ?? movable(result.data as TensorData);
+    outputs[name] = { dtype: result.type as DType, shape: result.dims, data };
   }
   return outputs;
 }
@@ -95,7 +132,7 @@ function toOrt(dtype: DType, data: TensorData, shape: readonly number[]): OrtTen
   return new OrtTensor(dtype as "float32", data as Float32Array, shape as number[]);
 }
 
-/** onnxruntime may hand out views of larger or non-detachable buffers; what crosses the thread boundary owns its memory. */
+/** Outputs own their memory and cross the thread boundary without a copy; a view of something larger would take that along. */
 function movable(data: TensorData): TensorData {
-  return data.slice() as TensorData;
+  return data.byteLength === data.buffer.byteLength ? data : (data.slice() as TensorData);
 }
