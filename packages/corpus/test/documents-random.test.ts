@@ -89,6 +89,13 @@ describe("CounterRandom", () => {
     }
   });
 
+  test("the short remainder is rejected: below 3·2³⁰, without it, every third value would come twice as often", () => {
+    const random = new CounterRandom().start({ seed: 6, epoch: 0 }, STREAM.prompts, 0);
+    const counts = [0, 0, 0];
+    for (let k = 0; k < 30_000; k++) counts[random.below(3 * 2 ** 30) % 3]!++;
+    expect(chiSquare(counts)).toBeLessThan(2 + 4 * 2);
+  });
+
   test.each([
     [{ seed: -1, epoch: 0 }, /seed is -1/],
     [{ seed: 0.5, epoch: 0 }, /seed is 0.5/],

@@ -1,8 +1,9 @@
 // A template and a tokenizer made into token ids once, so that building a prompt only writes numbers: no text is encoded per document.
 // Checks on the way that id tokens are atomic: which user or item stands in a slot changes no other token.
+import type { PromptPart } from "@cllm4rec/tokenizer-ext";
 import { CorpusUsageError } from "../errors.js";
 import { type PromptName, parseTemplate, type TemplatePart } from "./template.js";
-import type { PromptSegment, PromptTokenizer } from "./types.js";
+import type { PromptTokenizer } from "./types.js";
 
 /** What fills the slots of one prompt. */
 export interface PromptFilling {
@@ -26,8 +27,8 @@ export interface CompiledPrompt {
   readonly signature: readonly (readonly number[])[];
 }
 
-function segments(parts: readonly TemplatePart[], user: number, item: number, historyLength: number): PromptSegment[] {
-  return parts.flatMap((part): PromptSegment[] => {
+function segments(parts: readonly TemplatePart[], user: number, item: number, historyLength: number): PromptPart[] {
+  return parts.flatMap((part): PromptPart[] => {
     if ("literal" in part) return [part.literal];
     if (part.slot === "user") return [{ user }];
     if (part.slot === "item") return [{ item }];

@@ -1,5 +1,6 @@
 // The contracts of documents: what a language model is handed, where documents come from, what they need of a tokenizer.
 // Shapes: P prompt tokens, M tokens of main text, T positions the model computes; N vocabulary rows, I users, J items.
+import type { PromptPart } from "@cllm4rec/tokenizer-ext";
 
 /**
  * A soft+hard document for a decoder-only LM (paper §3.3.2 and A.1), [T] with T = S + P + M − 1 (S start tokens, usually none).
@@ -69,9 +70,6 @@ export interface UserDocumentSource<D> extends DocumentSource<D> {
   readonly skippedUsers: number;
 }
 
-/** A literal piece of a prompt, or the id token of a user or an item. */
-export type PromptSegment = string | { user: number } | { item: number };
-
 /** What documents need of a tokenizer; `ExtendedTokenizer` of `@cllm4rec/tokenizer-ext` has it. */
 export interface PromptTokenizer {
   /** N, the backbone's embedding rows: ids below it are vocabulary, `<user_i>` is N + i, `<item_j>` is N + I + j. */
@@ -83,5 +81,5 @@ export interface PromptTokenizer {
   /** Encodes data. Whatever the text contains, no id token comes out; no special tokens are added. */
   encodeText(text: string): readonly number[];
   /** Encodes a prompt of trusted literals and id tokens; no special tokens are added. */
-  encodePrompt(parts: readonly PromptSegment[]): readonly number[];
+  encodePrompt(parts: readonly PromptPart[]): readonly number[];
 }
