@@ -55,6 +55,7 @@ const root = protobuf.Root.fromJSON({
         initializer: repeated("TensorProto", 5),
         input: repeated("ValueInfoProto", 11),
         output: repeated("ValueInfoProto", 12),
+        valueInfo: repeated("ValueInfoProto", 13),
       },
     },
     OperatorSetIdProto: { fields: { domain: field("string", 1), version: field("int64", 2) } },

@@ -57,6 +57,12 @@ export function serializeModel(graph: Graph, options: { externalFolder?: string 
       initializer: initializers.map((value) => tensorMessage(graph, value, externalFolder)),
       input: [...graph.inputs.values()].map(({ name, dtype, shape }) => valueMessage(name, dtype, shape)),
       output: [...graph.outputs].map(([name, { dtype, shape }]) => valueMessage(name, dtype, shape)),
+      // Engines infer symbolic shapes less well than we do; onnxruntime plans memory faster where equal dimensions have equal names.
+      valueInfo: nodes.flatMap((node) =>
+        node.outputs.flatMap((value) =>
+          value && !outputs.names.has(value) ? [valueMessage(value.name, value.dtype, value.shape)] : [],
+        ),
+      ),
     },
   };
   const bytes = plain(ModelProto.encode(ModelProto.fromObject(message)).finish());
