@@ -8,12 +8,12 @@ export function studentTwoSided(t: number, degrees: number): number {
   if (ratio === 0) return 1;
   if (ratio === Number.POSITIVE_INFINITY) return 0;
   const a = degrees / 2;
-  // x^a y^½ / B(a, ½), with x = 1/(1 + ratio) and y = ratio/(1 + ratio) from `ratio` itself: 1 − x would lose y's digits near t = 0.
+  // x^a y^½ / B(a, ½), with x = 1/(1 + ratio) and y = ratio/(1 + ratio) from `ratio` itself: 1 − x would lose digits of y near t = 0.
   const x = 1 / (1 + ratio);
   const y = ratio / (1 + ratio);
   const front = (Math.exp(-a * Math.log1p(ratio)) * Math.sqrt(y) * gammaRatio(a)) / Math.sqrt(Math.PI);
   // Each side of the mean has the fraction that converges fast there.
-  return x < (a + 1) / (a + 2.5) ? (front * betaFraction(a, 0.5, x)) / a : 1 - (front * betaFraction(0.5, a, y)) / 0.5;
+  return x < (a + 1) / (a + 2.5) ? front / betaFraction(a, 0.5, x, y) : 1 - front / betaFraction(0.5, a, y, x);
 }
 
 /** P(|Z| ≥ |z|) for a standard normal Z: erfc(|z|/√2). */
@@ -52,24 +52,26 @@ function gammaRatio(a: number): number {
   return factor * Math.sqrt(shifted) * series;
 }
 
-/** The continued fraction of the incomplete beta function (DLMF 8.17.22) by the modified Lentz algorithm; for x below (a + 1)/(a + b + 2). */
-function betaFraction(a: number, b: number, x: number): number {
+/**
+ * F in I_x(a, b) = x^a y^b / (B(a, b) F), y = 1 − x: the continued fraction of Didonato & Morris 1992 (TOMS 708, BFRAC), which takes x and
+ * y separately and so keeps its digits where either is near 1. For x up to about a/(a + b); by the modified Lentz algorithm.
+ */
+function betaFraction(a: number, b: number, x: number, y: number): number {
   const tiny = 1e-300;
   const away = (value: number): number => (Math.abs(value) < tiny ? tiny : value);
-  let c = 1;
-  let d = 1 / away(1 - ((a + b) * x) / (a + 1));
-  let fraction = d;
+  const shift = a * y - b * x + 1;
+  let fraction = away((a * shift) / (a + 1));
+  let c = fraction;
+  let d = 0;
   // About √a steps are needed near the mean; the bound only guards against input outside the domain.
-  for (let m = 1; m < 1_000_000; m++) {
-    const even = (m * (b - m) * x) / ((a + 2 * m - 1) * (a + 2 * m));
-    d = 1 / away(1 + even * d);
-    c = away(1 + even / c);
-    fraction *= d * c;
-    const odd = (-(a + m) * (a + b + m) * x) / ((a + 2 * m) * (a + 2 * m + 1));
-    d = 1 / away(1 + odd * d);
-    c = away(1 + odd / c);
-    fraction *= d * c;
-    if (Math.abs(d * c - 1) < 1e-16) break;
+  for (let n = 1; n < 1_000_000; n++) {
+    const back = a + 2 * n - 1;
+    const numerator = (((a + n - 1) * (a + b + n - 1)) / back) * ((n * (b - n) * x * x) / back);
+    const term = n + (n * (b - n) * x) / back + ((a + n) * (shift + n * (1 + y))) / (back + 2);
+    d = 1 / away(term + numerator * d);
+    c = away(term + numerator / c);
+    fraction *= c * d;
+    if (Math.abs(c * d - 1) <= Number.EPSILON) break;
   }
   return fraction;
 }
