@@ -1,7 +1,7 @@
 // Records that JavaScript made, judged by the same SQL as those that DuckDB reads itself.
 import { appendStream } from "../duckdb/append.js";
 import type { Engine } from "../duckdb/engine.js";
-import { insertSql, type LoadedFile } from "./records.js";
+import { insertSql, type LoadedFile, snippetOf } from "./records.js";
 import { physicalLine, type SourceFile, streamLines } from "./source.js";
 
 /** One record before it is judged; `broken` when the line was not of the format. */
@@ -59,7 +59,7 @@ export async function appendRecords(
       const wanted = rows.map((row) => lines[row] ?? 0);
       const texts = new Map<number, string>();
       for await (const { line, text } of streamLines(engine, source)) {
-        if (wanted.includes(line)) texts.set(line, text.slice(0, 100));
+        if (wanted.includes(line)) texts.set(line, snippetOf(text));
         if (line >= Math.max(0, ...wanted)) break;
       }
       return wanted.map((line) => ({ place: `line ${physicalLine(line, rejected)}`, snippet: texts.get(line) ?? "" }));

@@ -2,10 +2,9 @@
 import type { DuckDBValue } from "@duckdb/node-api";
 import { appendStream } from "../duckdb/append.js";
 import { type Engine, literal } from "../duckdb/engine.js";
-import { CorpusError } from "../errors.js";
 import { looseObject } from "./json-lines.js";
 import type { MetadataShape } from "./reader.js";
-import { csvOf } from "./records.js";
+import { csvOf, snippetOf } from "./records.js";
 import { readJsonObject } from "./sequences.js";
 import { physicalLine, type SourceFile, streamLines } from "./source.js";
 
@@ -24,7 +23,7 @@ export interface LoadedMetadata {
 interface MetaRecord {
   readonly place: number;
   readonly record: Readonly<Record<string, unknown>> | undefined;
-  readonly snippet: string;
+  readonly snippet: () => string;
 }
 
 const EXAMPLES = 3;
@@ -48,7 +47,7 @@ export async function loadMetadata(
       const description = record && shape.describe(record);
       if (!description) {
         malformed++;
-        if (examples.length < EXAMPLES) examples.push({ place, snippet });
+        if (examples.length < EXAMPLES) examples.push({ place, snippet: snippet() });
         continue;
       }
       const found = index(description.kind, description.id);
@@ -84,7 +83,7 @@ async function* metaRecords(
     case "json":
       for await (const { line, text } of streamLines(engine, source, { rejected })) {
         if (text.trim() === "") continue;
-        yield { place: line, record: looseObject(text), snippet: text.slice(0, 100) };
+        yield { place: line, record: looseObject(text), snippet: () => snippetOf(text) };
       }
       return;
     case "lines": {
@@ -94,7 +93,7 @@ async function* metaRecords(
         const cells = text.split(separator);
         const record =
           cells.length === names.length ? Object.fromEntries(names.map((name, k) => [name, cells[k]])) : undefined;
-        yield { place: line, record, snippet: text.slice(0, 100) };
+        yield { place: line, record, snippet: () => snippetOf(text) };
       }
       return;
     }
@@ -105,7 +104,7 @@ async function* metaRecords(
         yield {
           place: ++place,
           record: object ? { ...value, id } : undefined,
-          snippet: `${id}: ${JSON.stringify(value).slice(0, 80)}`,
+          snippet: () => snippetOf(`${id}: ${JSON.stringify(value)}`),
         };
       }
       return;
@@ -134,18 +133,7 @@ async function* relationRecords(engine: Engine, from: string, rejected?: number[
   let place = 0;
   for await (const chunk of chunks) {
     for (const record of chunk.getRowObjects(names)) {
-      yield { place: ++place, record, snippet: JSON.stringify(record).slice(0, 100) };
+      yield { place: ++place, record, snippet: () => snippetOf(JSON.stringify(record)) };
     }
-  }
-}
-
-/** Names the file in an error that reading it raised. */
-export async function namingFile<T>(source: SourceFile, work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (error) {
-    if (error instanceof CorpusError) throw error;
-    const [first = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
-    throw new CorpusError(`${source.path} cannot be read: ${first}`);
   }
 }

@@ -104,8 +104,10 @@ async function insertAndCollect(
 
 const SNIPPET_LENGTH = 100;
 
-function snippetOf(text: string): string {
-  return text.length > SNIPPET_LENGTH ? `${text.slice(0, SNIPPET_LENGTH)}…` : text;
+/** The start of a line for a message. Control characters go: the text is data, and a terminal would obey them. */
+export function snippetOf(text: string): string {
+  const start = text.length > SNIPPET_LENGTH ? `${text.slice(0, SNIPPET_LENGTH)}…` : text;
+  return start.replace(/\p{Cc}/gu, " ");
 }
 
 /** Loads a file in which each physical line is one record, or, with `query.line`, any number of them. */

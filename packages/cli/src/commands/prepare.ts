@@ -1,0 +1,195 @@
+// cllm4rec prepare: raw files → a split dataset directory.
+import path from "node:path";
+import {
+  type ColumnMapping,
+  checkFormat,
+  FORMAT_DESCRIPTIONS,
+  type FormatName,
+  type Manifest,
+  type PrepareEvent,
+  type PrepareOptions,
+  parseColumns,
+  parseMetaColumns,
+  prepare,
+  type SplitMethod,
+} from "@cllm4rec/corpus";
+import { Command, Option } from "commander";
+import type { CliContext } from "../context.js";
+import { collect, integerFrom, numberOrNone, parsedBy, share } from "../options.js";
+import { StageDisplay } from "../progress.js";
+
+interface Flags {
+  input: readonly string[];
+  meta?: readonly string[];
+  format?: FormatName;
+  columns?: ColumnMapping;
+  metaColumns?: NonNullable<PrepareOptions["metaColumns"]>;
+  minRating?: number | null;
+  core?: number;
+  split?: SplitMethod;
+  seed?: number;
+  validationShare?: number;
+  testShare?: number;
+  maxMalformed?: number;
+  threads?: number;
+  memoryLimit?: string;
+  out: string;
+  force?: boolean;
+  json?: boolean;
+}
+
+const HELP = `
+Formats (recognised by content where --format is left out):
+${Object.entries(FORMAT_DESCRIPTIONS)
+  .map(([name, about]) => `  ${name.padEnd(15)} ${about}`)
+  .join("\n")}
+
+Examples:
+  $ cllm4rec prepare --input reviews_Beauty_5.json.gz --meta meta_Beauty.json.gz --out beauty
+  $ cllm4rec prepare --input ml-1m/ratings.dat --meta ml-1m/movies.dat --split leave-one-out --out ml-1m-split
+  $ cllm4rec prepare --input am-beauty-matrices/ --meta item_text.jsonl --out beauty
+  $ cllm4rec prepare --input a.csv b.csv.zst --columns user=uid,item=sku,rating=stars,timestamp=t,text=body \\
+      --min-rating none --core 0 --split time --out shop --json
+
+Exit codes: 0 done, 1 the data cannot be used, 2 the command line cannot, 130 interrupted.
+`;
+
+/** The `prepare` command. */
+export function prepareCommand(context: CliContext): Command {
+  return new Command("prepare")
+    .description("Read interactions and texts, filter, split, and write a dataset directory.")
+    .addOption(
+      new Option("--input <file...>", "files of interactions, or one folder of matrices")
+        .argParser(collect)
+        .makeOptionMandatory(),
+    )
+    .addOption(new Option("--meta <file...>", "files that describe items and users").argParser(collect))
+    .option("--format <name>", "format of the files (see below; default: recognised)", parsedBy(checkFormat))
+    .option(
+      "--columns <mapping>",
+      "columns of csv, tsv, jsonl, parquet: user=…,item=…[,rating=…,timestamp=…,text=…]",
+      parsedBy(parseColumns),
+    )
+    .option(
+      "--meta-columns <mapping>",
+      "columns of such metadata: item=…|user=…[,title=…,text=…]",
+      parsedBy(parseMetaColumns),
+    )
+    .option("--min-rating <number|none>", "keep ratings above this (default: 3 where there are ratings)", numberOrNone)
+    .option("--core <k>", "users and items keep at least k interactions; 0: no filter (default: 5)", integerFrom(0))
+    .addOption(
+      new Option("--split <method>", "how to split (default: random)").choices(["random", "leave-one-out", "time"]),
+    )
+    .option("--seed <n>", "seed of the random split (default: 0)", integerFrom(0))
+    .option("--validation-share <share>", "of each user's interactions (default: 0.1)", share)
+    .option("--test-share <share>", "of each user's interactions (default: 0.1)", share)
+    .option("--max-malformed <share>", "of records up to which the input is accepted (default: 0.1)", share)
+    .option("--threads <n>", "threads for reading and writing (default: one a core)", integerFrom(1))
+    .option("--memory-limit <size>", 'for reading and writing, such as "2GB" (default: 80% of memory)')
+    .requiredOption("--out <dir>", "the dataset directory to write")
+    .option("--force", "replace a dataset that is already there")
+    .option("--json", "print one JSON object instead of a table")
+    .addHelpText("after", HELP)
+    .action(async (flags: Flags) => {
+      const display = new StageDisplay(context.stderr);
+      const { input, out, json, ...rest } = flags;
+      try {
+        const manifest = await prepare({
+          ...rest,
+          inputs: input,
+          output: out,
+          signal: context.signal,
+          onEvent: (event) => show(event, display),
+        });
+        display.stop();
+        context.stdout.write(json ? `${JSON.stringify(summary(manifest, out))}\n` : table(manifest, out));
+      } finally {
+        display.stop();
+      }
+    });
+}
+
+function show(event: PrepareEvent, display: StageDisplay): void {
+  if (event.type === "stage") display.start(stageLabel(event));
+  else if (event.type === "progress") display.update(event.share);
+  else display.say(sentence(event));
+}
+
+function sentence(event: Exclude<PrepareEvent, { type: "stage" | "progress" }>): string {
+  switch (event.type) {
+    case "format":
+      return `format: ${event.format}${event.detected ? " (recognised)" : ""}`;
+    case "malformed":
+      return `malformed: ${event.file}, ${event.place}, ${event.reason}${event.snippet === "" ? "" : `: ${event.snippet}`}`;
+    case "warning":
+      return `warning: ${event.message}`;
+  }
+}
+
+function stageLabel({ stage, file }: Extract<PrepareEvent, { type: "stage" }>): string {
+  const name = file === undefined ? "" : ` ${path.basename(file)}`;
+  return {
+    read: `reading${name}`,
+    filter: "filtering and splitting",
+    describe: `reading texts from${name}`,
+    write: "writing",
+  }[stage];
+}
+
+/** The object that `--json` prints; scripts rely on the first line of keys. */
+function summary(manifest: Manifest, out: string): Record<string, unknown> {
+  const { users, items, interactions, train, validation, test, records, statistics, provenance, preparation } =
+    manifest;
+  const { records: read, malformed, duplicates, ...dropped } = records;
+  return {
+    ...{ users, items, interactions, train, validation, test, records: read, malformed, duplicates },
+    ...dropped,
+    sparsity: statistics.sparsity,
+    features: statistics.features,
+    trainReviews: statistics.trainReviews,
+    itemTexts: statistics.itemTexts,
+    userTexts: statistics.userTexts,
+    format: provenance.reader,
+    ...preparation,
+    out,
+  };
+}
+
+/** Table 3 of the paper for this dataset, and what became of the records. */
+function table(manifest: Manifest, out: string): string {
+  const { users, items, interactions, train, validation, test, records, statistics } = manifest;
+  const number = (value: number) => value.toLocaleString("en-US");
+  const row = (label: string, value: string, note = "") =>
+    `  ${label.padEnd(14)}${value.padStart(12)}${note && `  ${note}`}\n`;
+  const dropped = [
+    [records.malformed, "malformed"],
+    [records.duplicates, "duplicates"],
+    [records.belowRating, `not above rating ${manifest.preparation.minRating}`],
+    [records.withoutRating, "without rating"],
+    [records.outsideCore, `outside the ${manifest.preparation.core}-core`],
+  ] as const;
+  return [
+    `${out}\n`,
+    row(
+      "interactions",
+      number(interactions),
+      `train ${number(train)}, validation ${number(validation)}, test ${number(test)}`,
+    ),
+    row("users", number(users), `${statistics.meanInteractionsPerUser.toFixed(1)} interactions each`),
+    row("items", number(items), `${statistics.meanInteractionsPerItem.toFixed(1)} interactions each`),
+    row("sparsity", `${(statistics.sparsity * 100).toFixed(2)}%`),
+    row(
+      "text features",
+      number(statistics.features),
+      `${number(statistics.trainReviews)} training reviews, ${number(statistics.itemTexts)} items, ${number(statistics.userTexts)} users`,
+    ),
+    row(
+      "records read",
+      number(records.records),
+      dropped
+        .filter(([count]) => count > 0)
+        .map(([count, what]) => `${number(count)} ${what}`)
+        .join(", "),
+    ),
+  ].join("");
+}

@@ -1,0 +1,45 @@
+// Parsers for option values: each gives the value or one message that says what was found and what is expected.
+import { InvalidArgumentError } from "commander";
+
+/** An integer of at least `least`. */
+export function integerFrom(least: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === "" || !Number.isSafeInteger(value) || value < least) {
+      throw new InvalidArgumentError(`An integer from ${least} on is expected.`);
+    }
+    return value;
+  };
+}
+
+/** A share in [0, 1]. */
+export function share(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !(value >= 0 && value <= 1))
+    throw new InvalidArgumentError("A share from 0 to 1 is expected.");
+  return value;
+}
+
+/** A number, or "none" as null. */
+export function numberOrNone(text: string): number | null {
+  if (text === "none") return null;
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError('A number or "none" is expected.');
+  return value;
+}
+
+/** Lets an option be given several times, with several values each. */
+export function collect(value: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), value];
+}
+
+/** A parser of the library as an option parser: its error becomes commander's. */
+export function parsedBy<T>(parse: (text: string) => T): (text: string) => T {
+  return (text) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
+    }
+  };
+}
