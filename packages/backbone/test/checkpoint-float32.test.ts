@@ -180,6 +180,16 @@ describe("values that are not finite", () => {
       open(make(safetensorsOf({ pad: f32([3], [1, 2, 3]), w: f32([n], values) })), fresh("cache")),
     ).rejects.toThrow(`element ${n - 1} is Infinity`);
   });
+
+  it("are counted by tensor, the first of each being the one that is named", async () => {
+    const n = 3 * 1024 * 1024;
+    const values = new Float32Array(n);
+    for (const index of [5, n / 2, n - 1]) values[index] = Number.NaN;
+    const bad = { w: f32([n], values), v: f32([2], [0, Number.NaN]) };
+    await expect(open(make(safetensorsOf(bad)), fresh("cache"))).rejects.toThrow(
+      /"w" \[3145728\]: element 5 is NaN \(and so it is in 2 tensors of this file\)/,
+    );
+  });
 });
 
 describe("the cache", () => {
@@ -223,7 +233,22 @@ describe("the cache", () => {
     expect([...(await (await open(directory, cache)).read("w"))]).toEqual([1, -2]);
   });
 
+  /** Makes the entry's record vouch for the file as it is now. */
+  const vouch = (file: string) => {
+    const { size, ino, mtimeNs, ctimeNs } = fs.statSync(file, { bigint: true });
+    const sha256 = createHash("sha256").update(fs.readFileSync(file)).digest("hex");
+    const record = { format: 1, sha256, stamp: `${size}-${ino}-${mtimeNs}-${ctimeNs}` };
+    fs.writeFileSync(path.join(path.dirname(file), "entry.json"), JSON.stringify(record));
+  };
   const damages: [string, (file: string) => void][] = [
+    [
+      "replaced together with its record",
+      (file) => {
+        const other = { "h.weight": f32([2], [1, 2]), "wte.weight": f32([3, 2], [1, 2, 3, 4, 5, 6]) };
+        fs.writeFileSync(file, safetensorsOf(other));
+        vouch(file);
+      },
+    ],
     ["truncated", (file) => fs.truncateSync(file, fs.statSync(file).size - 1)],
     ["emptied", (file) => fs.truncateSync(file, 0)],
     ["removed", (file) => fs.rmSync(file)],

@@ -241,7 +241,7 @@ function checkFinite(
     const spoilt = nonFinite.filter(({ tensor }) => names.has(tensor));
     const first = spoilt[0];
     if (!first) continue;
-    const more = spoilt.length > 1 ? `, and ${spoilt.length - 1} more tensors are like that` : "";
+    const more = spoilt.length > 1 ? ` (and so it is in ${spoilt.length} tensors of this file)` : "";
     throw new CheckpointError(
       `${file}: tensor ${shown(first.tensor)} ${shownShape(checkpoint.tensor(first.tensor).shape)}: element ${first.index} is ${first.value}${more}; ` +
         "expected finite weights: the checkpoint comes from a run that diverged, or is damaged; use another revision",
