@@ -94,7 +94,9 @@ function textCost({ tokenizer }, extended, texts, rounds) {
       }
     }
     tokens /= 2;
-    if (pass >= 0) spent.forEach((time, which) => times[which].push(time)); // the first round warms up
+    if (pass < 0) continue; // the first round warms up
+    times[0].push(spent[0]);
+    times[1].push(spent[1]);
   }
   const [plain, ours] = times.map((each) => Math.round((tokens / median(each)) * 1000));
   const ratio = round(median(times[1].map((time, n) => time / times[0][n])), 3);

@@ -2,7 +2,7 @@
 import { type AddedTokenJson, piecesOfJson, type TokenizerConfigJson, type TokenizerJson } from "./base-tokenizer.js";
 import { checkSizes, type IdSpaceSizes } from "./id-space.js";
 
-/** Above this many added tokens an export is called large: about 13 MB of JSON and half a second to load in Python. */
+/** Above this many added tokens an export is called large: about 13 MB of JSON. */
 const LARGE_EXPORT = 100_000;
 
 /** Entries written to one chunk of text. */
@@ -34,7 +34,7 @@ function check(base: TokenizerJson, sizes: IdSpaceSizes, options: HuggingFaceExp
   if (pieces.length > sizes.rows) {
     throw new RangeError(`rows is ${sizes.rows}, but tokenizer.json has ids up to ${pieces.length - 1}`);
   }
-  const hole = pieces.findIndex((piece) => piece === undefined); // finds the holes of a sparse array too
+  const hole = Array.from(pieces).indexOf(undefined); // indexOf alone passes over the holes of a sparse array
   if (hole >= 0) {
     throw new Error(
       `tokenizer.json has no token with id ${hole} though it has larger ones; Python would number the added tokens differently, so this tokenizer cannot be exported`,
@@ -43,8 +43,8 @@ function check(base: TokenizerJson, sizes: IdSpaceSizes, options: HuggingFaceExp
   const count = sizes.rows - pieces.length + sizes.users + sizes.items;
   if (count > LARGE_EXPORT) {
     const message =
-      `exporting ${count.toLocaleString("en")} added tokens: about ${Math.round((count * 130) / 1e6)} MB of JSON, which Python's tokenizers ` +
-      "take seconds to load. Ids are arithmetic (user i = N + i, item j = N + I + j): where possible, add them to the encoded text instead";
+      `exporting ${count.toLocaleString("en")} added tokens: about ${Math.round((count * 130) / 1e6)} MB of JSON, which transformers ` +
+      "takes many seconds to load. Ids are arithmetic (user i = N + i, item j = N + I + j): where possible, add them to the encoded text instead";
     if (options.warn) options.warn(message);
     else console.warn(message);
   }

@@ -47,9 +47,9 @@ export function parsePrompt(text: string, sizes: { readonly users: number; reado
     }
     const kind = text.startsWith("<user_", at) ? "user" : "item";
     const count = kind === "user" ? sizes.users : sizes.items;
-    // More digits than the count has, or a larger number: out of range (no number that long is ever rounded into range).
+    // Numbers beyond 2^53 are rounded, but never down to a count, which fits 32 bits.
     const index = Number(digits);
-    if (digits.length > 16 || index >= count) {
+    if (index >= count) {
       const range = count === 0 ? `there are no ${kind}s` : `expected 0 to ${count - 1}`;
       throw new RangeError(`id token ${quote(match[0])} at position ${at} is out of range, ${range}`);
     }

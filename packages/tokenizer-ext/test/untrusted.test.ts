@@ -100,6 +100,22 @@ describe("special tokens as text", () => {
     expect(extended.encodeText("the <mark> a [SEP]", { addedTokens: "none" })).not.toContain(size + 1);
   });
 
+  it("lets ordinary added tokens swallow the spaces beside them as the plain tokenizer does", () => {
+    const { tokenizer: json, config } = tinyJson("byte-bpe");
+    const added_tokens = [
+      ...(json.added_tokens ?? []),
+      { id: 421, content: "<left>", special: false, normalized: false, lstrip: true },
+      { id: 422, content: "<right>", special: false, normalized: false, rstrip: true },
+      { id: 423, content: "<right><left>", special: false, normalized: false },
+    ];
+    const tokenizer = new Tokenizer({ ...json, added_tokens }, config);
+    const extended = new ExtendedTokenizer({ tokenizer, rows: 424, users: 1, items: 1 });
+    const text = "a  <left>  b  <right>  c <right><left> d <left> <right> ";
+    const plain = tokenizer.encode(text, { add_special_tokens: false }).ids;
+    expect(plain).toContain(423);
+    expect(extended.encodeText(`${text}!<|endoftext|>`).slice(0, plain.length)).toEqual(plain);
+  });
+
   it("encodes the name of the unknown token as text", async () => {
     const { extended, tokenizer } = await tinyBase("word-piece");
     const unknown = tokenizer.model?.unk_token_id;
