@@ -90,6 +90,24 @@ describe("interaction documents", () => {
     expect(statistic).toBeLessThan(23 + 4 * Math.sqrt(46));
   });
 
+  test("users of equal histories are permuted independently", () => {
+    const source = documentsOf(
+      csrOf(
+        [
+          [0, 1, 2, 3],
+          [0, 1, 2, 3],
+        ],
+        4,
+      ),
+    );
+    let equal = 0;
+    for (let epoch = 0; epoch < 2400; epoch++) {
+      const [one, other] = [0, 1].map((index) => source.document(index, { seed: 3, epoch }).targets.slice(1).join());
+      if (one === other) equal++;
+    }
+    expect(Math.abs(equal - 100)).toBeLessThan(40); // one order of 24
+  });
+
   test("a shuffled document holds exactly the user's items, and its length is known before it is built", () => {
     fc.assert(
       fc.property(histories, fc.nat(), fc.nat(99), (interactions, seed, epoch) => {

@@ -89,6 +89,23 @@ describe("recommendation documents", () => {
     for (const count of masked) expect(Math.abs(count - 1000)).toBeLessThan(5 * 27.4);
   });
 
+  test("users of equal histories are masked independently", () => {
+    const twins = csrOf(
+      [
+        [0, 1, 2, 3, 4, 5, 6, 7],
+        [0, 1, 2, 3, 4, 5, 6, 7],
+      ],
+      8,
+    );
+    const source = documentsOf(twins, { maskedShare: 0.25 });
+    let equal = 0;
+    for (let epoch = 0; epoch < 2000; epoch++) {
+      const [one, other] = [0, 1].map((index) => source.document(index, { seed: 8, epoch }).heldOut.join());
+      if (one === other) equal++;
+    }
+    expect(Math.abs(equal - 2000 / 28)).toBeLessThan(4 * Math.sqrt(2000 / 28)); // one pair of 28
+  });
+
   test("a range draws each document's share anew, uniformly", () => {
     const source = documentsOf(csrOf([Array.from({ length: 100 }, (_, k) => k)], 100), {
       maskedShare: [0.2, 0.6],
@@ -178,6 +195,24 @@ describe("prompts for prediction", () => {
     expect(() => recommendationPrompts({ ...common(matrix), history: matrix, heldOut: csrOf([[3], [2]], 4) })).toThrow(
       /item 2 of user 1 is held out and in the history/,
     );
+  });
+
+  test("are permuted for each user and moment, and the same again for the same", () => {
+    const history = csrOf(
+      [
+        [0, 1, 2, 3, 4, 5],
+        [0, 1, 2, 3, 4, 5],
+      ],
+      6,
+    );
+    const orders = () => {
+      const source = recommendationPrompts({ ...common(history), history });
+      return [0, 1].flatMap((index) =>
+        [0, 1, 2].map((epoch) => itemsIn(source.document(index, { seed: 2, epoch }).ids, 2).join()),
+      );
+    };
+    expect(new Set(orders()).size).toBe(6);
+    expect(orders()).toEqual(orders());
   });
 
   test("users with few or no training items: prompted by the user token, or skipped and counted without it", () => {

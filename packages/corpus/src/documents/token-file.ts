@@ -20,7 +20,7 @@ const PAGES = 4096; // of the index held at most: 16 MiB
 
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest();
 
-/** Copies a `what` error's code into a sentence; other values are shown as they are. */
+/** What an error says, for use in a sentence. */
 export function reason(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
@@ -132,7 +132,12 @@ export class TokenFileWriter {
     writeFully(this.#descriptor, header, 0);
     fs.fsyncSync(this.#descriptor);
     this.#close();
-    fs.renameSync(this.#temporary, this.#file);
+    try {
+      fs.renameSync(this.#temporary, this.#file);
+    } catch (error) {
+      // Windows refuses while another process has its equal file open; whoever opens the file next verifies it.
+      if (process.platform !== "win32" || !fs.existsSync(this.#file)) throw error;
+    }
   }
 
   /** Removes what was written; harmless after `finish`. */
