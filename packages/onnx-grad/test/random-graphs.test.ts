@@ -73,13 +73,14 @@ const steps: readonly Step[] = [
   withAxis((op, x, axis) => op.LogSoftmax(x, { axis })),
   withAxis((op, x, axis, gene) => op.ReduceSum(x, [axis], { keepdims: gene(2) === 0 ? 0 : 1 })),
   withAxis((op, x, axis, gene) => op.ReduceMean(x, [axis], { keepdims: gene(2) === 0 ? 0 : 1 })),
-  withAxis((op, x, axis) => op.ReduceLogSumExp(x, [axis])),
+  // over nothing it is −∞
+  withAxis((op, x, axis) => (x.shape.includes(0) ? undefined : op.ReduceLogSumExp(x, [axis]))),
   withAxis((op, x, axis) => op.ReduceSumSquare(op.Tanh(x), [axis])),
   withAxis((op, x, axis, gene) => op.CumSum(x, axis, { exclusive: gene(2), reverse: gene(2) })),
   withAxis((op, x, axis) => op.Unsqueeze(x, [axis])),
   withAxis((op, x, axis) => op.Concat([x, op.Sin(x)], { axis })),
-  withAxis((op, x, axis) => op.Gather(x, op.ints([0, -1, 0]), { axis })),
-  withAxis((op, x, axis) => op.Gather(x, op.scalar(-1, "int64"), { axis })),
+  withAxis((op, x, axis) => (x.dim(axis) === 0 ? undefined : op.Gather(x, op.ints([0, -1, 0]), { axis }))),
+  withAxis((op, x, axis) => (x.dim(axis) === 0 ? undefined : op.Gather(x, op.scalar(-1, "int64"), { axis }))),
   withAxis((op, x, axis) => op.Slice(x, [0], [-1], [axis])),
   withAxis((op, x, axis) => op.Pad(x, [1, 0], 0.5, [axis])),
   withAxis((op, x, axis) =>
@@ -106,6 +107,7 @@ const steps: readonly Step[] = [
     x.rank < 2 ? undefined : op.FusedMatMul(x, op.Sin(x), { transA: 1, alpha: 0.5 + gene(3) }),
   ),
   withAxis((op, x) => {
+    if (x.shape.includes(0)) return undefined; // refused by the engine
     const width = op.dims([x.dim(-1)]);
     const [scale, bias] = [op.Expand(op.scalar(1.5, "float64"), width), op.Expand(op.scalar(0.25, "float64"), width)];
     return op.LayerNormalization(x, scale, bias, { epsilon: 0.5 });

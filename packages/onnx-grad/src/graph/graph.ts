@@ -115,7 +115,7 @@ export class Graph {
 
   /** A named constant, e.g. a weight: embedded data, or bytes that stay in a file. */
   initializer(name: string, tensor: ConstantTensor): Value {
-    checkTensor(`initializer ${name}`, tensor);
+    this.named("", () => checkTensor(`initializer ${name}`, tensor));
     this.claimName(name);
     return this.addInitializer(name, tensor);
   }
@@ -132,28 +132,26 @@ export class Graph {
       list.length <= 16 ? `${dtype}[${shape}](${list.map((x) => (Object.is(x, -0) ? "-0" : String(x)))})` : undefined;
     const shared = key === undefined ? undefined : this.smallConstants.get(key);
     if (shared) return shared;
-    const tensor = { dtype, shape, data: fromNumbers(dtype, list) };
-    const name = this.freshName("constant");
-    checkTensor(name, tensor);
-    const value = this.addInitializer(name, tensor);
+    const tensor = { dtype, shape, data: this.named("constant: ", () => fromNumbers(dtype, list)) };
+    this.named("", () => checkTensor("constant", tensor));
+    const value = this.addInitializer(this.freshName("constant"), tensor);
     if (key !== undefined) this.smallConstants.set(key, value);
     return value;
   }
 
   /**
    * A symbolic dimension as an int64 vector of one element, computed at run time from the shapes of the graph's inputs.
-   * @throws GraphError where a symbol is the plain dimension of no input.
+   * @throws GraphError where a symbol, or a multiple of it, is the dimension of no input.
    */
   dimension(dim: Dim): Value {
     const known = this.dimensions.get(dim);
     if (known) return known;
     const { op } = this;
     const symbol = (name: string): Value => {
-      for (const input of this.inputs.values()) {
-        const axis = input.shape.indexOf(name);
-        if (axis >= 0) return op.Shape(input, { start: axis, end: axis + 1 });
-      }
-      throw new GraphError(this.name, `dimension ${dim}: no input has a dimension ${name}`);
+      const carrier = this.findCarrier(name);
+      if (!carrier) throw new GraphError(this.name, `dimension ${dim}: no input has a dimension ${name}`);
+      const size = op.Shape(carrier.input, { start: carrier.axis, end: carrier.axis + 1 });
+      return carrier.multiple === 1 ? size : op.Div(size, op.ints([carrier.multiple]));
     };
     const terms = dimTerms(dim).map(({ coefficient, symbols }) => {
       const factors = symbols.map((name) =>
@@ -165,6 +163,20 @@ export class Graph {
     const value = terms.reduce((a, b) => op.Add(a, b));
     this.dimensions.set(dim, value);
     return value;
+  }
+
+  /** The input axis whose size is a symbol, or the smallest multiple of it. */
+  private findCarrier(symbol: string): { input: Value; axis: number; multiple: number } | undefined {
+    let best: { input: Value; axis: number; multiple: number } | undefined;
+    for (const input of this.inputs.values()) {
+      input.shape.forEach((dim, axis) => {
+        const terms = dimTerms(dim);
+        const only = terms[0];
+        if (terms.length !== 1 || only!.symbols.length !== 1 || only!.symbols[0] !== symbol) return;
+        if (!best || only!.coefficient < best.multiple) best = { input, axis, multiple: only!.coefficient };
+      });
+    }
+    return best;
   }
 
   /** Nodes added inside carry `name/` in front of theirs, so that errors and profiles tell where they come from. */
@@ -222,10 +234,15 @@ export class Graph {
   }
 
   private canonicalShape(name: string, shape: Shape): Shape {
+    return this.named(`input ${name}: `, () => shape.map(canonicalDim));
+  }
+
+  /** Runs a check, whose error then names the graph and `what`. */
+  private named<T>(what: string, check: () => T): T {
     try {
-      return shape.map(canonicalDim);
+      return check();
     } catch (error) {
-      throw new GraphError(this.name, `input ${name}: ${(error as Error).message}`);
+      throw new GraphError(this.name, `${what}${(error as Error).message}`);
     }
   }
 

@@ -56,7 +56,12 @@ export function allocate(dtype: DType, length: number): TensorData {
 
 /** A typed array of the element type from plain numbers. @throws RangeError where a number does not fit an integer type. */
 export function fromNumbers(dtype: DType, numbers: ArrayLike<number>): TensorData {
-  if (dtype === "int64") return BigInt64Array.from({ length: numbers.length }, (_, i) => BigInt(numbers[i]!));
+  if (dtype === "int64") {
+    return BigInt64Array.from({ length: numbers.length }, (_, i) => {
+      if (!Number.isSafeInteger(numbers[i])) throw new RangeError(`${numbers[i]} does not fit the element type int64`);
+      return BigInt(numbers[i]!);
+    });
+  }
   const data = new constructors[dtype](numbers.length);
   data.set(numbers);
   if (!isFloat(dtype)) {

@@ -90,7 +90,7 @@ function knownContent(c: OperatorContext, index: number, what: string): Shape {
   return content;
 }
 
-function splitSizes(c: OperatorContext): readonly number[] {
+function splitSizes(c: OperatorContext): readonly Dim[] {
   const axis = c.axis("axis", c.input(0).rank);
   const size = c.input(0).shape[axis]!;
   const sizes = c.constantInts(1, "split");
@@ -103,7 +103,11 @@ function splitSizes(c: OperatorContext): readonly number[] {
     return sizes;
   }
   if (count === undefined) throw new RangeError("split sizes or num_outputs are needed");
-  if (typeof size !== "number") throw new RangeError(`axis ${axis} has symbolic size ${size}`);
+  if (typeof size !== "number") {
+    const part = divideDims(size, count);
+    if (part === undefined) throw new RangeError(`axis ${axis} of symbolic size ${size} has no ${count} equal parts`);
+    return Array.from({ length: count }, () => part);
+  }
   const chunk = Math.ceil(size / count);
   return Array.from({ length: count }, (_, i) => Math.max(0, Math.min(chunk, size - i * chunk)));
 }

@@ -3,7 +3,7 @@ import { type Dim, divideDims, elementCount, multiplyDims } from "../graph/dim.j
 import type { Graph, Value } from "../graph/graph.js";
 import type { DType } from "../graph/tensor.js";
 import { dataTypeNumbers } from "./conversion.js";
-import { type AttributeValue, normaliseAxis } from "./definition.js";
+import { type AttributeValue, broadcastShapes, normaliseAxis } from "./definition.js";
 
 /** A tensor, or a number that becomes a scalar constant of the other operand's element type. */
 export type Operand = Value | number;
@@ -152,10 +152,13 @@ export class Operators {
   Unsqueeze = (x: Value, axes: readonly number[]) => this.one("Unsqueeze", [x, this.ints(axes)]);
   Transpose = (x: Value, attributes: { perm?: readonly number[] } = {}) =>
     this.one("Transpose", [x], { ...attributes });
-  Expand = (x: Value, shape: Dims) => this.one("Expand", [x, this.dims(shape)]);
+  Expand = (x: Value, shape: Dims) => this.expandedToNothing(x, shape) ?? this.one("Expand", [x, this.dims(shape)]);
   Concat = (parts: readonly Value[], attributes: { axis: number }) => this.one("Concat", parts, { ...attributes });
-  Split = (x: Value, sizes: readonly number[], attributes: { axis?: number } = {}) =>
-    this.many("Split", [x, this.ints(sizes)], sizes.length, { ...attributes });
+  /** Into parts of the given sizes, or into a number of equal parts (of which the last may be smaller). */
+  Split = (x: Value, parts: readonly number[] | number, attributes: { axis?: number } = {}) =>
+    typeof parts === "number"
+      ? this.many("Split", [x], parts, { ...attributes, num_outputs: parts })
+      : this.many("Split", [x, this.ints(parts)], parts.length, { ...attributes });
   Slice = (x: Value, starts: Dims, ends: Dims, axes?: readonly number[], steps?: readonly number[]) =>
     this.one("Slice", [x, this.dims(starts), this.dims(ends), axes && this.ints(axes), steps && this.ints(steps)]);
   Pad = (x: Value, pads: Dims, value?: Operand, axes?: readonly number[]) =>
@@ -261,6 +264,17 @@ export class Operators {
     }
     // 0 copies, unless a dimension of the target really is 0
     return this.dims(shape.includes(0) ? shape : encoded);
+  }
+
+  /**
+   * What an Expand to a size of 0 gives: a constant without elements. onnxruntime 1.30 takes such an Expand for one that changes nothing and
+   * removes it.
+   */
+  private expandedToNothing(x: Value, shape: Dims): Value | undefined {
+    if (isValue(shape) || !shape.includes(0)) return undefined;
+    const result = broadcastShapes(x.shape, shape);
+    if (!result.every((dim): dim is number => typeof dim === "number")) return undefined;
+    return this.graph.constant([], { dtype: x.dtype, shape: result });
   }
 
   /** onnxruntime 1.30 mixes up the pads of chosen axes when it moves a Transpose past the Pad, so all axes are always written. */

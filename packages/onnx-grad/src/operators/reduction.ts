@@ -46,27 +46,27 @@ const reductionShape = (type: string, integers: boolean): OperatorSpec => ({
   },
 });
 
-/** `gradient` receives x, and output and gradient in kept form; its result is expanded to x's shape. */
+/** `gradient` receives x, and output (where it asks) and gradient in kept form; its result is expanded to x's shape. */
 function reduction(
   type: string,
-  gradient: (c: GradientContext, x: Value, y: Value, dy: Value) => Value,
+  gradient: (c: GradientContext, x: Value, y: () => Value, dy: Value) => Value,
   { integers = false }: { integers?: boolean } = {},
 ): OperatorDefinition {
   return define({
     ...reductionShape(type, integers),
     gradient: (c) => {
       const x = c.input(0);
-      return [c.op.expandLike(gradient(c, x, kept(c, c.output()), kept(c, c.outputGradient())), x)];
+      return [c.op.expandLike(gradient(c, x, () => kept(c, c.output()), kept(c, c.outputGradient())), x)];
     },
   });
 }
 
 /** The gradient goes to the extremum, shared evenly where several elements are equal. */
-const extremum = (c: GradientContext, x: Value, y: Value, dy: Value): Value => {
+const extremum = (c: GradientContext, x: Value, y: () => Value, dy: Value): Value => {
   const { op } = c;
   const axes = reducedAxes(c);
   if (axes.length === 0) return dy;
-  const chosen = op.Cast(op.Equal(x, y), x.dtype);
+  const chosen = op.Cast(op.Equal(x, y()), x.dtype);
   return op.Mul(chosen, op.Div(dy, op.ReduceSum(chosen, axes, { keepdims: 1 })));
 };
 
@@ -117,11 +117,12 @@ export const reductions: readonly OperatorDefinition[] = [
   // ‖x‖: the subgradient 0 is taken where the norm is 0.
   reduction("ReduceL2", (c, x, y, dy) => {
     const { op } = c;
-    const isZero = op.Equal(y, 0);
-    return op.Where(isZero, op.scalar(0, x.dtype), op.Mul(x, op.Div(dy, op.Where(isZero, op.scalar(1, x.dtype), y))));
+    const norm = y();
+    const isZero = op.Equal(norm, 0);
+    return op.Where(isZero, op.scalar(0, x.dtype), op.Mul(x, op.Div(dy, op.Where(isZero, op.scalar(1, x.dtype), norm))));
   }),
   reduction("ReduceL1", (c, x, _y, dy) => c.op.Mul(c.op.Sign(x), dy)),
-  reduction("ReduceLogSumExp", (c, x, y, dy) => c.op.Mul(c.op.Exp(c.op.Sub(x, y)), dy)),
+  reduction("ReduceLogSumExp", (c, x, y, dy) => c.op.Mul(c.op.Exp(c.op.Sub(x, y())), dy)),
   position("ArgMax"),
   position("ArgMin"),
   define({
