@@ -19,8 +19,11 @@ export interface DecoderInputs {
   readonly embeddings: Value;
   /** Position of every token inside its own sequence: int64 [B, T]. */
   readonly positions: Value;
-  /** Added to the attention scores, 0 or −∞: float32 [B or 1, 1, T, S]. */
-  readonly attentionBias: Value;
+  /**
+   * Added to the attention scores, 0 or −∞, a block of queries each: with one block float32 [B, 1, T, S]; with C blocks (T divisible by
+   * C, no past) block i is [B, 1, T/C, (i+1)·T/C].
+   */
+  readonly attentionBias: readonly Value[];
   /** Keys and values of earlier positions, a layer each; absent where there are none. */
   readonly past?: readonly KeyValues[];
   readonly dropout: DropoutHook;

@@ -1,5 +1,5 @@
 // Scaled dot-product attention over packed rows, with grouped heads and cached keys and values (Vaswani et al. 2017; Ainslie et al. 2023).
-import type { Graph, Value } from "@cllm4rec/onnx-grad";
+import type { Dim, Graph, Value } from "@cllm4rec/onnx-grad";
 import type { DecoderInputs, KeyValues } from "./architecture.js";
 
 // Shape legend: B rows, T positions a row, K width, H heads, G key/value heads, R = H/G heads a group, D head size, S keys.
@@ -12,12 +12,16 @@ export interface AttentionShape {
 
 /** [B·T, heads·D] → [B, heads, T, D] */
 export function splitHeads(graph: Graph, x: Value, positions: Value, heads: number, headSize: number): Value {
-  const [rows, length] = positions.shape as [string | number, string | number];
+  const [rows, length] = positions.shape as [Dim, Dim];
   return graph.op.Transpose(graph.op.Reshape(x, [rows, length, heads, headSize]), { perm: [0, 2, 1, 3] });
 }
 
 /**
  * softmax(q·kᵀ/√D + bias)·v for every head.
+ *
+ * With `queryBlocks` > 1 the queries are cut into that many equal blocks along a row, and each block looks only at the keys up to its own
+ * end: what the causal mask would throw away is for the most part not computed, and the scores of a block stay in the cache.
+ *
  * @param query [B, H, T, D]
  * @param fresh keys and values of the T new positions, [B, G, T, D] each
  * @returns [B·T, H·D], and the keys and values of all S positions
@@ -32,26 +36,66 @@ export function attend(
   dropoutProbability: number,
 ): { output: Value; present: KeyValues } {
   const { op } = graph;
-  const { heads, keyValueHeads, headSize } = shape;
-  const repeats = heads / keyValueHeads;
-  const [rows, length] = inputs.positions.shape as [string | number, string | number];
   const keys = past ? op.Concat([past.keys, fresh.keys], { axis: 2 }) : fresh.keys;
   const values = past ? op.Concat([past.values, fresh.values], { axis: 2 }) : fresh.values;
+  const dropout = (weights: Value) => inputs.dropout(weights, dropoutProbability);
+  const blocks = inputs.attentionBias.length;
+  const mixed =
+    blocks === 1
+      ? block(graph, shape, query, keys, values, inputs.attentionBias[0]!, dropout)
+      : blockwise(graph, shape, query, keys, values, inputs.attentionBias, dropout);
+  const joined = op.Transpose(mixed, { perm: [0, 2, 1, 3] }); // [B, T, H, D]
+  const [rows, length] = inputs.positions.shape as [Dim, Dim];
+  return { output: op.Reshape(joined, [times(rows, length), shape.heads * shape.headSize]), present: { keys, values } };
+}
 
-  // Heads that share keys and values are rows of one product: [B, H, T, D] → [B, G, R·T, D]
-  const grouped = repeats === 1 ? query : op.Reshape(query, [rows, keyValueHeads, times(length, repeats), headSize]);
-  const products = op.FusedMatMul(grouped, keys, { transB: 1, alpha: 1 / Math.sqrt(headSize) }); // [B, G, R·T, S]
-  const perHead = repeats === 1 ? products : op.Reshape(products, [rows, heads, length, keys.dim(2)]); // [B, H, T, S]
-  const weights = inputs.dropout(op.Softmax(op.Add(perHead, inputs.attentionBias), { axis: -1 }), dropoutProbability);
-  const groupedWeights = repeats === 1 ? weights : op.Reshape(weights, products.shape);
-  const mixed = op.MatMul(groupedWeights, values); // [B, G, R·T, D]
-  const separate = repeats === 1 ? mixed : op.Reshape(mixed, [rows, heads, length, headSize]); // [B, H, T, D]
-  const joined = op.Transpose(separate, { perm: [0, 2, 1, 3] }); // [B, T, H, D]
-  const output = op.Reshape(joined, [times(rows, length), heads * headSize]);
-  return { output, present: { keys, values } };
+function blockwise(
+  graph: Graph,
+  shape: AttentionShape,
+  query: Value,
+  keys: Value,
+  values: Value,
+  biases: readonly Value[],
+  dropout: (weights: Value) => Value,
+): Value {
+  const { op } = graph;
+  const cut = (x: Value) => op.Split(x, biases.length, { axis: 2 });
+  const upTo = (parts: readonly Value[], i: number) => (i === 0 ? parts[0]! : op.Concat(parts.slice(0, i + 1), { axis: 2 }));
+  const [keyParts, valueParts] = [cut(keys), cut(values)];
+  const mixed = cut(query).map((part, i) =>
+    block(graph, shape, part, upTo(keyParts, i), upTo(valueParts, i), biases[i]!, dropout),
+  );
+  return op.Concat(mixed, { axis: 2 });
+}
+
+/** One block of queries against the keys that it may see: [B, H, T', D] × [B, G, S', D] → [B, H, T', D]. */
+function block(
+  graph: Graph,
+  { heads, keyValueHeads, headSize }: AttentionShape,
+  query: Value,
+  keys: Value,
+  values: Value,
+  bias: Value,
+  dropout: (weights: Value) => Value,
+): Value {
+  const { op } = graph;
+  const alpha = 1 / Math.sqrt(headSize);
+  const repeats = heads / keyValueHeads;
+  const [rows, , length] = query.shape as [Dim, Dim, Dim];
+  if (repeats === 1) {
+    const scores = op.Add(op.FusedMatMul(query, keys, { transB: 1, alpha }), bias); // [B, H, T', S']
+    return op.MatMul(dropout(op.Softmax(scores, { axis: -1 })), values);
+  }
+  // Heads that share keys and values are rows of one product: [B, H, T', D] → [B, G, R·T', D]
+  const grouped = op.Reshape(query, [rows, keyValueHeads, times(length, repeats), headSize]);
+  const products = op.FusedMatMul(grouped, keys, { transB: 1, alpha }); // [B, G, R·T', S']
+  const scores = op.Add(op.Reshape(products, [rows, heads, length, keys.dim(2)]), bias); // [B, H, T', S']
+  const weights = dropout(op.Softmax(scores, { axis: -1 }));
+  const mixed = op.MatMul(op.Reshape(weights, products.shape), values); // [B, G, R·T', D]
+  return op.Reshape(mixed, [rows, heads, length, headSize]);
 }
 
 /** a·b as a dimension. */
-function times(a: string | number, b: string | number): string | number {
+function times(a: Dim, b: Dim): Dim {
   return typeof a === "number" && typeof b === "number" ? a * b : `${a}*${b}`;
 }

@@ -1,5 +1,5 @@
 // The CLLM4Rec base model (Eq. 3): a frozen LM over words, users and items, with three tied heads and gradients towards the soft rows.
-import type { Feeds, Session, Tensor } from "@cllm4rec/onnx-grad";
+import type { Feeds, Graph, Session, Tensor } from "@cllm4rec/onnx-grad";
 import type { Backbone } from "./backbone.js";
 import { type PackedBatch, packBatch, splitSoftGradients, type Vocabulary } from "./batch.js";
 import type { EmbeddingTable, RecommendationDocument, Reduction, RowGradients, SoftTables, TokenDocument } from "./documents.js";
@@ -87,7 +87,7 @@ export class BaseModel {
   /** Final hidden states of every sequence, [T, K] each. */
   async hiddenStates(sequences: readonly ArrayLike<number>[], tables: SoftTables, signal?: AbortSignal): Promise<Float32Array[]> {
     const batch = this.pack(sequences, tables);
-    const { hiddenStates } = await this.run("hidden", () => hiddenGraph(this.backbone), batch.feeds, signal);
+    const { hiddenStates } = await this.run("hidden", batch, (blocks) => hiddenGraph(this.backbone, blocks), batch.feeds, signal);
     const { width } = this.vocabulary;
     const data = hiddenStates!.data as Float32Array;
     return sequences.map(({ length }, i) => data.slice(batch.starts[i]! * width, (batch.starts[i]! + length) * width));
@@ -122,7 +122,7 @@ export class BaseModel {
       scored: int64(this.lastPositions(batch, prompts.map((ids) => ({ ids })))),
       ...(head === "items" ? { itemTable: this.itemTable(tables.items) } : {}),
     };
-    const { logits } = await this.run(`${head} logits`, () => logitsGraph(this.backbone, head), feeds, signal);
+    const { logits } = await this.run(`${head} logits`, batch, (blocks) => logitsGraph(this.backbone, head, blocks), feeds, signal);
     return logits!.data as Float32Array;
   }
 
@@ -175,7 +175,7 @@ export class BaseModel {
       ...(head === "items" ? { itemTable: this.itemTable(tables.items) } : {}),
     };
     const kind = `${head} loss${withGradients ? " and gradients" : ""}`;
-    const outputs = await this.run(kind, () => lossGraph(this.backbone, head, withGradients), feeds, signal);
+    const outputs = await this.run(kind, batch, (blocks) => lossGraph(this.backbone, head, withGradients, blocks), feeds, signal);
     const documentLosses = new Float64Array(documents);
     const targetLosses = outputs.targetLosses!.data as Float32Array;
     targets.forEach(({ document }, p) => {
@@ -217,15 +217,17 @@ export class BaseModel {
 
   private async run(
     kind: string,
-    graph: () => ReturnType<typeof lossGraph>,
+    { queryBlocks }: PackedBatch,
+    graph: (queryBlocks: number) => Graph,
     feeds: Feeds,
     signal: AbortSignal | undefined,
   ): Promise<Record<string, Tensor>> {
-    let session = this.sessions.get(kind);
+    const key = `${kind}, ${queryBlocks} query blocks`;
+    let session = this.sessions.get(key);
     if (!session) {
-      session = this.backbone.engine.load(graph());
-      this.sessions.set(kind, session);
-      session.catch(() => this.sessions.delete(kind));
+      session = this.backbone.engine.load(graph(queryBlocks));
+      this.sessions.set(key, session);
+      session.catch(() => this.sessions.delete(key));
     }
     return (await session).run(feeds, signal ? { signal } : {});
   }

@@ -25,6 +25,8 @@ export interface PackedBatch {
   readonly starts: readonly number[];
   /** Extended ids of the R distinct soft tokens, ascending: the rows of `softRows`. */
   readonly softTokens: Int32Array;
+  /** In how many blocks attention takes the queries of a row: more for long rows; T is a multiple of it. */
+  readonly queryBlocks: number;
   /** Tokens computed, padding included: B·T. */
   readonly computedTokens: number;
   readonly usefulTokens: number;
@@ -35,12 +37,13 @@ export interface PackedBatch {
  * @throws RangeError naming sequence, position and value for an id outside the extended vocabulary, an empty sequence, or one that is
  *   longer than the backbone's positions
  */
-export function packBatch(sequences: readonly ArrayLike<number>[], vocabulary: Vocabulary, tables: SoftTables, multiple = 1): PackedBatch {
+export function packBatch(sequences: readonly ArrayLike<number>[], vocabulary: Vocabulary, tables: SoftTables): PackedBatch {
   checkTable("users", tables.users, vocabulary.users, vocabulary.width);
   checkTable("items", tables.items, vocabulary.items, vocabulary.width);
   sequences.forEach((ids, i) => checkSequence(ids, i, vocabulary));
   const lengths = sequences.map(({ length }) => length);
-  const { rows, rowLength, placements } = packSequences(lengths, { width: vocabulary.width, multiple });
+  const queryBlocks = blocksFor(Math.max(...lengths));
+  const { rows, rowLength, placements } = packSequences(lengths, { width: vocabulary.width, multiple: queryBlocks });
   const tokens = rows * rowLength;
   const ids = new BigInt64Array(tokens);
   const positions = new BigInt64Array(tokens);
@@ -71,9 +74,15 @@ export function packBatch(sequences: readonly ArrayLike<number>[], vocabulary: V
     },
     starts,
     softTokens,
+    queryBlocks,
     computedTokens: tokens,
     usefulTokens: lengths.reduce((a, b) => a + b, 0),
   };
+}
+
+/** Blocks of at least 128 queries; few enough that a session for each number of blocks is no burden. */
+function blocksFor(longest: number): number {
+  return Number(process.env.QB ?? 0) || (longest < 256 ? 1 : longest < 512 ? 2 : longest < 1024 ? 4 : 8);
 }
 
 /** The gradient of `softRows`, divided into its users and its items. */

@@ -13,9 +13,9 @@ export type HeadKind = "items" | "words";
 const none: DropoutHook = (x) => x;
 
 /** Loss, target losses and, `withGradients`, the gradients of soft rows and of the item table where the head is tied to it. */
-export function lossGraph(backbone: Backbone, head: HeadKind, withGradients: boolean, dropout?: DropoutFactory): Graph {
+export function lossGraph(backbone: Backbone, head: HeadKind, withGradients: boolean, queryBlocks: number, dropout?: DropoutFactory): Graph {
   const graph = new Graph(`${head} ${withGradients ? "loss and gradients" : "loss"}${dropout ? " with dropout" : ""}`);
-  const body = addBody(graph, backbone, dropout ? dropout(graph) : none);
+  const body = addBody(graph, backbone, queryBlocks, dropout ? dropout(graph) : none);
   const hidden = scoredPositions(graph, body);
   const table = headTable(graph, backbone, head);
   const { loss, targetLosses, hiddenGradient, tableGradient } = addHead(graph, hidden, table);
@@ -29,16 +29,16 @@ export function lossGraph(backbone: Backbone, head: HeadKind, withGradients: boo
 }
 
 /** Final hidden states of all tokens, [n, K]. */
-export function hiddenGraph(backbone: Backbone): Graph {
+export function hiddenGraph(backbone: Backbone, queryBlocks: number): Graph {
   const graph = new Graph("hidden states");
-  graph.output("hiddenStates", addBody(graph, backbone, none).hiddenStates);
+  graph.output("hiddenStates", addBody(graph, backbone, queryBlocks, none).hiddenStates);
   return graph;
 }
 
 /** Logits of the scored positions over items or vocabulary, [M, J] or [M, N]. */
-export function logitsGraph(backbone: Backbone, head: HeadKind): Graph {
+export function logitsGraph(backbone: Backbone, head: HeadKind, queryBlocks: number): Graph {
   const graph = new Graph(`${head} logits`);
-  const hidden = scoredPositions(graph, addBody(graph, backbone, none));
+  const hidden = scoredPositions(graph, addBody(graph, backbone, queryBlocks, none));
   graph.output("logits", graph.op.FusedMatMul(hidden, headTable(graph, backbone, head), { transB: 1 }));
   return graph;
 }
