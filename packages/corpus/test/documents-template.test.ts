@@ -58,6 +58,10 @@ describe("templates", () => {
       /there is no prompt "reviews"; the prompts are interactions, review,/,
     );
     const prompts = definePrompts({ interactions: "Things {user} likes:" });
+    const absent: object = { review: undefined };
+    expect(definePrompts(absent)).toEqual(paperPrompts);
+    const wrong: object = { review: 3 };
+    expect(() => definePrompts(wrong)).toThrow(/prompt "review" is 3; it has to be a string/);
     expect(prompts).toEqual({ ...paperPrompts, interactions: "Things {user} likes:" });
   });
 

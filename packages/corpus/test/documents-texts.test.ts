@@ -89,7 +89,7 @@ describe("text documents", () => {
     expect(show(whole.decoderIds, tokenizer)).toBe("\0good");
     expect(show(whole.targets, tokenizer)).toBe("good$");
     expect(show(cut.targets, tokenizer)).toBe("01234567");
-    expect([source.lengthAt(0, at), source.lengthAt(1, at)]).toEqual([9, 12]);
+    expect([source.lengthAt(0, at), source.lengthAt(1, at), source.maxLength]).toEqual([9, 12, 12]);
     expect(() => textDocuments({ tokenizer, cache, layout, maxLength: 3, prompts })).toThrow(/leaves no room/);
   });
 

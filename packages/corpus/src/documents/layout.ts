@@ -19,8 +19,6 @@ export interface DocumentLayout<D, R> {
   mainLimit(promptLength: number, maxLength: number): number;
   /** The longest recommendation prompt. */
   promptLimit(maxLength: number): number;
-  /** The most positions computed for one document, if no sequence exceeds `maxLength`. */
-  lengthLimit(maxLength: number): number;
   document(prompt: Int32Array, main: Int32Array): D;
   recommendation(prompt: Int32Array, heldOut: Int32Array): R;
 }
@@ -43,7 +41,6 @@ export function decoderOnly({
     recommendationLength: (P) => S + P,
     mainLimit: (P, maxLength) => maxLength - S - P + 1,
     promptLimit: (maxLength) => maxLength - S,
-    lengthLimit: (maxLength) => maxLength,
     document(prompt, main) {
       const first = S + prompt.length - 1; // the position whose hidden state predicts main[0]
       const T = first + main.length;
@@ -90,7 +87,6 @@ export function encoderDecoder({
     recommendationLength: (P) => P + E + 1,
     mainLimit: (P, maxLength) => (P + E > maxLength ? 0 : maxLength),
     promptLimit: (maxLength) => maxLength - E,
-    lengthLimit: (maxLength) => 2 * maxLength,
     document(prompt, main) {
       const decoderIds = new Int32Array(main.length);
       decoderIds[0] = decoderStart;

@@ -116,12 +116,17 @@ export function parseTemplate(name: PromptName, template: string): readonly Temp
  * @throws {@link CorpusUsageError} as {@link parseTemplate} does, and for a name that is none of the six.
  */
 export function definePrompts(changes: Partial<Prompts> = {}): Prompts {
-  for (const name of Object.keys(changes)) {
+  const prompts: Record<PromptName, string> = { ...paperPrompts };
+  for (const [name, template] of Object.entries(changes)) {
     if (!isPromptName(name)) {
       throw new CorpusUsageError(`there is no prompt "${name}"; the prompts are ${Object.keys(required).join(", ")}`);
     }
+    if (template === undefined) continue;
+    if (typeof template !== "string") {
+      throw new CorpusUsageError(`prompt "${name}" is ${JSON.stringify(template)}; it has to be a string`);
+    }
+    parseTemplate(name, template);
+    prompts[name] = template;
   }
-  const prompts: Prompts = { ...paperPrompts, ...changes };
-  for (const name of Object.keys(prompts)) if (isPromptName(name)) parseTemplate(name, prompts[name]);
   return Object.freeze(prompts);
 }

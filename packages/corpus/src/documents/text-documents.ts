@@ -66,7 +66,7 @@ export function textDocuments<D, R>({
 
   return {
     length: cache.documents,
-    maxLength: layout.lengthLimit(maxLength),
+    maxLength: layout.documentLength(P, limit),
     identity: createHash("sha256")
       .update(JSON.stringify(["texts", cache.key, layout.identity, maxLength, endOfText ?? null, prompt.signature]))
       .digest("hex"),

@@ -16,7 +16,7 @@ const BYTE_ORDER = 0x01020304;
 const RECORD = 16;
 const BUFFER = 1 << 20;
 const PAGE_RECORDS = 256;
-const PAGES = 4096; // of the index held at most: 16 MiB
+const PAGES = 4096; // of the index held at most by default: 16 MiB
 
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest();
 
@@ -178,7 +178,7 @@ export class TokenFileReader {
   readonly #pages: DataView;
   #bytes = Buffer.alloc(1 << 12);
 
-  private constructor(file: string, descriptor: number, header: DataView) {
+  private constructor(file: string, descriptor: number, header: DataView, pages: number) {
     this.file = file;
     this.#descriptor = descriptor;
     this.#tokenBytes = header.getUint32(12, littleEndian);
@@ -186,13 +186,16 @@ export class TokenFileReader {
     this.tokens = header.getFloat64(24, littleEndian);
     this.emptyTexts = header.getFloat64(32, littleEndian);
     this.#indexAt = indexOffset(this.tokens, this.#tokenBytes);
-    this.#slots = Math.max(1, Math.min(PAGES, Math.ceil(this.documents / PAGE_RECORDS)));
+    this.#slots = Math.max(1, Math.min(pages, Math.ceil(this.documents / PAGE_RECORDS)));
     this.#slotPage = new Int32Array(this.#slots).fill(-1);
     this.#pages = new DataView(new ArrayBuffer(this.#slots * (PAGE_RECORDS + 1) * RECORD));
   }
 
-  /** Opens and verifies every byte of a file. Returns a reader, or in a few words what is wrong with the file. */
-  static open(file: string, key: string): TokenFileReader | string {
+  /**
+   * Opens and verifies every byte of a file. Returns a reader that holds at most `pages` pages (of 4 KiB) of the index, or in a few
+   * words what is wrong with the file.
+   */
+  static open(file: string, key: string, pages: number = PAGES): TokenFileReader | string {
     let descriptor: number;
     try {
       descriptor = fs.openSync(file, "r");
@@ -231,7 +234,7 @@ export class TokenFileReader {
         at += read;
       }
       if (!hash.digest().equals(header.subarray(72, CHECKED))) return "damaged in its tokens or index";
-      reader = new TokenFileReader(file, descriptor, view);
+      reader = new TokenFileReader(file, descriptor, view, pages);
       return reader;
     } finally {
       if (!reader) fs.closeSync(descriptor);
