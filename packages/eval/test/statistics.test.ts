@@ -202,6 +202,13 @@ describe("bootstrap", () => {
     expect(at(1, 0.5).high).toBeLessThan(at(1).high);
   });
 
+  it("repeats draws past the last whole multiple instead of losing them", () => {
+    // Of 2³² values, 954,414 lie past the last multiple of 1,000,003: about 44 of 200,000 draws.
+    const counts = new Int32Array(1_000_003);
+    Xoshiro128.fromSeed(1).countDraws(counts, 200_000);
+    expect(counts.reduce((x, y) => x + y)).toBe(200_000);
+  });
+
   it("draws uniformly", () => {
     const counts = new Int32Array(10);
     Xoshiro128.fromSeed(11).countDraws(counts, 100_000);
