@@ -253,6 +253,14 @@ describe("wrong input", () => {
     expect(() => evaluator.addRankings(batch)).toThrowError(/user 0: found an empty list/);
   });
 
+  it("the Gini index of empty lists, which otherwise count as finding nothing", () => {
+    const evaluator = new RankingEvaluator({ items: 2, metrics: ["gini@1", "ndcg@1", "coverage@1"] });
+    evaluator.addRankings({ rankings: itemLists([[]]), heldOut: itemLists([[0]]) });
+    expect(() => evaluator.result()).toThrowError(/gini: found only empty lists/);
+    evaluator.addRankings({ rankings: itemLists([[1]]), heldOut: itemLists([[1]]) });
+    expect(evaluator.result().metrics).toEqual({ "gini@1": 0.5, "ndcg@1": 0.5, "coverage@1": 0.5 });
+  });
+
   it("a user twice", () => {
     const evaluator = two();
     evaluator.addScores({ scores, heldOut: itemLists([[0]]), users: [3] });

@@ -11,7 +11,9 @@ export function coverage(counts: ArrayLike<number>): number {
 
 /**
  * Gini index of c_i over all J items, never-recommended ones included: Σᵢ (2i − J − 1) c₍ᵢ₎ / (J Σ c), c₍ᵢ₎ ascending, i from 1.
- * 0: every item equally often; near 1: one item only. The same as RecBole's GiniIndex. `counts` [J] must not be all zero.
+ * 0: every item equally often; near 1: one item only. The same as RecBole's GiniIndex. `counts` [J] is c_i.
+ *
+ * @throws {EvaluationError} where nothing was recommended at all.
  */
 export function gini(counts: ArrayLike<number>): number {
   const ascending = Float64Array.from(counts).sort();
@@ -21,6 +23,9 @@ export function gini(counts: ArrayLike<number>): number {
   for (let i = 0; i < items; i++) {
     weighted += (2 * (i + 1) - items - 1) * ascending[i]!;
     total += ascending[i]!;
+  }
+  if (total === 0) {
+    throw new EvaluationError("gini: found only empty lists, expected at least one item; leave the metric out.");
   }
   return weighted / (items * total);
 }
