@@ -1,5 +1,5 @@
 // Elementwise operators of two or more operands, with broadcasting.
-import { addDims, multiplyDims, type Shape, subtractDims } from "../graph/dim.js";
+import { addDims, divideDims, multiplyDims, type Shape, subtractDims } from "../graph/dim.js";
 import type { Value } from "../graph/graph.js";
 import {
   broadcastShapes,
@@ -12,11 +12,13 @@ import { reduceTo } from "./reduce-to.js";
 
 const broadcastAll = (c: OperatorContext) => c.inputs.map((_, i) => c.input(i).shape).reduce(broadcastShapes);
 
-/** Sums, differences and products of known dimensions stay known. */
+/** Sums, differences, products and exact quotients of known dimensions stay known. */
 function contentOf(type: string, c: OperatorContext): Shape | undefined {
-  const combine = { Add: addDims, Sub: subtractDims, Mul: multiplyDims }[type];
+  const combine = { Add: addDims, Sub: subtractDims, Mul: multiplyDims, Div: divideDims }[type];
   const [a, b] = [c.input(0).content, c.input(1).content];
-  return combine && a && b && a.length === b.length ? a.map((dim, i) => combine(dim, b[i]!)) : undefined;
+  if (!combine || !a || !b || a.length !== b.length) return undefined;
+  const content = a.map((dim, i) => combine(dim, b[i]!));
+  return content.every((dim) => dim !== undefined) ? content : undefined;
 }
 
 /** Whether a value is an embedded constant in which no element is 0. */
