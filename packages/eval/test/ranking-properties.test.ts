@@ -166,6 +166,31 @@ describe("top-K", () => {
   });
 });
 
+describe("top-K on rows long enough to be sampled", () => {
+  it("equals sorting, with ties at the threshold and masks on the sampled items", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 4 }),
+        fc.integer({ min: 64, max: 300 }),
+        fc.integer({ min: 1, max: 40 }),
+        fc.nat(),
+        fc.constantFrom(0, 1, 7, 8),
+        (k, items, levels, seed, maskStride) => {
+          // A few score levels, so that the bound from the sample is itself a tie.
+          const row = Array.from({ length: items }, (_, i) => Math.imul(i + seed, 0x9e3779b1) >>> 8).map(
+            (x) => x % levels,
+          );
+          const masked = row.flatMap((_, i) => (maskStride > 0 && i % maskStride === 0 && i % 3 < 2 ? [i] : []));
+          const result = topK(Float32Array.from(row), { items, k, masked: itemLists([masked]) });
+          const expected = fullRanking(row, masked).slice(0, k);
+          expect(Array.from(result.items.subarray(0, result.lengths[0]))).toEqual(expected);
+        },
+      ),
+      { numRuns: 2000 },
+    );
+  });
+});
+
 describe("protocol", () => {
   it("gives the same bits however the users are cut into batches", () => {
     fc.assert(

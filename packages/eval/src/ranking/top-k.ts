@@ -74,6 +74,11 @@ export function throwNonFinite(score: number, item: number, user: number): never
   );
 }
 
+/** Rows at least this many times as long as the list are sampled first … */
+const SAMPLED_LENGTHS = 32;
+/** … at every 8th item. */
+const SAMPLE_STRIDE = 8;
+
 /** Reusable state for selecting the K best of one row after another. */
 export class RowSelector {
   /** [K] items of the row selected last, best first; valid up to the returned length. */
@@ -94,29 +99,23 @@ export class RowSelector {
 
   /**
    * Selects from `scores[base] … scores[base + J − 1]`, leaving out items marked MASKED; returns how many were found.
+   *
    * While scanning, `items` and `scores` are a binary heap with the worst place at the root. Items come in ascending order, so an
-   * item that only equals the root loses the tie, and one comparison against the root's score disposes of almost every item.
-   * NaN fails that comparison and −Infinity is told apart, so no unmasked score goes unchecked: all reach the slow path.
+   * item that only equals the root loses the tie, and one comparison against the root's score disposes of almost every item. On long
+   * rows a scan of every 8th item goes first: the K-th best of any part of the row bounds the K-th best of the whole from below, which
+   * keeps the number of heap updates small whatever order the scores come in (ascending ones would all pass otherwise).
    */
   select(scores: Float32Array, base: number, marks: Uint8Array, user: number): number {
     const heapScores = this.scores;
     const heapItems = this.items;
     const columns = this.#columns;
     const size = heapItems.length;
-    // Vacant places lose against every finite score.
-    heapScores.fill(Number.NEGATIVE_INFINITY);
-    heapItems.fill(columns);
-    let threshold = Number.NEGATIVE_INFINITY;
-    let unmasked = 0;
-    for (let item = 0; item < columns; item++) {
-      const score = scores[base + item]!;
-      if (score <= threshold && score !== Number.NEGATIVE_INFINITY) continue;
-      if ((marks[item]! & MASKED) !== 0) continue;
-      if (score - score !== 0) throwNonFinite(score, item, user);
-      if (unmasked < size) unmasked++;
-      siftDown(heapScores, heapItems, size, score, item);
-      threshold = heapScores[0]!;
+    let least = Number.NEGATIVE_INFINITY;
+    if (columns >= SAMPLED_LENGTHS * size) {
+      const sampled = this.#scan(scores, base, marks, user, SAMPLE_STRIDE, least);
+      if (sampled === size) least = heapScores[0]!;
     }
+    const found = this.#scan(scores, base, marks, user, 1, least);
     // Heap sort in place: the worst goes last.
     for (let last = size - 1; last > 0; last--) {
       const score = heapScores[last]!;
@@ -125,7 +124,42 @@ export class RowSelector {
       heapItems[last] = heapItems[0]!;
       siftDown(heapScores, heapItems, last, score, item);
     }
-    return unmasked;
+    return found;
+  }
+
+  /**
+   * Puts the best of every `stride`-th item into the heap, passing over scores below `least`; returns how many places are filled.
+   * NaN fails every comparison and −Infinity is told apart, so no unmasked score goes unchecked: all reach the slow path.
+   */
+  #scan(scores: Float32Array, base: number, marks: Uint8Array, user: number, stride: number, least: number): number {
+    const heapScores = this.scores;
+    const heapItems = this.items;
+    const columns = this.#columns;
+    const size = heapItems.length;
+    // Vacant places lose against every finite score.
+    heapScores.fill(Number.NEGATIVE_INFINITY);
+    heapItems.fill(columns);
+    let filled = 0;
+    let item = 0;
+    // Until the heap is full, scores equal to `least` must pass; afterwards only better ones than the root.
+    for (; item < columns && filled < size; item += stride) {
+      const score = scores[base + item]!;
+      if (score < least && score !== Number.NEGATIVE_INFINITY) continue;
+      if ((marks[item]! & MASKED) !== 0) continue;
+      if (score - score !== 0) throwNonFinite(score, item, user);
+      filled++;
+      siftDown(heapScores, heapItems, size, score, item);
+    }
+    let threshold = heapScores[0]!;
+    for (; item < columns; item += stride) {
+      const score = scores[base + item]!;
+      if (score <= threshold && score !== Number.NEGATIVE_INFINITY) continue;
+      if ((marks[item]! & MASKED) !== 0) continue;
+      if (score - score !== 0) throwNonFinite(score, item, user);
+      siftDown(heapScores, heapItems, size, score, item);
+      threshold = heapScores[0]!;
+    }
+    return filled;
   }
 }
 
