@@ -39,8 +39,8 @@ function cost(make) {
 function reviews(shared) {
   const file = path.join(shared, "data/amazon-musical-instruments/reviews_Musical_Instruments_5.json.gz");
   if (fs.existsSync(file)) {
-    const lines = gunzipSync(fs.readFileSync(file)).toString("utf8").trim().split("\n", 600);
-    return { source: "600 reviews of Musical Instruments", texts: lines.map((line) => JSON.parse(line).reviewText) };
+    const lines = gunzipSync(fs.readFileSync(file)).toString("utf8").trim().split("\n", 400);
+    return { source: "400 reviews of Musical Instruments", texts: lines.map((line) => JSON.parse(line).reviewText) };
   }
   const prose = fs
     .readFileSync(path.join(here, "..", "README.md"), "utf8")
@@ -48,7 +48,7 @@ function reviews(shared) {
     .filter((line) => line.length > 40);
   return {
     source: "the README of this package",
-    texts: Array.from({ length: 600 }, (_, n) => prose[n % prose.length]),
+    texts: Array.from({ length: 400 }, (_, n) => prose[n % prose.length]),
   };
 }
 
@@ -118,8 +118,8 @@ for (const base of await bases(values.shared)) {
     milliseconds: round(median(runs.map((run) => run.milliseconds))),
     megabytes: round(Math.max(...runs.map((run) => run.megabytes))),
   });
-  const sample = base.name === "t5" ? texts.slice(0, 200) : texts; // the Unigram model is slower
-  text.push({ base: base.name, ...textCost(base, extended, sample, 7) });
+  const sample = base.name === "t5" ? texts.slice(0, 150) : texts; // the Unigram model is slower
+  text.push({ base: base.name, ...textCost(base, extended, sample, 15) });
 }
 
 const [base] = await bases(values.shared);
