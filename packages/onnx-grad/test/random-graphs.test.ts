@@ -113,7 +113,9 @@ const steps: readonly Step[] = [
     return op.LayerNormalization(x, scale, bias, { epsilon: 0.5 });
   }),
   withAxis((op, x) =>
-    op.RMSNormalization(x, op.Expand(op.scalar(0.75, "float64"), op.dims([x.dim(-1)])), { epsilon: 0.5 }),
+    x.shape.includes(0)
+      ? undefined
+      : op.RMSNormalization(x, op.Expand(op.scalar(0.75, "float64"), op.dims([x.dim(-1)])), { epsilon: 0.5 }),
   ),
 ];
 

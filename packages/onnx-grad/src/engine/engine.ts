@@ -46,7 +46,7 @@ export interface Engine {
   /** For messages and records, e.g. `onnxruntime-node 1.30.0 (cpu, 2 threads)`. */
   readonly description: string;
   load(graph: Graph, options?: LoadOptions): Promise<Session>;
-  /** Frees all sessions and threads. */
+  /** Rejects what waits, frees all sessions and threads; resolves when a run that is under way has ended. */
   dispose(): Promise<void>;
 }
 

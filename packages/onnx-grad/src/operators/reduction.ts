@@ -56,7 +56,12 @@ function reduction(
     ...reductionShape(type, integers),
     gradient: (c) => {
       const x = c.input(0);
-      return [c.op.expandLike(gradient(c, x, () => kept(c, c.output()), kept(c, c.outputGradient())), x)];
+      return [
+        c.op.expandLike(
+          gradient(c, x, () => kept(c, c.output()), kept(c, c.outputGradient())),
+          x,
+        ),
+      ];
     },
   });
 }
@@ -119,7 +124,11 @@ export const reductions: readonly OperatorDefinition[] = [
     const { op } = c;
     const norm = y();
     const isZero = op.Equal(norm, 0);
-    return op.Where(isZero, op.scalar(0, x.dtype), op.Mul(x, op.Div(dy, op.Where(isZero, op.scalar(1, x.dtype), norm))));
+    return op.Where(
+      isZero,
+      op.scalar(0, x.dtype),
+      op.Mul(x, op.Div(dy, op.Where(isZero, op.scalar(1, x.dtype), norm))),
+    );
   }),
   reduction("ReduceL1", (c, x, _y, dy) => c.op.Mul(c.op.Sign(x), dy)),
   reduction("ReduceLogSumExp", (c, x, y, dy) => c.op.Mul(c.op.Exp(c.op.Sub(x, y())), dy)),

@@ -15,7 +15,8 @@ import {
   type Session,
   type Tensor,
 } from "../engine.js";
-import type { Message, Request, Response, SessionSettings } from "./protocol.js";
+import type { Message, Request, Response, SessionSettings, WorkerData } from "./protocol.js";
+import { endSafely } from "./safe-exit.js";
 
 export interface OnnxRuntimeOptions {
   /** Threads of onnxruntime's pool; as many as the process may use where absent. */
@@ -55,6 +56,7 @@ class OnnxRuntimeEngine implements Engine {
   readonly description: string;
   private readonly settings: SessionSettings;
   private readonly worker: Worker;
+  private readonly ended: Promise<void>;
   private readonly pending = new Map<number, Pending>();
   private nextId = 0;
   private nextSession = 0;
@@ -75,8 +77,21 @@ class OnnxRuntimeEngine implements Engine {
       entries: { ...(prepacking ? {} : { "session.disable_prepacking": "1" }), ...entries },
       ...(profile === undefined ? {} : { profile }),
     };
-    this.worker = new Worker(new URL("./onnxruntime-worker.js", import.meta.url), { name: "onnxruntime" });
+    const flags = new Int32Array(new SharedArrayBuffer(8));
+    this.worker = new Worker(new URL("./onnxruntime-worker.js", import.meta.url), {
+      name: "onnxruntime",
+      // The worker is plain JavaScript: loaders and the like that the process was started with are not for it.
+      execArgv: [],
+      workerData: { flags } satisfies WorkerData,
+    });
     this.worker.unref();
+    const stopGuarding = endSafely(flags);
+    this.ended = new Promise((resolve) => {
+      this.worker.once("exit", () => {
+        stopGuarding();
+        resolve();
+      });
+    });
     this.worker.on("message", (response: Response) => this.settle(response));
     this.worker.on("error", (error) => this.close(error));
     this.worker.on("exit", (code) => this.close(new Error(`the onnxruntime thread ended (exit code ${code})`)));
@@ -104,7 +119,10 @@ class OnnxRuntimeEngine implements Engine {
 
   async dispose(): Promise<void> {
     this.close(new Error("the engine has been disposed of"));
-    await this.worker.terminate();
+    // Not terminate(): a thread that is ended inside onnxruntime's native code takes the process down.
+    this.worker.ref();
+    this.worker.postMessage({ kind: "close" } satisfies Message);
+    await this.ended;
   }
 
   async release(session: number): Promise<void> {

@@ -28,8 +28,22 @@ export type Request =
     }
   | { readonly id: number; readonly kind: "release"; readonly session: number };
 
-/** What travels to the worker: a request, or the word that nobody waits for one any more (it is then skipped if it has not begun). */
-export type Message = Request | { readonly kind: "cancel"; readonly id: number };
+/**
+ * What travels to the worker: a request; the word that nobody waits for one any more (it is then skipped if it has not begun); or the word to
+ * free everything and end.
+ */
+export type Message = Request | { readonly kind: "cancel"; readonly id: number } | { readonly kind: "close" };
+
+/** What the worker is started with. */
+export interface WorkerData {
+  /** Shared memory: two int32 flags at the positions below. */
+  readonly flags: Int32Array;
+}
+
+/** 1 while onnxruntime's native code runs. A thread ended at that moment would take the process down. */
+export const busyFlag = 0;
+/** 1 once no further request may begin. */
+export const closingFlag = 1;
 
 export type Response =
   | { readonly id: number; readonly ok: true; readonly outputs?: Record<string, Tensor> }

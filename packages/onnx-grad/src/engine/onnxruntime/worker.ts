@@ -1,16 +1,26 @@
 // The worker thread: holds onnxruntime's sessions and runs them one after another, so that the caller's event loop stays free.
-import { parentPort, receiveMessageOnPort } from "node:worker_threads";
+import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import type { DType, TensorData } from "../../graph/tensor.js";
 import type { Tensor } from "../engine.js";
-import type { Message, Request, Response, SessionSettings } from "./protocol.js";
+import {
+  busyFlag,
+  closingFlag,
+  type Message,
+  type Request,
+  type Response,
+  type SessionSettings,
+  type WorkerData,
+} from "./protocol.js";
 
 if (!parentPort) throw new Error("this module is the entry of a worker thread");
 const port = parentPort;
+const { flags } = workerData as WorkerData;
 const sessions = new Map<number, InferenceSession>();
 const queue: Request[] = [];
 const cancelled = new Set<number>();
 let working = false;
+let closing = false;
 
 port.on("message", (message: Message) => {
   accept(message);
@@ -19,6 +29,7 @@ port.on("message", (message: Message) => {
 
 function accept(message: Message): void {
   if (message.kind === "cancel") cancelled.add(message.id);
+  else if (message.kind === "close") closing = true;
   else queue.push(message);
 }
 
@@ -29,7 +40,7 @@ async function work(): Promise<void> {
     for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port))
       accept(next.message as Message);
     const request = queue.shift();
-    if (!request) break;
+    if (!request || closing || Atomics.load(flags, closingFlag) === 1) break;
     if (cancelled.has(request.id)) respond({ id: request.id, ok: false, message: "cancelled" });
     else await answer(request);
     cancelled.delete(request.id);
@@ -37,12 +48,32 @@ async function work(): Promise<void> {
   // What is left was answered before its cancellation arrived.
   cancelled.clear();
   working = false;
+  if (closing) await end();
+}
+
+/** Frees the sessions; with its port closed, the thread ends by itself. */
+async function end(): Promise<void> {
+  await natively(async () => {
+    for (const session of sessions.values()) await session.release();
+  }).catch(() => {});
+  port.close();
+}
+
+/** Marks the time in which onnxruntime's native code may run. */
+async function natively<T>(work: () => Promise<T>): Promise<T> {
+  Atomics.store(flags, busyFlag, 1);
+  try {
+    return await work();
+  } finally {
+    Atomics.store(flags, busyFlag, 0);
+    Atomics.notify(flags, busyFlag);
+  }
 }
 
 async function answer(request: Request): Promise<void> {
   let response: Response;
   try {
-    response = { id: request.id, ok: true, ...(await handle(request)) };
+    response = { id: request.id, ok: true, ...(await natively(() => handle(request))) };
   } catch (error) {
     response = { id: request.id, ok: false, message: error instanceof Error ? error.message : String(error) };
   }
