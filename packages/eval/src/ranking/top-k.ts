@@ -112,8 +112,8 @@ export class RowSelector {
     const size = heapItems.length;
     let least = Number.NEGATIVE_INFINITY;
     if (columns >= SAMPLED_LENGTHS * size) {
-      const sampled = this.#scan(scores, base, marks, user, SAMPLE_STRIDE, least);
-      if (sampled === size) least = heapScores[0]!;
+      this.#scan(scores, base, marks, user, SAMPLE_STRIDE, least);
+      least = heapScores[0]!; // still −Infinity if the sample held fewer than K unmasked items
     }
     const found = this.#scan(scores, base, marks, user, 1, least);
     // Heap sort in place: the worst goes last.
