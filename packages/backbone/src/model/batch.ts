@@ -80,9 +80,9 @@ export function packBatch(sequences: readonly ArrayLike<number>[], vocabulary: V
   };
 }
 
-/** Blocks of at least 128 queries; few enough that a session for each number of blocks is no burden. */
+/** Blocks of at least 128 queries; three variants, so that a session for each is no burden. */
 function blocksFor(longest: number): number {
-  return Number(process.env.QB ?? 0) || (longest < 256 ? 1 : longest < 512 ? 2 : longest < 1024 ? 4 : 8);
+  return longest < 256 ? 1 : longest < 512 ? 2 : 4;
 }
 
 /** The gradient of `softRows`, divided into its users and its items. */
