@@ -25,6 +25,8 @@ export {
 export { type TensorArray, type TensorData, writeSafetensors } from "./checkpoint/safetensors-writer.js";
 export { type ClaimedWeights, claimWeights, type ExpectedWeight } from "./checkpoint/weights.js";
 
+export type { GenerateOptions } from "./generation/generate.js";
+export type { SamplingOptions } from "./generation/sampling.js";
 // The frozen LM and the base model over words, users and items.
 export { Backbone, type OpenBackboneOptions } from "./model/backbone.js";
 export { BaseModel, type LossOptions, type LossResult } from "./model/base-model.js";
@@ -37,4 +39,5 @@ export type {
   SoftTables,
   TokenDocument,
 } from "./model/documents.js";
+export type { DropoutOptions } from "./model/dropout.js";
 export { type Packing, type Placement, packSequences } from "./packing/pack.js";

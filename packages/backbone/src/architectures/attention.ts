@@ -60,7 +60,8 @@ function blockwise(
 ): Value {
   const { op } = graph;
   const cut = (x: Value) => op.Split(x, biases.length, { axis: 2 });
-  const upTo = (parts: readonly Value[], i: number) => (i === 0 ? parts[0]! : op.Concat(parts.slice(0, i + 1), { axis: 2 }));
+  const upTo = (parts: readonly Value[], i: number) =>
+    i === 0 ? parts[0]! : op.Concat(parts.slice(0, i + 1), { axis: 2 });
   const [keyParts, valueParts] = [cut(keys), cut(values)];
   const mixed = cut(query).map((part, i) =>
     block(graph, shape, part, upTo(keyParts, i), upTo(valueParts, i), biases[i]!, dropout),

@@ -53,8 +53,14 @@ export class Backbone {
       ...(signal ? { signal } : {}),
     });
     const stored = [...claimed.tensors.values()].map(({ name }) => name);
-    const weights = await openFloat32Weights(checkpoint, { ...options.weights, tensors: stored, ...(signal ? { signal } : {}) });
-    const locations = new Map([...claimed.tensors].map(([name, { name: storedName }]) => [name, weights.tensor(storedName)]));
+    const weights = await openFloat32Weights(checkpoint, {
+      ...options.weights,
+      tensors: stored,
+      ...(signal ? { signal } : {}),
+    });
+    const locations = new Map(
+      [...claimed.tensors].map(([name, { name: storedName }]) => [name, weights.tensor(storedName)]),
+    );
     const engine = options.engine ?? onnxRuntime();
     return new Backbone(config, resolved.directory, engine, weights, locations, options.engine === undefined);
   }
@@ -72,6 +78,11 @@ export class Backbone {
   /** Parameters of all frozen weights together. */
   get parameterCount(): number {
     return [...this.locations.values()].reduce((sum, { byteLength }) => sum + byteLength / 4, 0);
+  }
+
+  /** G: heads of keys and values, fewer than query heads where the architecture groups them. */
+  get keyValueHeads(): number {
+    return "keyValueHeads" in this.config ? this.config.keyValueHeads : this.config.heads;
   }
 
   /** SHA-256 of every file that weights are mapped from, read anew: equal before and after training. */

@@ -1,8 +1,18 @@
 // The CLLM4Rec base model (Eq. 3): a frozen LM over words, users and items, with three tied heads and gradients towards the soft rows.
 import type { Feeds, Graph, Session, Tensor } from "@cllm4rec/onnx-grad";
+import { type GenerateOptions, generateTokens } from "../generation/generate.js";
+import { generationGraph } from "../generation/graph.js";
 import type { Backbone } from "./backbone.js";
 import { type PackedBatch, packBatch, splitSoftGradients, type Vocabulary } from "./batch.js";
-import type { EmbeddingTable, RecommendationDocument, Reduction, RowGradients, SoftTables, TokenDocument } from "./documents.js";
+import type {
+  EmbeddingTable,
+  RecommendationDocument,
+  Reduction,
+  RowGradients,
+  SoftTables,
+  TokenDocument,
+} from "./documents.js";
+import type { DropoutOptions } from "./dropout.js";
 import { type HeadKind, hiddenGraph, logitsGraph, lossGraph } from "./graphs.js";
 
 // Shape legend: N words, I users, J items, K width, T tokens of a sequence, M scored positions.
@@ -12,6 +22,8 @@ export interface LossOptions {
   readonly reduction?: Reduction;
   /** Whether gradients are computed; true where absent. */
   readonly gradients?: boolean;
+  /** Dropout of a training step; none where absent. */
+  readonly dropout?: DropoutOptions;
   readonly signal?: AbortSignal;
 }
 
@@ -54,7 +66,11 @@ export class BaseModel {
    * Next-item language modelling, Eq. 4: softmax over all items from every position that has a target.
    * @throws RangeError where a target is no item
    */
-  nextItemLoss(documents: readonly TokenDocument[], tables: SoftTables, options: LossOptions = {}): Promise<LossResult> {
+  nextItemLoss(
+    documents: readonly TokenDocument[],
+    tables: SoftTables,
+    options: LossOptions = {},
+  ): Promise<LossResult> {
     const { words, users, items } = this.vocabulary;
     return this.sequenceLoss("items", documents, tables, words + users, items, options);
   }
@@ -63,7 +79,11 @@ export class BaseModel {
    * Next-word language modelling, Eq. 5: softmax over the frozen vocabulary from every position that has a target.
    * @throws RangeError where a target is no vocabulary token
    */
-  nextWordLoss(documents: readonly TokenDocument[], tables: SoftTables, options: LossOptions = {}): Promise<LossResult> {
+  nextWordLoss(
+    documents: readonly TokenDocument[],
+    tables: SoftTables,
+    options: LossOptions = {},
+  ): Promise<LossResult> {
     return this.sequenceLoss("words", documents, tables, 0, this.vocabulary.words, options);
   }
 
@@ -71,13 +91,21 @@ export class BaseModel {
    * The multinomial log-likelihood of the held-out items from the last position of every prompt, Eq. 9.
    * @throws RangeError where a document has no held-out item, or one outside 0 … J−1
    */
-  heldOutLoss(documents: readonly RecommendationDocument[], tables: SoftTables, options: LossOptions = {}): Promise<LossResult> {
+  heldOutLoss(
+    documents: readonly RecommendationDocument[],
+    tables: SoftTables,
+    options: LossOptions = {},
+  ): Promise<LossResult> {
     const { items } = this.vocabulary;
-    const batch = this.pack(documents.map(({ ids }) => ids), tables);
+    const batch = this.pack(
+      documents.map(({ ids }) => ids),
+      tables,
+    );
     const targets = documents.flatMap(({ heldOut }, document) => {
       if (heldOut.length === 0) throw new RangeError(`document ${document} has no held-out item`);
       return Array.from(heldOut, (target): Target => {
-        if (!(target >= 0 && target < items)) throw new RangeError(`document ${document}: held-out item ${target}, expected 0 … ${items - 1}`);
+        if (!(target >= 0 && target < items))
+          throw new RangeError(`document ${document}: held-out item ${target}, expected 0 … ${items - 1}`);
         return { document, row: document, target };
       });
     });
@@ -85,9 +113,19 @@ export class BaseModel {
   }
 
   /** Final hidden states of every sequence, [T, K] each. */
-  async hiddenStates(sequences: readonly ArrayLike<number>[], tables: SoftTables, signal?: AbortSignal): Promise<Float32Array[]> {
+  async hiddenStates(
+    sequences: readonly ArrayLike<number>[],
+    tables: SoftTables,
+    signal?: AbortSignal,
+  ): Promise<Float32Array[]> {
     const batch = this.pack(sequences, tables);
-    const { hiddenStates } = await this.run("hidden", batch, (blocks) => hiddenGraph(this.backbone, blocks), batch.feeds, signal);
+    const { hiddenStates } = await this.run(
+      "hidden",
+      batch,
+      (blocks) => hiddenGraph(this.backbone, blocks),
+      batch.feeds,
+      signal,
+    );
     const { width } = this.vocabulary;
     const data = hiddenStates!.data as Float32Array;
     return sequences.map(({ length }, i) => data.slice(batch.starts[i]! * width, (batch.starts[i]! + length) * width));
@@ -99,8 +137,26 @@ export class BaseModel {
   }
 
   /** Logits of the next word after every prompt: row-major [prompts, N]. */
-  nextWordLogits(prompts: readonly ArrayLike<number>[], tables: SoftTables, signal?: AbortSignal): Promise<Float32Array> {
+  nextWordLogits(
+    prompts: readonly ArrayLike<number>[],
+    tables: SoftTables,
+    signal?: AbortSignal,
+  ): Promise<Float32Array> {
     return this.lastLogits("words", prompts, tables, signal);
+  }
+
+  /**
+   * Continues a prompt word by word, each token as soon as it is chosen. Deterministic for a given seed.
+   * @param prompt extended ids
+   * @throws RangeError for a prompt that does not fit, or sampling options out of range
+   */
+  async *generate(
+    prompt: ArrayLike<number>,
+    tables: SoftTables,
+    options: GenerateOptions = {},
+  ): AsyncGenerator<number, void, undefined> {
+    const session = await this.session("generation", () => generationGraph(this.backbone));
+    yield* generateTokens(session, this.backbone, this.vocabulary, prompt, tables, options);
   }
 
   /** Frees the model's sessions; the backbone stays open. */
@@ -119,10 +175,21 @@ export class BaseModel {
     const batch = this.pack(prompts, tables);
     const feeds = {
       ...batch.feeds,
-      scored: int64(this.lastPositions(batch, prompts.map((ids) => ({ ids })))),
+      scored: int64(
+        this.lastPositions(
+          batch,
+          prompts.map((ids) => ({ ids })),
+        ),
+      ),
       ...(head === "items" ? { itemTable: this.itemTable(tables.items) } : {}),
     };
-    const { logits } = await this.run(`${head} logits`, batch, (blocks) => logitsGraph(this.backbone, head, blocks), feeds, signal);
+    const { logits } = await this.run(
+      `${head} logits`,
+      batch,
+      (blocks) => logitsGraph(this.backbone, head, blocks),
+      feeds,
+      signal,
+    );
     return logits!.data as Float32Array;
   }
 
@@ -134,16 +201,22 @@ export class BaseModel {
     classes: number,
     options: LossOptions,
   ): Promise<LossResult> {
-    const batch = this.pack(documents.map(({ ids }) => ids), tables);
+    const batch = this.pack(
+      documents.map(({ ids }) => ids),
+      tables,
+    );
     const scored: number[] = [];
     const targets: Target[] = [];
     documents.forEach(({ ids, targets: wanted }, document) => {
-      if (wanted.length !== ids.length) throw new RangeError(`document ${document}: ${wanted.length} targets for ${ids.length} tokens`);
+      if (wanted.length !== ids.length)
+        throw new RangeError(`document ${document}: ${wanted.length} targets for ${ids.length} tokens`);
       for (let t = 0; t < wanted.length; t++) {
         if (wanted[t] === -1) continue;
         const target = wanted[t]! - firstClass;
         if (!(target >= 0 && target < classes)) {
-          throw new RangeError(`document ${document}, position ${t}: target ${wanted[t]}, expected ${firstClass} … ${firstClass + classes - 1}`);
+          throw new RangeError(
+            `document ${document}, position ${t}: target ${wanted[t]}, expected ${firstClass} … ${firstClass + classes - 1}`,
+          );
         }
         targets.push({ document, row: scored.length, target });
         scored.push(batch.starts[document]! + t);
@@ -159,7 +232,7 @@ export class BaseModel {
     targets: readonly Target[],
     documents: number,
     tables: SoftTables,
-    { reduction = "target-mean", gradients: withGradients = true, signal }: LossOptions,
+    { reduction = "target-mean", gradients: withGradients = true, dropout, signal }: LossOptions,
   ): Promise<LossResult> {
     if (targets.length === 0) throw new RangeError("the documents have no targets");
     const weight = reduction === "sum" ? 1 : 1 / (reduction === "target-mean" ? targets.length : documents);
@@ -173,9 +246,12 @@ export class BaseModel {
       targetWeights: { dtype: "float32", shape: [targets.length], data: new Float32Array(targets.length).fill(weight) },
       rowWeights: { dtype: "float32", shape: [scored.length, 1], data: rowWeights },
       ...(head === "items" ? { itemTable: this.itemTable(tables.items) } : {}),
+      ...(dropout ? { dropoutSeed: { dtype: "int64", shape: [], data: BigInt64Array.of(BigInt(dropout.seed)) } } : {}),
     };
-    const kind = `${head} loss${withGradients ? " and gradients" : ""}`;
-    const outputs = await this.run(kind, batch, (blocks) => lossGraph(this.backbone, head, withGradients, blocks), feeds, signal);
+    const { seed: _, ...dropped } = dropout ?? { seed: 0 };
+    const graphOptions = { head, gradients: withGradients, ...(dropout ? { dropout: dropped } : {}) };
+    const build = (queryBlocks: number) => lossGraph(this.backbone, { ...graphOptions, queryBlocks });
+    const outputs = await this.run(JSON.stringify(graphOptions), batch, build, feeds, signal);
     const documentLosses = new Float64Array(documents);
     const targetLosses = outputs.targetLosses!.data as Float32Array;
     targets.forEach(({ document }, p) => {
@@ -192,7 +268,10 @@ export class BaseModel {
   }
 
   /** Gradients by table; the head's gradient of all item rows and the input rows' gradients are added up. */
-  private rowGradients(batch: PackedBatch, outputs: Record<string, Tensor>): { users: RowGradients; items: RowGradients } {
+  private rowGradients(
+    batch: PackedBatch,
+    outputs: Record<string, Tensor>,
+  ): { users: RowGradients; items: RowGradients } {
     const { width, items } = this.vocabulary;
     const split = splitSoftGradients(batch.softTokens, outputs.softGradients!.data as Float32Array, this.vocabulary);
     const table = outputs.tableGradients?.data as Float32Array | undefined;
@@ -222,14 +301,19 @@ export class BaseModel {
     feeds: Feeds,
     signal: AbortSignal | undefined,
   ): Promise<Record<string, Tensor>> {
-    const key = `${kind}, ${queryBlocks} query blocks`;
+    const session = await this.session(`${kind}, ${queryBlocks} query blocks`, () => graph(queryBlocks));
+    return session.run(feeds, signal ? { signal } : {});
+  }
+
+  /** The session of a graph, loaded when it is first asked for. */
+  private session(key: string, graph: () => Graph): Promise<Session> {
     let session = this.sessions.get(key);
     if (!session) {
-      session = this.backbone.engine.load(graph(queryBlocks));
+      session = this.backbone.engine.load(graph());
       this.sessions.set(key, session);
       session.catch(() => this.sessions.delete(key));
     }
-    return (await session).run(feeds, signal ? { signal } : {});
+    return session;
   }
 }
 

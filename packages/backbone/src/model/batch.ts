@@ -37,10 +37,14 @@ export interface PackedBatch {
  * @throws RangeError naming sequence, position and value for an id outside the extended vocabulary, an empty sequence, or one that is
  *   longer than the backbone's positions
  */
-export function packBatch(sequences: readonly ArrayLike<number>[], vocabulary: Vocabulary, tables: SoftTables): PackedBatch {
+export function packBatch(
+  sequences: readonly ArrayLike<number>[],
+  vocabulary: Vocabulary,
+  tables: SoftTables,
+): PackedBatch {
   checkTable("users", tables.users, vocabulary.users, vocabulary.width);
   checkTable("items", tables.items, vocabulary.items, vocabulary.width);
-  sequences.forEach((ids, i) => checkSequence(ids, i, vocabulary));
+  for (const [i, ids] of sequences.entries()) checkSequence(ids, i, vocabulary);
   const lengths = sequences.map(({ length }) => length);
   const queryBlocks = blocksFor(Math.max(...lengths));
   const { rows, rowLength, placements } = packSequences(lengths, { width: vocabulary.width, multiple: queryBlocks });
@@ -68,9 +72,19 @@ export function packBatch(sequences: readonly ArrayLike<number>[], vocabulary: V
       ids: int64([rows, rowLength], ids),
       positions: int64([rows, rowLength], positions),
       segments: int64([rows, rowLength], segments),
-      softPositions: int64([soft.length, 1], BigInt64Array.from(soft, ({ position }) => BigInt(position))),
-      softIndex: int64([soft.length], BigInt64Array.from(soft, ({ token }) => BigInt(indexOf.get(token)!))),
-      softRows: { dtype: "float32", shape: [softTokens.length, vocabulary.width], data: gatherRows(softTokens, vocabulary, tables) },
+      softPositions: int64(
+        [soft.length, 1],
+        BigInt64Array.from(soft, ({ position }) => BigInt(position)),
+      ),
+      softIndex: int64(
+        [soft.length],
+        BigInt64Array.from(soft, ({ token }) => BigInt(indexOf.get(token)!)),
+      ),
+      softRows: {
+        dtype: "float32",
+        shape: [softTokens.length, vocabulary.width],
+        data: gatherRows(softTokens, vocabulary, tables),
+      },
     },
     starts,
     softTokens,
@@ -93,8 +107,14 @@ export function splitSoftGradients(
 ): { users: RowGradients; items: RowGradients } {
   const boundary = lowerBound(softTokens, words + users);
   return {
-    users: { rows: softTokens.slice(0, boundary).map((token) => token - words), data: data.subarray(0, boundary * width) },
-    items: { rows: softTokens.slice(boundary).map((token) => token - words - users), data: data.subarray(boundary * width) },
+    users: {
+      rows: softTokens.slice(0, boundary).map((token) => token - words),
+      data: data.subarray(0, boundary * width),
+    },
+    items: {
+      rows: softTokens.slice(boundary).map((token) => token - words - users),
+      data: data.subarray(boundary * width),
+    },
   };
 }
 
@@ -114,7 +134,9 @@ function gatherRows(softTokens: Int32Array, { words, users, width }: Vocabulary,
 
 function checkTable(name: string, { rows, data }: EmbeddingTable, expected: number, width: number): void {
   if (rows !== expected || data.length !== rows * width) {
-    throw new RangeError(`table ${name}: ${rows} rows, ${data.length} numbers; expected ${expected} rows of width ${width}`);
+    throw new RangeError(
+      `table ${name}: ${rows} rows, ${data.length} numbers; expected ${expected} rows of width ${width}`,
+    );
   }
 }
 
@@ -122,12 +144,16 @@ function checkSequence(ids: ArrayLike<number>, index: number, vocabulary: Vocabu
   const size = vocabulary.words + vocabulary.users + vocabulary.items;
   if (ids.length === 0) throw new RangeError(`sequence ${index} is empty`);
   if (ids.length > vocabulary.maxPositions) {
-    throw new RangeError(`sequence ${index} has ${ids.length} tokens; the backbone has positions for ${vocabulary.maxPositions}`);
+    throw new RangeError(
+      `sequence ${index} has ${ids.length} tokens; the backbone has positions for ${vocabulary.maxPositions}`,
+    );
   }
   for (let t = 0; t < ids.length; t++) {
     const id = ids[t]!;
     if (!Number.isInteger(id) || id < 0 || id >= size) {
-      throw new RangeError(`sequence ${index}, position ${t}: id ${id} is outside the extended vocabulary 0 … ${size - 1}`);
+      throw new RangeError(
+        `sequence ${index}, position ${t}: id ${id} is outside the extended vocabulary 0 … ${size - 1}`,
+      );
     }
   }
 }

@@ -1,7 +1,7 @@
 // The part that all graphs of the base model share: packed token ids and soft rows in, final hidden states out (Eq. 3).
-import type { Graph, Value } from "@cllm4rec/onnx-grad";
-import type { DropoutHook } from "../architectures/architecture.js";
+import type { Graph, Shape, Value } from "@cllm4rec/onnx-grad";
 import type { Backbone } from "./backbone.js";
+import { type Dropout, noDropout } from "./dropout.js";
 
 // Shape legend: B rows, T positions a row, n = B·T tokens, S soft positions, R distinct soft tokens, K width.
 
@@ -16,20 +16,36 @@ export interface Body {
  * Declares the inputs of {@link PackedBatch} and adds the frozen LM over them.
  * @param queryBlocks in how many blocks attention takes the queries of a row; T must be a multiple of it
  */
-export function addBody(graph: Graph, backbone: Backbone, queryBlocks: number, dropout: DropoutHook): Body {
-  const { op } = graph;
+export function addBody(graph: Graph, backbone: Backbone, queryBlocks: number, dropout: Dropout = noDropout): Body {
   const length = queryBlocks === 1 ? "T" : `${queryBlocks}*t`;
-  const ids = graph.input("ids", "int64", ["B", length]);
-  const positions = graph.input("positions", "int64", ["B", length]);
+  const { embeddings, positions, softRows } = embedTokens(graph, backbone, ["B", length], dropout.softTokens);
   const segments = graph.input("segments", "int64", ["B", length]);
+  const attentionBias = graph.scope("mask", () => segmentBiases(graph, positions, segments, queryBlocks));
+  const { hiddenStates } = backbone.decode(graph, { embeddings, positions, attentionBias, dropout: dropout.backbone });
+  return { softRows, hiddenStates };
+}
+
+/**
+ * Declares the inputs that say what the tokens are, and looks up their embeddings: vocabulary rows inside the graph, soft rows from the
+ * table passed in.
+ * @param shape [B, T]
+ * @param softDropout acts on every occurrence of a soft token by itself
+ */
+export function embedTokens(
+  graph: Graph,
+  backbone: Backbone,
+  shape: Shape,
+  softDropout: (x: Value) => Value = (x) => x,
+): { embeddings: Value; positions: Value; softRows: Value } {
+  const { op } = graph;
+  const ids = graph.input("ids", "int64", shape);
+  const positions = graph.input("positions", "int64", shape);
   const softPositions = graph.input("softPositions", "int64", ["S", 1]);
   const softIndex = graph.input("softIndex", "int64", ["S"]);
   const softRows = graph.input("softRows", "float32", ["R", backbone.config.hiddenSize]);
   const words = op.Gather(backbone.embeddings(graph), op.Reshape(ids, [-1])); // [n, K]
-  const embeddings = op.ScatterND(words, softPositions, op.Gather(softRows, softIndex));
-  const attentionBias = graph.scope("mask", () => segmentBiases(graph, positions, segments, queryBlocks));
-  const { hiddenStates } = backbone.decode(graph, { embeddings, positions, attentionBias, dropout });
-  return { softRows, hiddenStates };
+  const soft = softDropout(op.Gather(softRows, softIndex)); // [S, K]
+  return { embeddings: op.ScatterND(words, softPositions, soft), positions, softRows };
 }
 
 /**

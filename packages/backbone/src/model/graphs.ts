@@ -1,8 +1,8 @@
 // The static graphs of the base model, one for each thing that can be asked of it.
 import { Graph, gradients, type Value } from "@cllm4rec/onnx-grad";
-import type { DropoutHook } from "../architectures/architecture.js";
 import type { Backbone } from "./backbone.js";
-import { type Body, addBody } from "./body.js";
+import { addBody, type Body } from "./body.js";
+import { addDropout, type DropoutOptions } from "./dropout.js";
 import { addHead } from "./heads.js";
 
 /** Which matrix the head is tied to: the item table that is passed in, or the frozen vocabulary. */
@@ -10,18 +10,27 @@ export type HeadKind = "items" | "words";
 
 // Shape legend: n = B·T tokens, M scored positions, K width, J items, N vocabulary rows.
 
-const none: DropoutHook = (x) => x;
+export interface LossGraphOptions {
+  /** Which matrix the head is tied to. */
+  readonly head: HeadKind;
+  readonly gradients: boolean;
+  readonly queryBlocks: number;
+  readonly dropout?: Omit<DropoutOptions, "seed">;
+}
 
-/** Loss, target losses and, `withGradients`, the gradients of soft rows and of the item table where the head is tied to it. */
-export function lossGraph(backbone: Backbone, head: HeadKind, withGradients: boolean, queryBlocks: number, dropout?: DropoutFactory): Graph {
-  const graph = new Graph(`${head} ${withGradients ? "loss and gradients" : "loss"}${dropout ? " with dropout" : ""}`);
-  const body = addBody(graph, backbone, queryBlocks, dropout ? dropout(graph) : none);
+/** Loss, target losses and, where asked for, the gradients of soft rows and of the item table if the head is tied to it. */
+export function lossGraph(
+  backbone: Backbone,
+  { head, gradients: wanted, queryBlocks, dropout }: LossGraphOptions,
+): Graph {
+  const graph = new Graph(`${head} loss${wanted ? " and gradients" : ""}`);
+  const body = addBody(graph, backbone, queryBlocks, dropout && addDropout(graph, dropout));
   const hidden = scoredPositions(graph, body);
   const table = headTable(graph, backbone, head);
   const { loss, targetLosses, hiddenGradient, tableGradient } = addHead(graph, hidden, table);
   graph.output("loss", loss);
   graph.output("targetLosses", targetLosses);
-  if (withGradients) {
+  if (wanted) {
     graph.output("softGradients", gradients(graph, hidden, [body.softRows], hiddenGradient)[0]!);
     if (head === "items") graph.output("tableGradients", tableGradient());
   }
@@ -31,20 +40,17 @@ export function lossGraph(backbone: Backbone, head: HeadKind, withGradients: boo
 /** Final hidden states of all tokens, [n, K]. */
 export function hiddenGraph(backbone: Backbone, queryBlocks: number): Graph {
   const graph = new Graph("hidden states");
-  graph.output("hiddenStates", addBody(graph, backbone, queryBlocks, none).hiddenStates);
+  graph.output("hiddenStates", addBody(graph, backbone, queryBlocks).hiddenStates);
   return graph;
 }
 
 /** Logits of the scored positions over items or vocabulary, [M, J] or [M, N]. */
 export function logitsGraph(backbone: Backbone, head: HeadKind, queryBlocks: number): Graph {
   const graph = new Graph(`${head} logits`);
-  const hidden = scoredPositions(graph, addBody(graph, backbone, queryBlocks, none));
+  const hidden = scoredPositions(graph, addBody(graph, backbone, queryBlocks));
   graph.output("logits", graph.op.FusedMatMul(hidden, headTable(graph, backbone, head), { transB: 1 }));
   return graph;
 }
-
-/** Makes the dropout of one graph: declares its seed as an input. */
-export type DropoutFactory = (graph: Graph) => DropoutHook;
 
 /** The hidden states at the flat positions of input `scored` [M]: [M, K]. */
 function scoredPositions(graph: Graph, { hiddenStates }: Body): Value {

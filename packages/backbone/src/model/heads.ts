@@ -32,7 +32,10 @@ export function addHead(graph: Graph, hidden: Value, table: Value): HeadLoss {
   return graph.scope("head", () => {
     const logits = op.FusedMatMul(hidden, table, { transB: 1 }); // [M, C]
     const probabilities = op.Softmax(logits, { axis: -1 });
-    const logSum = op.Sub(op.ReduceMax(logits, [1], { keepdims: 0 }), op.Log(op.ReduceMax(probabilities, [1], { keepdims: 0 }))); // [M]
+    const logSum = op.Sub(
+      op.ReduceMax(logits, [1], { keepdims: 0 }),
+      op.Log(op.ReduceMax(probabilities, [1], { keepdims: 0 })),
+    ); // [M]
     const pairs = op.Concat([op.Unsqueeze(targetRows, [1]), op.Unsqueeze(targetClasses, [1])], { axis: 1 }); // [P, 2]
     const targetLosses = op.Sub(op.Gather(logSum, targetRows), op.GatherND(logits, pairs));
     const loss = op.ReduceSum(op.Mul(targetLosses, targetWeights), undefined, { keepdims: 0 });

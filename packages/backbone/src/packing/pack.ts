@@ -23,10 +23,14 @@ export interface Packing {
  * @param options.multiple rows are a multiple of this long (1 where absent)
  * @throws RangeError for an empty list or a length that is no positive integer
  */
-export function packSequences(lengths: readonly number[], { width, multiple = 1 }: { width: number; multiple?: number }): Packing {
+export function packSequences(
+  lengths: readonly number[],
+  { width, multiple = 1 }: { width: number; multiple?: number },
+): Packing {
   if (lengths.length === 0) throw new RangeError("there are no sequences to pack");
   lengths.forEach((length, i) => {
-    if (!Number.isInteger(length) || length < 1) throw new RangeError(`sequence ${i} has length ${length}, expected at least 1`);
+    if (!Number.isInteger(length) || length < 1)
+      throw new RangeError(`sequence ${i} has length ${length}, expected at least 1`);
   });
   const order = lengths.map((_, i) => i).sort((a, b) => lengths[b]! - lengths[a]! || a - b);
   const longest = lengths[order[0]!]!;
