@@ -31,7 +31,7 @@ const SOURCES = {
 export async function writeTables(engine: Engine, directory: string, base: ManifestBase): Promise<Manifest> {
   for (const name of DATA_FILES) {
     await engine.run(
-      `COPY (${SOURCES[name]}) TO ${literal(path.join(directory, name))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)`,
+      `COPY (${SOURCES[name]}) TO ${literal(path.join(directory, name))} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 30720)`,
     );
   }
   // Counted in what was written, which costs no second pass over the tables.

@@ -47,7 +47,7 @@ export async function describe(
     const probe = await probeFile(engine, file);
     const shape = await (reader ?? jsonl).metadata({ engine, probe, columns, metaColumns });
     const [facts, loaded] = await Promise.allSettled([
-      checkFile(file, probe.source.compression, signal),
+      checkFile(file, probe.source.compression, { signal }),
       loadMetadata(engine, probe.source, shape, (kind, id) => {
         signal?.throwIfAborted();
         return maps[kind].get(id);

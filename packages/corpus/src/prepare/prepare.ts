@@ -33,6 +33,7 @@ export async function prepare(options: PrepareOptions): Promise<Manifest> {
   signal?.throwIfAborted();
   return publishDirectory(options.output, options.force ?? false, async (temporary) => {
     const spill = path.join(temporary, ".spill");
+    fs.mkdirSync(spill);
     const engine = await Engine.open({
       temporaryDirectory: spill,
       ...(options.threads !== undefined && { threads: options.threads }),
@@ -44,7 +45,7 @@ export async function prepare(options: PrepareOptions): Promise<Manifest> {
       const inputs = await resolveInputs(engine, options);
       const manifest =
         inputs.matrices === undefined
-          ? await prepareRecords(engine, temporary, inputs, options, resolved)
+          ? await prepareRecords(engine, temporary, spill, inputs, options, resolved)
           : await prepareMatrices(engine, temporary, inputs.matrices, options, resolved);
       signal?.throwIfAborted();
       return manifest;
@@ -63,13 +64,14 @@ export async function prepare(options: PrepareOptions): Promise<Manifest> {
 async function prepareRecords(
   engine: Engine,
   directory: string,
+  spill: string,
   inputs: ResolvedInputs,
   options: PrepareOptions,
   resolved: ResolvedOptions,
 ): Promise<Manifest> {
   const { signal, onEvent } = options;
   await engine.run(RECORDS_TABLE);
-  const read = await readInputs(engine, inputs, options, resolved.maxMalformed);
+  const read = await readInputs(engine, inputs, options, resolved.maxMalformed, spill);
   signal?.throwIfAborted();
 
   onEvent?.({ type: "stage", stage: "filter" });
@@ -176,7 +178,7 @@ async function prepareMatrices(
   const { users, items, parts, files, zeros, duplicates } = await readMatrices(folder);
   const provenance: Provenance[] = [];
   for (const file of files) {
-    const { bytes, sha256 } = await checkFile(file, "none", signal);
+    const { bytes, sha256 } = await checkFile(file, "none", { signal });
     provenance.push({ name: path.basename(file), role: "input", bytes, sha256 });
   }
   await engine.run(`${OUTPUT_TABLES} DROP TABLE out_users; DROP TABLE out_items;

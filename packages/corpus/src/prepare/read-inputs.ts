@@ -4,7 +4,7 @@ import path from "node:path";
 import type { Manifest } from "../dataset/manifest.js";
 import type { Engine } from "../duckdb/engine.js";
 import { CorpusError, CorpusUsageError } from "../errors.js";
-import { checkFile } from "../readers/archive.js";
+import { checkFile, type FileFacts } from "../readers/archive.js";
 import { GENERIC_FORMATS } from "../readers/generic.js";
 import type { FormatName, Probe, Reader } from "../readers/reader.js";
 import { type LoadedFile, PROBLEM } from "../readers/records.js";
@@ -81,6 +81,7 @@ export async function readInputs(
   { probes, reader }: ResolvedInputs,
   options: Pick<PrepareOptions, "columns" | "signal" | "onEvent">,
   maxMalformed: number,
+  temporary: string,
 ): Promise<ReadResult> {
   const provenance: Provenance[] = [];
   let records = 0;
@@ -89,7 +90,7 @@ export async function readInputs(
   for (const probe of probes) {
     const { source } = probe;
     options.onEvent?.({ type: "stage", stage: "read", file: source.path });
-    const { loaded, facts } = await loadChecked(engine, probe, reader!, options);
+    const { loaded, facts } = await loadChecked(engine, probe, reader!, options, temporary);
     provenance.push({ name: path.basename(source.path), role: "input", bytes: facts.bytes, sha256: facts.sha256 });
     if (facts.lines !== undefined && loaded.lines !== undefined && facts.lines !== loaded.lines) {
       throw new Error(
@@ -124,26 +125,41 @@ async function loadChecked(
   probe: Probe,
   reader: Reader,
   { columns, signal, onEvent }: Pick<PrepareOptions, "columns" | "signal" | "onEvent">,
-) {
+  temporary: string,
+): Promise<{ facts: FileFacts; loaded: LoadedFile }> {
   const { source } = probe;
+  const context = { engine, columns, metaColumns: undefined };
   const timer = setInterval(() => {
     const { percentage } = engine.connection.progress;
     if (percentage >= 0) onEvent?.({ type: "progress", share: Math.min(1, percentage / 100) });
   }, 200);
   try {
+    if (source.compression === "gzip" && fs.statSync(source.path).size <= UNPACKED_BYTES) {
+      // Node unpacks twice as fast as DuckDB, and DuckDB reads plain files in parallel.
+      const unpacked = path.join(temporary, "unpacked");
+      const facts = await checkFile(source.path, source.compression, { signal, unpackTo: unpacked });
+      const loaded = await reader.load({ ...context, probe: { ...probe, source: { ...source, unpacked } } });
+      return { facts, loaded };
+    }
     // The integrity check reads on Node's threads while DuckDB reads on its own; its verdict on a damaged archive comes first.
     const [facts, loaded] = await Promise.allSettled([
-      checkFile(source.path, source.compression, signal),
-      reader.load({ engine, probe, columns, metaColumns: undefined }),
+      checkFile(source.path, source.compression, { signal }),
+      reader.load({ ...context, probe }),
     ]);
     signal?.throwIfAborted();
-    if (facts.status === "rejected") throw unreadable(source.path, facts.reason);
-    if (loaded.status === "rejected") throw unreadable(source.path, loaded.reason);
+    if (facts.status === "rejected") throw facts.reason;
+    if (loaded.status === "rejected") throw loaded.reason;
     return { facts: facts.value, loaded: loaded.value };
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw unreadable(source.path, error);
   } finally {
     clearInterval(timer);
   }
 }
+
+/** Compressed size up to which a gzip file is unpacked beside the output before it is read. */
+const UNPACKED_BYTES = 2 ** 30;
 
 const EXAMPLES = 3;
 

@@ -39,8 +39,13 @@ export interface FileFacts {
 
 /**
  * Reads the file once. @throws CorpusError if it is compressed and ends early or fails its checksum.
+ * @param unpackTo where to write the decompressed content of a gzip file; nowhere if left out.
  */
-export async function checkFile(file: string, compression: Compression, signal?: AbortSignal): Promise<FileFacts> {
+export async function checkFile(
+  file: string,
+  compression: Compression,
+  { signal, unpackTo }: { readonly signal?: AbortSignal | undefined; readonly unpackTo?: string | undefined } = {},
+): Promise<FileFacts> {
   const hash = createHash("sha256");
   const counter = new LineCounter();
   let bytes = 0;
@@ -55,12 +60,14 @@ export async function checkFile(file: string, compression: Compression, signal?:
   const options = signal ? { signal } : {};
   if (compression === "gzip") {
     try {
-      await pipeline(blocks, hashed, zlib.createGunzip({ chunkSize: 1 << 18 }), counter.take, options);
+      const unpacked = zlib.createGunzip({ chunkSize: 1 << 20 });
+      if (unpackTo === undefined) await pipeline(blocks, hashed, unpacked, counter.pass, discard, options);
+      else await pipeline(blocks, hashed, unpacked, counter.pass, fs.createWriteStream(unpackTo), options);
     } catch (error) {
       throw damaged(file, "gzip", error, signal);
     }
   } else {
-    await pipeline(blocks, hashed, counter.take, options);
+    await pipeline(blocks, hashed, counter.pass, discard, options);
     if (compression === "zstd") {
       try {
         checkZstdFrames(file);
@@ -75,25 +82,29 @@ export async function checkFile(file: string, compression: Compression, signal?:
 const LF = 10;
 const CR = 13;
 
+function occurrences(block: Buffer, byte: number): number {
+  let count = 0;
+  for (let at = block.indexOf(byte); at >= 0; at = block.indexOf(byte, at + 1)) count++;
+  return count;
+}
+
+async function discard(blocks: AsyncIterable<Buffer>): Promise<void> {
+  for await (const _ of blocks);
+}
+
 class LineCounter {
   #lineFeeds = 0;
   #carriageReturns = 0;
   #last = LF;
 
-  readonly take = async (blocks: AsyncIterable<Buffer>): Promise<void> => {
+  readonly pass = async function* (this: LineCounter, blocks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     for await (const block of blocks) {
-      let lineFeeds = 0;
-      let carriageReturns = 0;
-      for (let i = 0; i < block.length; i++) {
-        const byte = block[i];
-        if (byte === LF) lineFeeds++;
-        else if (byte === CR) carriageReturns++;
-      }
-      this.#lineFeeds += lineFeeds;
-      this.#carriageReturns += carriageReturns;
+      this.#lineFeeds += occurrences(block, LF);
+      this.#carriageReturns += occurrences(block, CR);
       this.#last = block.at(-1) ?? this.#last;
+      yield block;
     }
-  };
+  }.bind(this);
 
   get lines(): number | undefined {
     if (this.#carriageReturns !== 0 && this.#carriageReturns !== this.#lineFeeds) return undefined;

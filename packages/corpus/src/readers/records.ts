@@ -1,7 +1,15 @@
 // The `records` table: every input record as ids, numbers and text, or the reason why it is none.
 // One row a record in the order of the input; a row's number therefore leads back to its line.
 import { type Engine, literal } from "../duckdb/engine.js";
-import { CSV_BUFFER_BYTES, linesOf, MAX_LINE_BYTES, physicalLine, type SourceFile, streamLines } from "./source.js";
+import {
+  CSV_BUFFER_BYTES,
+  linesOf,
+  MAX_LINE_BYTES,
+  physicalLine,
+  readFrom,
+  type SourceFile,
+  streamLines,
+} from "./source.js";
 
 /** Why a row is not an interaction. 0: it is one. */
 export const PROBLEM = { none: 0, blank: 1, broken: 2, user: 3, item: 4, rating: 5, timestamp: 6 } as const;
@@ -170,9 +178,10 @@ export interface CsvShape {
 
 /** A table function over a CSV file with quoted fields (RFC 4180), every column as VARCHAR. */
 export function csvOf(source: SourceFile, { delimiter, names, header }: CsvShape, rejects?: string): string {
+  const { file, compression } = readFrom(source);
   const columns = names.map((name) => `${literal(name)}: 'VARCHAR'`).join(", ");
-  return `read_csv(${literal(source.path)}, columns = {${columns}}, delim = ${literal(delimiter)}, quote = '"', escape = '"',
-    header = ${header}, auto_detect = false, strict_mode = true, null_padding = false, compression = '${source.compression}',
+  return `read_csv(${literal(file)}, columns = {${columns}}, delim = ${literal(delimiter)}, quote = '"', escape = '"',
+    header = ${header}, auto_detect = false, strict_mode = true, null_padding = false, compression = '${compression}',
     max_line_size = ${MAX_LINE_BYTES}, buffer_size = ${CSV_BUFFER_BYTES}${
       rejects === undefined
         ? ""

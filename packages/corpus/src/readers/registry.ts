@@ -1,6 +1,7 @@
 // All readers, the choice among them, and the first look at a file that the choice is made by.
 import fs from "node:fs";
 import path from "node:path";
+import zlib from "node:zlib";
 import type { Engine } from "../duckdb/engine.js";
 import { CorpusError, CorpusUsageError } from "../errors.js";
 import { amazon2014, amazon2018, amazon2023 } from "./amazon.js";
@@ -11,7 +12,7 @@ import { movielens } from "./movielens.js";
 import { FORMATS, type FormatName, type Probe, type Reader } from "./reader.js";
 import { recbole } from "./recbole.js";
 import { s3rec, sequencesJson } from "./sequences.js";
-import { openSource, plainName, streamLines } from "./source.js";
+import { openSource, plainName, type SourceFile, streamLines } from "./source.js";
 import { yelp } from "./yelp.js";
 
 /** In the order in which they are asked: the particular before the general. */
@@ -49,6 +50,7 @@ export function checkFormat(name: string): FormatName {
 }
 
 const PROBED_LINES = 20;
+const PROBED_BYTES = 256 * 1024;
 
 /** Reads the start of a file. @throws CorpusError if it cannot be read. */
 export async function probeFile(engine: Engine, file: string): Promise<Probe> {
@@ -56,18 +58,51 @@ export async function probeFile(engine: Engine, file: string): Promise<Probe> {
   const source = openSource(file);
   const name = plainName(file);
   const parquetFile = isParquet(file);
-  const lines: string[] = [];
-  if (!parquetFile) {
-    try {
-      // ml-100k and ml-1m hold Latin-1 titles; the first lines are only looked at for their shape.
-      for await (const { text } of streamLines(engine, source, { limit: PROBED_LINES })) lines.push(text);
-    } catch (error) {
-      throw unreadable(file, error);
-    }
-  }
+  const lines = parquetFile ? [] : await firstLines(engine, source);
   const first = lines.find((line) => line.trim() !== "") ?? "";
   const object = looseObject(first);
   return { source, name, lines, object, loose: object !== undefined && !isJson(first), parquet: parquetFile };
+}
+
+/** The first lines, however they are encoded: they are only looked at for their shape. */
+async function firstLines(engine: Engine, source: SourceFile): Promise<string[]> {
+  try {
+    if (source.compression === "zstd") {
+      const lines: string[] = [];
+      for await (const { text } of streamLines(engine, source, { limit: PROBED_LINES })) lines.push(text);
+      return lines;
+    }
+    const bytes = readStart(source.path);
+    const start = source.compression === "none" ? bytes : unpackStart(bytes);
+    const lines = start
+      .toString("utf8")
+      .replace(/^\ufeff/, "")
+      .split(/\r?\n/);
+    // The last line may be cut; of a file of one long line, its start is all there is to see.
+    if (lines.length > 1) lines.pop();
+    return lines.slice(0, PROBED_LINES);
+  } catch (error) {
+    throw unreadable(source.path, error);
+  }
+}
+
+function readStart(file: string): Buffer {
+  const buffer = Buffer.alloc(PROBED_BYTES);
+  const descriptor = fs.openSync(file, "r");
+  try {
+    return buffer.subarray(0, fs.readSync(descriptor, buffer, 0, PROBED_BYTES, 0));
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+/** What the start of a gzip file unpacks to; damage is for `checkFile` to find. */
+function unpackStart(bytes: Buffer): Buffer {
+  try {
+    return zlib.gunzipSync(bytes, { finishFlush: zlib.constants.Z_SYNC_FLUSH, maxOutputLength: 2 ** 29 });
+  } catch {
+    return Buffer.alloc(0);
+  }
 }
 
 /** DuckDB's complaint about a file, in one line. */

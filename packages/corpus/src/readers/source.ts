@@ -7,6 +7,16 @@ import { type Compression, detectCompression } from "./archive.js";
 export interface SourceFile {
   readonly path: string;
   readonly compression: Compression;
+  /** Where the content lies decompressed, if it does. */
+  readonly unpacked?: string;
+}
+
+/** What DuckDB is to read, and how. */
+export function readFrom({ path: file, compression, unpacked }: SourceFile): {
+  file: string;
+  compression: Compression;
+} {
+  return unpacked === undefined ? { file, compression } : { file: unpacked, compression: "none" };
 }
 
 export function openSource(file: string): SourceFile {
@@ -47,16 +57,17 @@ export interface LineOptions {
  * byte-order mark, gzip and zstd. Reads in parallel where the file is not compressed.
  */
 export function linesOf(source: SourceFile, { skip = 0, encoding = "utf-8", rejects }: LineOptions = {}): string {
+  const { file, compression } = readFrom(source);
   const options = [
     `columns = {'l': 'VARCHAR'}`,
     `delim = '${NO_DELIMITER}', quote = '', escape = '', comment = '', header = false, auto_detect = false, strict_mode = false`,
-    `skip = ${skip}, compression = '${source.compression}', encoding = '${encoding}'`,
+    `skip = ${skip}, compression = '${compression}', encoding = '${encoding}'`,
     `max_line_size = ${MAX_LINE_BYTES}, buffer_size = ${CSV_BUFFER_BYTES}`,
     ...(rejects === undefined
       ? []
       : [`store_rejects = true, rejects_limit = 0, rejects_table = '${rejects}', rejects_scan = '${rejects}_scan'`]),
   ];
-  return `read_csv(${literal(source.path)}, ${options.join(", ")})`;
+  return `read_csv(${literal(file)}, ${options.join(", ")})`;
 }
 
 /** The physical number of the k-th line (from 1) that DuckDB delivered, given the ascending numbers of those it rejected. */
