@@ -32,7 +32,7 @@ export const subtractDims = (a: Dim, b: Dim): Dim =>
   typeof a === "number" && typeof b === "number" ? a - b : format(combine(parse(a), parse(b), -1));
 
 export const multiplyDims = (a: Dim, b: Dim): Dim =>
-  typeof a === "number" && typeof b === "number" ? a * b : format(product(parse(a), parse(b)));
+  typeof a === "number" && typeof b === "number" ? a * b + 0 : format(product(parse(a), parse(b))); // + 0: never -0
 
 /** The product of a shape's dimensions (1 for a scalar). */
 export const elementCount = (shape: Shape): Dim => shape.reduce<Dim>(multiplyDims, 1);
@@ -74,9 +74,13 @@ export function dimTerms(dim: Dim): { readonly coefficient: number; readonly sym
   }));
 }
 
+const malformed = (dim: string): RangeError =>
+  new RangeError(`dimension ${JSON.stringify(dim)}: sums and products of integers and names are expected`);
+
 function parse(dim: Dim): Polynomial {
   if (typeof dim === "number") return new Map(dim === 0 ? [] : [["", dim]]);
   const polynomial: Polynomial = new Map();
+  if (/\w\s+\w/.test(dim)) throw malformed(dim);
   const terms = dim.replace(/\s+/g, "").replace(/(?<=[^*+-])-/g, "+-");
   for (const term of terms.split("+")) {
     let coefficient = 1;
@@ -88,8 +92,7 @@ function parse(dim: Dim): Polynomial {
       }
       if (/^\d+$/.test(factor)) coefficient *= Number(factor);
       else if (symbolPattern.test(factor)) symbols.push(factor);
-      else
-        throw new RangeError(`dimension ${JSON.stringify(dim)}: sums and products of integers and names are expected`);
+      else throw malformed(dim);
     }
     const monomial = symbols.sort().join("*");
     polynomial.set(monomial, (polynomial.get(monomial) ?? 0) + coefficient);

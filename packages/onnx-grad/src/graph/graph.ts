@@ -224,10 +224,11 @@ export class Graph {
   }
 
   private addInitializer(name: string, tensor: ConstantTensor): Value {
-    const content =
+    const small =
       "data" in tensor && tensor.dtype === "int64" && tensor.shape.length <= 1 && tensor.data.length <= 16
         ? Array.from(tensor.data as BigInt64Array, Number)
         : undefined;
+    const content = small?.every(Number.isSafeInteger) ? small : undefined;
     const value = new Value(this, name, tensor.dtype, tensor.shape, undefined, tensor, content);
     this.initializers.push(value);
     return value;

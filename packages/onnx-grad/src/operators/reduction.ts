@@ -139,7 +139,8 @@ export const reductions: readonly OperatorDefinition[] = [
     inputs: [2, 2],
     attributes: { exclusive: { kind: "int", default: 0 }, reverse: { kind: "int", default: 0 } },
     infer: (c) => {
-      c.constantInts(1, "axis");
+      const [axis = 0] = c.constantInts(1, "axis") ?? [];
+      normaliseAxis(axis, c.input(0).rank);
       return [{ dtype: c.input(0).dtype, shape: c.input(0).shape }];
     },
     gradient: (c) => [
