@@ -18,7 +18,7 @@ export async function numberIds(engine: Engine): Promise<{ users: number; items:
     const { numeric, n } = await engine.counts(
       "SELECT count(*) AS n, coalesce(bool_and(regexp_full_match(raw_id, '0|[1-9][0-9]{0,17}')), FALSE)::INTEGER AS numeric FROM distinct_ids",
     );
-    const order = numeric === 1 ? "raw_id::BIGINT" : "raw_id::BLOB";
+    const order = numeric === 1 ? "raw_id::BIGINT" : "raw_id";
     await engine.run(
       `CREATE TABLE ${column}_ids AS SELECT raw_id, (row_number() OVER (ORDER BY ${order}) - 1)::INTEGER AS id FROM distinct_ids;
        DROP TABLE distinct_ids`,

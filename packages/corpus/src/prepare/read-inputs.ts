@@ -184,6 +184,9 @@ async function findExamples(
     reason: REASONS[Number(problem)] ?? "is malformed",
     ...places[k]!,
   }));
-  const rejected = loaded.rejected.map(({ line, reason }) => ({ place: `line ${line}`, reason, snippet: "" }));
+  const first = loaded.rejected.slice(0, EXAMPLES);
+  const lines = first.map(({ line }) => line);
+  const located = (await loaded.locateRejected?.(lines)) ?? lines;
+  const rejected = first.map(({ reason }, k) => ({ place: `line ${located[k]}`, reason, snippet: "" }));
   return [...examples, ...rejected].slice(0, EXAMPLES);
 }

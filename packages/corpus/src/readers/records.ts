@@ -46,8 +46,10 @@ export interface LoadedFile {
   /** Rows [start, end) of `records` are this file's. */
   readonly start: number;
   readonly end: number;
-  /** Rejected before they became rows: lines that are not text, or not of the CSV's shape. */
+  /** Rejected before they became rows: lines that are not text, or not of the CSV's shape. `line` counts records in a CSV with quotes. */
   readonly rejected: readonly { readonly line: number; readonly reason: string }[];
+  /** Physical lines of rejected ones, where `line` is not that. */
+  locateRejected?(lines: readonly number[]): Promise<number[]>;
   /** Physical lines accounted for, where a row is a line. */
   readonly lines: number | undefined;
   /** Where the k-th row (from 0) stands in the file: "line 7", "row 7". */
@@ -197,7 +199,8 @@ export async function loadCsv(
   query: Omit<RecordQuery, "from">,
 ): Promise<LoadedFile> {
   const loaded = await insertAndCollect(engine, (rejects) => ({ ...query, from: csvOf(source, shape, rejects) }));
-  const rejectedLines = new Set(loaded.rejected.map(({ line }) => line));
+  // DuckDB counts records, the header included, where fields hold line ends.
+  const rejected = new Set(loaded.rejected.map(({ line }) => line));
   return {
     source,
     ...loaded,
@@ -205,22 +208,42 @@ export async function loadCsv(
     async locate(rows) {
       const found = new Map<number, { place: string; snippet: string }>();
       const last = Math.max(-1, ...rows);
-      let row = shape.header ? -1 : 0;
-      let begin = 1;
-      let record = "";
-      let open = false;
-      for await (const { line, text } of streamLines(engine, source)) {
-        // A record ends at the first line end outside quotes; doubled quotes keep the parity.
-        record = open ? `${record}\n${text}` : text;
-        if (!open) begin = line;
-        if ((text.split('"').length - 1) % 2 === 1) open = !open;
-        if (open || record === "" || rejectedLines.has(begin)) continue;
-        if (rows.includes(row)) found.set(row, { place: `line ${begin}`, snippet: snippetOf(record) });
+      let row = 0;
+      for await (const { number, line, text } of csvRecords(engine, source)) {
+        if ((shape.header && number === 1) || rejected.has(number)) continue;
+        if (rows.includes(row)) found.set(row, { place: `line ${line}`, snippet: snippetOf(text) });
         if (++row > last) break;
       }
       return rows.map((wanted) => found.get(wanted) ?? { place: `record ${wanted + 1}`, snippet: "" });
     },
+    async locateRejected(numbers) {
+      const found = new Map<number, number>();
+      const last = Math.max(0, ...numbers);
+      for await (const { number, line } of csvRecords(engine, source)) {
+        if (numbers.includes(number)) found.set(number, line);
+        if (number >= last) break;
+      }
+      return numbers.map((number) => found.get(number) ?? number);
+    },
   };
+}
+
+/** Records of a CSV file, from 1, and the physical lines at which they begin. A record ends at the first line end outside quotes. */
+async function* csvRecords(
+  engine: Engine,
+  source: SourceFile,
+): AsyncGenerator<{ number: number; line: number; text: string }> {
+  let number = 0;
+  let begin = 0;
+  let record = "";
+  let open = false;
+  for await (const { line, text } of streamLines(engine, source)) {
+    record = open ? `${record}\n${text}` : text;
+    if (!open) begin = line;
+    // Doubled quotes keep the parity.
+    if ((text.split('"').length - 1) % 2 === 1) open = !open;
+    if (!open && record !== "") yield { number: ++number, line: begin, text: record };
+  }
 }
 
 /** Loads what has no lines: a Parquet file, for instance. Rows are counted from 1. */

@@ -12,7 +12,7 @@ import { movielens } from "./movielens.js";
 import { FORMATS, type FormatName, type Probe, type Reader } from "./reader.js";
 import { recbole } from "./recbole.js";
 import { s3rec, sequencesJson } from "./sequences.js";
-import { openSource, plainName, type SourceFile, streamLines } from "./source.js";
+import { MAX_LINE_BYTES, openSource, plainName, type SourceFile, streamLines } from "./source.js";
 import { yelp } from "./yelp.js";
 
 /** In the order in which they are asked: the particular before the general. */
@@ -73,7 +73,7 @@ async function firstLines(engine: Engine, source: SourceFile): Promise<string[]>
       return lines;
     }
     const bytes = readStart(source.path);
-    const start = source.compression === "none" ? bytes : unpackStart(bytes);
+    const start = source.compression === "none" ? bytes : await unpackStart(bytes);
     const lines = start
       .toString("utf8")
       .replace(/^\ufeff/, "")
@@ -96,13 +96,22 @@ function readStart(file: string): Buffer {
   }
 }
 
-/** What the start of a gzip file unpacks to; damage is for `checkFile` to find. */
-function unpackStart(bytes: Buffer): Buffer {
+/** What the start of a gzip file unpacks to, as far as it goes; damage is for `checkFile` to find. */
+async function unpackStart(bytes: Buffer): Promise<Buffer> {
+  const blocks: Buffer[] = [];
+  let length = 0;
+  const unpacked = zlib.createGunzip();
+  unpacked.end(bytes);
   try {
-    return zlib.gunzipSync(bytes, { finishFlush: zlib.constants.Z_SYNC_FLUSH, maxOutputLength: 2 ** 29 });
+    for await (const block of unpacked) {
+      blocks.push(block);
+      length += block.length;
+      if (length > MAX_LINE_BYTES) break;
+    }
   } catch {
-    return Buffer.alloc(0);
+    // The end of `bytes` is rarely the end of the file.
   }
+  return Buffer.concat(blocks);
 }
 
 /** DuckDB's complaint about a file, in one line. */
