@@ -105,6 +105,11 @@ const mistakes: readonly (readonly [string, Mistake, string])[] = [
     "graph g: Transpose(a: float32 [2, 3]) {perm: [0,0]}: perm [0,0] is no permutation of 2 axes",
   ],
   [
+    "a dimension that a shape does not have",
+    (g) => g.op.Gather(g.op.Shape(f(g, "a", [2, 3])), g.op.ints([2])),
+    "graph g: Gather(Shape: int64 [2]; constant: int64 [1]): index 2 is outside the 2 known elements",
+  ],
+  [
     "concatenated shapes",
     (g) => g.op.Concat([f(g, "a", [2, 3]), f(g, "b", [2, 4])], { axis: 0 }),
     "graph g: Concat(a: float32 [2, 3]; b: float32 [2, 4]) {axis: 0}: shapes differ in more than axis 0",

@@ -50,9 +50,14 @@ export const indexing: readonly OperatorDefinition[] = [
       c.requireInteger(1, "indices");
       const axis = c.axis("axis", data.rank);
       const picked = indices.content;
+      const { content: known } = data;
       const content =
-        data.content && picked?.every((i): i is number => typeof i === "number")
-          ? picked.map((i) => data.content!.at(i)!)
+        known && picked?.every((i): i is number => typeof i === "number")
+          ? picked.map((i) => {
+              const dim = known.at(i);
+              if (dim === undefined) throw new RangeError(`index ${i} is outside the ${known.length} known elements`);
+              return dim;
+            })
           : undefined;
       return [
         {
@@ -62,13 +67,18 @@ export const indexing: readonly OperatorDefinition[] = [
         },
       ];
     },
-    // Rows picked several times accumulate. ScatterElements adds serially, so the sum has one order on every run.
+    // Rows picked several times accumulate. onnxruntime scatters serially, so the sum has one order on every run. Whole rows (axis 0) go
+    // through ScatterND, which takes one index a row and is much faster than ScatterElements, which takes one an element.
     gradient: (c) => {
       const { op } = c;
       const data = c.input(0);
       const indices = c.input(1);
       if (data.shape.includes(0)) return [op.zerosLike(data)];
       const axis = c.axis("axis", data.rank);
+      if (axis === 0) {
+        const positions = op.Unsqueeze(op.Cast(indices, "int64"), [-1]);
+        return [op.ScatterND(op.zerosLike(data), positions, c.outputGradient(), { reduction: "add" })];
+      }
       const before = data.shape.slice(0, axis);
       const after = data.shape.slice(axis + 1);
       const flat = op.Reshape(indices, [-1]);
