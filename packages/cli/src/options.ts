@@ -20,9 +20,9 @@ export function share(text: string): number {
   return value;
 }
 
-/** A number, or "none" as null. */
-export function numberOrNone(text: string): number | null {
-  if (text === "none") return null;
+/** A number or "none", which stays a word: commander takes null for "no value". */
+export function numberOrNone(text: string): number | "none" {
+  if (text === "none") return text;
   const value = Number(text);
   if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError('A number or "none" is expected.');
   return value;

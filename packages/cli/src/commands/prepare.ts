@@ -24,7 +24,7 @@ interface Flags {
   format?: FormatName;
   columns?: ColumnMapping;
   metaColumns?: NonNullable<PrepareOptions["metaColumns"]>;
-  minRating?: number | null;
+  minRating?: number | "none";
   core?: number;
   split?: SplitMethod;
   seed?: number;
@@ -92,10 +92,11 @@ export function prepareCommand(context: CliContext): Command {
     .addHelpText("after", HELP)
     .action(async (flags: Flags) => {
       const display = new StageDisplay(context.stderr);
-      const { input, out, json, ...rest } = flags;
+      const { input, out, json, minRating, ...rest } = flags;
       try {
         const manifest = await prepare({
           ...rest,
+          ...(minRating !== undefined && { minRating: minRating === "none" ? null : minRating }),
           inputs: input,
           output: out,
           signal: context.signal,
