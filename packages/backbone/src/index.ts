@@ -40,4 +40,5 @@ export type {
   TokenDocument,
 } from "./model/documents.js";
 export type { DropoutOptions } from "./model/dropout.js";
+export type { HeadKind } from "./model/graphs.js";
 export { type Packing, type Placement, packSequences } from "./packing/pack.js";

@@ -11,6 +11,7 @@ export {
   type Session,
   type Tensor,
 } from "./engine/engine.js";
+export { type MatmulRate, matmulRate } from "./engine/matmul-rate.js";
 export { type OnnxRuntimeOptions, onnxRuntime } from "./engine/onnxruntime/engine.js";
 export { type Dim, formatShape, type Shape } from "./graph/dim.js";
 export { GraphError } from "./graph/errors.js";

@@ -13,7 +13,7 @@ import type {
   TokenDocument,
 } from "./documents.js";
 import type { DropoutOptions } from "./dropout.js";
-import { type HeadKind, hiddenGraph, logitsGraph, lossGraph } from "./graphs.js";
+import { type HeadKind, hiddenGraph, type LossGraphOptions, logitsGraph, lossGraph } from "./graphs.js";
 
 // Shape legend: N words, I users, J items, K width, T tokens of a sequence, M scored positions.
 
@@ -159,6 +159,14 @@ export class BaseModel {
     yield* generateTokens(session, this.backbone, this.vocabulary, prompt, tables, options);
   }
 
+  /** Loads the graph of a loss ahead of its first step; without it the first step does. */
+  async prepare(
+    head: HeadKind,
+    { gradients = true, dropout }: Pick<LossOptions, "gradients" | "dropout"> = {},
+  ): Promise<void> {
+    await this.lossSession({ head, gradients, queryBlocks: 1, ...droppedWhat(dropout) });
+  }
+
   /** Frees the model's sessions; the backbone stays open. */
   async dispose(): Promise<void> {
     const sessions = [...this.sessions.values()];
@@ -248,10 +256,9 @@ export class BaseModel {
       ...(head === "items" ? { itemTable: this.itemTable(tables.items) } : {}),
       ...(dropout ? { dropoutSeed: { dtype: "int64", shape: [], data: BigInt64Array.of(BigInt(dropout.seed)) } } : {}),
     };
-    const { seed: _, ...dropped } = dropout ?? { seed: 0 };
-    const graphOptions = { head, gradients: withGradients, ...(dropout ? { dropout: dropped } : {}) };
-    const build = (queryBlocks: number) => lossGraph(this.backbone, { ...graphOptions, queryBlocks });
-    const outputs = await this.run(JSON.stringify(graphOptions), batch, build, feeds, signal);
+    const options = { head, gradients: withGradients, queryBlocks: batch.queryBlocks, ...droppedWhat(dropout) };
+    const session = await this.lossSession(options);
+    const outputs = await session.run(feeds, signal ? { signal } : {});
     const documentLosses = new Float64Array(documents);
     const targetLosses = outputs.targetLosses!.data as Float32Array;
     targets.forEach(({ document }, p) => {
@@ -305,6 +312,10 @@ export class BaseModel {
     return session.run(feeds, signal ? { signal } : {});
   }
 
+  private lossSession(options: LossGraphOptions): Promise<Session> {
+    return this.session(JSON.stringify(options), () => lossGraph(this.backbone, options));
+  }
+
   /** The session of a graph, loaded when it is first asked for. */
   private session(key: string, graph: () => Graph): Promise<Session> {
     let session = this.sessions.get(key);
@@ -315,6 +326,13 @@ export class BaseModel {
     }
     return session;
   }
+}
+
+/** What is dropped, without the seed: it selects the graph, the seed is an input. */
+function droppedWhat(dropout: DropoutOptions | undefined): Pick<LossGraphOptions, "dropout"> {
+  if (!dropout) return {};
+  const { seed: _, ...what } = dropout;
+  return { dropout: what };
 }
 
 function int64(numbers: readonly number[]): Tensor {

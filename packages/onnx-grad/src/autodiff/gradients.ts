@@ -44,12 +44,15 @@ export function gradients(graph: Graph, loss: Value, targets: readonly Value[], 
   });
 }
 
+/** A tensor known to have no elements passes no gradient on, and onnxruntime's memory planner trips over sizes of 0. */
+const hasElements = (value: Value): boolean => !value.shape.includes(0);
+
 /** All values that depend on a target, the targets included. */
 function valuesThatLeadFrom(targets: readonly Value[], nodes: readonly Node[]): ReadonlySet<Value> {
-  const active = new Set<Value>(targets);
+  const active = new Set<Value>(targets.filter(hasElements));
   for (const node of nodes) {
     if (!node.inputs.some((input) => input && active.has(input))) continue;
-    for (const output of node.outputs) if (output && isFloat(output.dtype)) active.add(output);
+    for (const output of node.outputs) if (output && isFloat(output.dtype) && hasElements(output)) active.add(output);
   }
   return active;
 }
