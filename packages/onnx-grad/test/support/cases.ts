@@ -69,14 +69,14 @@ export interface BuiltCase {
 
 /**
  * The case as a graph. Its outputs are the operator's own, and (for differentiable cases) `loss` = Σ seed · output with its gradient for
- * every input that has one. With `symbolic`, sizes from 2 on become symbols, equal sizes the same one.
+ * every input that has one. With `symbolic`, all sizes but 1 become symbols, equal sizes the same one.
  */
 export function build(golden: Case, float: FloatType, { symbolic = false, forwardOnly = false } = {}): BuiltCase {
   const graph = new Graph(title(golden));
   const feeds: Record<string, Tensor> = {};
   const expected = new Map<string, { dtype: DType; shape: readonly number[]; data: Numbers }>();
   const dims = (shape: readonly number[]): Shape =>
-    symbolic ? shape.map((size) => (size >= 2 ? `n${size}` : size)) : shape;
+    symbolic ? shape.map((size) => (size !== 1 ? `n${size}` : size)) : shape;
   const typed = (dtype: "float" | DType): DType => (dtype === "float" ? float : dtype);
   const inputs = golden.inputs.map((input, i): Value | undefined => {
     if (!input) return undefined;
