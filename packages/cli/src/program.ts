@@ -1,10 +1,11 @@
 // The one place where commands are wired together. A new command: a file in commands/ and a line here.
 import { Command } from "commander";
 import packageJson from "../package.json" with { type: "json" };
+import { demoCommand } from "./commands/demo.js";
 import { prepareCommand } from "./commands/prepare.js";
 import type { CliContext } from "./context.js";
 
-const COMMANDS: readonly ((context: CliContext) => Command)[] = [prepareCommand];
+const COMMANDS: readonly ((context: CliContext) => Command)[] = [prepareCommand, demoCommand];
 
 /** The `cllm4rec` program; it throws CommanderError where commander would end the process. */
 export function createProgram(context: CliContext): Command {
