@@ -263,6 +263,42 @@ test("a GRU with a symbolic batch is differentiated", async () => {
   await session.dispose();
 });
 
+test("Dropout in training: what is kept is scaled, and the gradient passes through the mask of the same run", async () => {
+  const graph = new Graph("dropout");
+  const [x, dy] = [graph.input("x", "float32", ["N"]), graph.input("dy", "float32", ["N"])];
+  const training = graph.input("training", "bool", []);
+  const [y, mask] = graph.op.Dropout(x, 0.25, training);
+  graph.output("y", y);
+  graph.output("mask", mask);
+  graph.output("dx", gradients(graph, y, [x], dy)[0]!);
+  const session = await engine.load(graph);
+  const count = 4000;
+  const feeds = {
+    x: vector(...new Array<number>(count).fill(3)),
+    dy: vector(...Array.from({ length: count }, (_, i) => i + 1)),
+  };
+  const run = (flag: number) =>
+    session.run({ ...feeds, training: { dtype: "bool", shape: [], data: Uint8Array.of(flag) } });
+  const trained = await run(1);
+  const kept = toNumbers(trained.mask!.data);
+  const share = kept.reduce((a, b) => a + b, 0) / count;
+  expect(Math.abs(share - 0.75)).toBeLessThan(0.04);
+  expectClose(
+    toNumbers(trained.y!.data),
+    kept.map((keep) => keep * 4),
+    { rtol: 1e-6 },
+  );
+  expectClose(
+    toNumbers(trained.dx!.data),
+    kept.map((keep, i) => (keep * (i + 1)) / 0.75),
+    { rtol: 1e-6 },
+  );
+  const inference = await run(0);
+  expect(inference.y!.data).toEqual(feeds.x.data);
+  expect(inference.dx!.data).toEqual(feeds.dy.data);
+  await session.dispose();
+});
+
 test("GraphError carries the graph's name", () => {
   const error = ((): GraphError => {
     try {

@@ -506,6 +506,7 @@ for name, shape, axis, eps in [("default", (3, 5), -1, None), ("two axes", (2, 3
     case("LayerNormalization", name, [D(shape), D(tail), D(tail)], lambda x, s, b, tail=tail, e=e: F.layer_norm(x, tail, s, b, e), attrs)
     case("RMSNormalization", name, [D(shape), D(tail)], lambda x, s, tail=tail, e=e: F.rms_norm(x, tail, s, e), attrs)
 case("LayerNormalization", "no bias", [D((2, 4)), D((4,))], lambda x, s: F.layer_norm(x, (4,), s, None, 1e-5))
+case("LayerNormalization", "statistics", [D((3, 4)), D((4,)), D((4,))], lambda x, s, b: (F.layer_norm(x, (4,), s, b, 1e-5), x.mean(-1, keepdim=True), (x.var(-1, unbiased=False, keepdim=True) + 1e-5).rsqrt()))
 case("LayerNormalization", "constant rows", [V([[2, 2, 2], [1, 2, 3]]), D((3,)), D((3,))], lambda x, s, b: F.layer_norm(x, (3,), s, b, 1e-5), kink=True)
 
 

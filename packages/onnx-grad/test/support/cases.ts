@@ -152,4 +152,5 @@ export const noDouble: ReadonlySet<string> = new Set([
   "ThresholdedRelu",
 ]);
 
-export const hasDouble = ({ op }: { op: string }): boolean => !noDouble.has(op);
+/** LayerNormalization's statistics are float32 whatever its input is. */
+export const hasDouble = ({ op, name }: Case): boolean => !noDouble.has(op) && name !== "statistics";
