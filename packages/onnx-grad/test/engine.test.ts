@@ -11,6 +11,7 @@ import {
   type Feeds,
   Graph,
   gradients,
+  matmulRate,
   onnxRuntime,
   type Session,
   type Tensor,
@@ -396,6 +397,16 @@ describe("errors", () => {
     expect((await session.run({ x: floats([1, 2]) })).y!.data).toEqual(Float32Array.of(1, 2));
     await session.dispose();
   });
+});
+
+test("matmulRate measures at least once a run and takes the median", async () => {
+  const rate = await matmulRate(engine, { rows: 64, width: 64, products: 4 });
+  expect(rate.median()).toBeNaN();
+  const measured = [await rate.measure(), await rate.measure(), await rate.measure()];
+  for (const value of measured) expect(value).toBeGreaterThan(0);
+  expect(rate.median()).toBe(measured.toSorted((a, b) => a - b)[1]);
+  await rate.dispose();
+  await expect(rate.measure()).rejects.toThrow("graph matmul rate: the session has been disposed of");
 });
 
 describe("weights in a safetensors file", () => {
