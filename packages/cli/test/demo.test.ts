@@ -15,7 +15,7 @@ test("the demo learns, leaves the backbone as it was and prints one JSON object"
   expect(result.frozen).toBe(true);
   expect(result.tokensPerSecond).toBeGreaterThan(0);
   expect(result.matmulGflops).toBeGreaterThan(0);
-});
+}, 180_000);
 
 test("a backbone that is not there is one error that names it", async () => {
   const missing = path.join(path.dirname(bin), "no-such-model");

@@ -179,6 +179,10 @@ describe("damaged files", () => {
       Buffer.from(Array.from({ length: 4096 }, (_, k) => (k * 167 + (k >> 3)) & 255)),
     );
     expect((await failure({ inputs: [noise] })).message).toMatch(/not recognised.*--format/);
+    const wide = folder.write("wide.csv", Buffer.from("\ufeffuser,item\nu,a\n", "utf16le"));
+    expect((await failure({ inputs: [wide] })).message).toMatch(/is UTF-16/);
+    const mixed = folder.write("mixed-ends.csv", "user,item\r\nu,a\nu,b\r\n");
+    expect((await failure({ inputs: [mixed] })).message).toMatch(/line ends of more than one kind/);
     const parquet = folder.write("fake.parquet", "PAR1 not really PAR1");
     expect((await failure({ inputs: [parquet] })).message).toMatch(/fake\.parquet cannot be read/);
   });
@@ -236,6 +240,7 @@ describe("wrong columns and options", () => {
     [{ testShare: 0.6, validationShare: 0.5 }, /less than 1/],
     [{ maxMalformed: 2 }, /maxMalformed is 2/],
     [{ threads: 0 }, /threads is 0/],
+    [{ memoryLimit: "much" }, /memoryLimit is "much"/],
     [{ inputs: [] }, /at least one file/],
   ])("%j is a wrong use", async (wrong, message) => {
     const error = await failure({ inputs: ["x"], ...wrong });

@@ -89,9 +89,8 @@ async function runDemo(directory: string, made: boolean, signal: AbortSignal): P
       tokens = usefulTokens;
     }
     const seconds = times.sort((a, b) => a - b)[STEPS >> 1]! / 1e3;
-    // Frozen weights: 2 operations a weight and token forward, as many backward. Embeddings are looked up, not multiplied.
-    const looked = words * width + ("positionRows" in backbone.config ? backbone.config.positionRows * width : 0);
-    const gflops = (4 * (backbone.parameterCount - looked) * tokens) / seconds / 1e9;
+    const lengths = prompts.map(({ ids }) => ids.length);
+    const gflops = backbone.operations(lengths, { wanted: lengths.length, backward: true }) / seconds / 1e9;
     const result = {
       model: made ? "a GPT-2 of 4 layers, width 256, with seeded random weights" : directory,
       parameters: backbone.parameterCount,

@@ -99,5 +99,8 @@ export function resolveOptions(options: PrepareOptions): ResolvedOptions {
   if (options.threads !== undefined && (!Number.isInteger(options.threads) || options.threads < 1)) {
     refuse("threads", options.threads, "an integer from 1 on");
   }
+  if (options.memoryLimit !== undefined && !/^\d+(\.\d+)? ?[KMGT]i?B$/i.test(options.memoryLimit)) {
+    refuse("memoryLimit", options.memoryLimit, 'a size such as "2GB"');
+  }
   return { minRating, core, split, seed, validationShare, testShare, maxMalformed };
 }

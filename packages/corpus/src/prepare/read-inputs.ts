@@ -92,7 +92,8 @@ export async function readInputs(
     options.onEvent?.({ type: "stage", stage: "read", file: source.path });
     const { loaded, facts } = await loadChecked(engine, probe, reader!, options, temporary);
     provenance.push({ name: path.basename(source.path), role: "input", bytes: facts.bytes, sha256: facts.sha256 });
-    if (facts.lines !== undefined && loaded.lines !== undefined && facts.lines !== loaded.lines) {
+    // (Three bytes: a byte-order mark alone is a line to one and none to the other.)
+    if (facts.lines !== undefined && loaded.lines !== undefined && facts.lines !== loaded.lines && facts.bytes > 3) {
       throw new Error(
         `${source.path} has ${facts.lines} lines, but ${loaded.lines} were read: this is a bug in the reader; please report it`,
       );

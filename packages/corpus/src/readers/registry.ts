@@ -74,6 +74,9 @@ async function firstLines(engine: Engine, source: SourceFile): Promise<string[]>
     }
     const bytes = readStart(source.path);
     const start = source.compression === "none" ? bytes : await unpackStart(bytes);
+    if (start.length >= 2 && (start.readUInt16BE() === 0xfffe || start.readUInt16BE() === 0xfeff)) {
+      throw new CorpusError(`${source.path} is UTF-16, UTF-8 is expected. Convert it first.`);
+    }
     const lines = start
       .toString("utf8")
       .replace(/^\ufeff/, "")
@@ -118,7 +121,11 @@ async function unpackStart(bytes: Buffer): Promise<Buffer> {
 export function unreadable(file: string, error: unknown): CorpusError {
   if (error instanceof CorpusError) return error;
   const [first = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
-  return new CorpusError(`${file} cannot be read: ${first}`);
+  // What DuckDB's CSV reader says of LF and CRLF in one file.
+  const hint = first.includes("invalid state")
+    ? ". Are there line ends of more than one kind in it? Write it again with one kind"
+    : "";
+  return new CorpusError(`${file} cannot be read: ${first.replace(/\.$/, "")}${hint}.`);
 }
 
 function isJson(text: string): boolean {
