@@ -1,28 +1,12 @@
 // One measured case: a batch of prompts, forward alone or with gradients towards the soft rows, each run paired with a run of the ceiling.
 
-/** Useful floating-point operations per token and pair that the frozen LM can't do without. @param {import("@cllm4rec/backbone").BaseModel} model */
-function costs(model) {
-  const { config, parameterCount } = model.backbone;
-  const K = config.hiddenSize;
-  const positions = "positionRows" in config ? config.positionRows : 0;
-  const matrices = parameterCount - (config.vocabularySize + positions) * K;
-  return {
-    perToken: 2 * matrices,
-    perPair: 4 * config.heads * config.headSize * config.layers,
-    perPrompt: 2 * model.vocabulary.items * K,
-  };
-}
-
 /**
- * Operations of a batch: every weight once a token, every pair of positions that the causal mask allows once (not the whole square), the
- * item head once a prompt. Backward costs the same again for frozen weights, twice for attention and head, both factors of which vary.
+ * Useful operations of a batch: those of the frozen LM, and the item head once a prompt, whose table has a gradient too.
  * @param {import("@cllm4rec/backbone").BaseModel} model @param {number[]} lengths @param {boolean} backward
  */
-function usefulOperations(model, lengths, backward) {
-  const { perToken, perPair, perPrompt } = costs(model);
-  const tokens = lengths.reduce((a, b) => a + b, 0);
-  const pairs = lengths.reduce((sum, T) => sum + (T * (T + 1)) / 2, 0);
-  return perToken * tokens * (backward ? 2 : 1) + (perPair * pairs + perPrompt * lengths.length) * (backward ? 3 : 1);
+function usefulOperations({ backbone, vocabulary }, lengths, backward) {
+  const head = 2 * vocabulary.items * vocabulary.width * lengths.length * (backward ? 3 : 1);
+  return backbone.operations(lengths, { wanted: lengths.length, backward }) + head;
 }
 
 /**

@@ -27,13 +27,28 @@ export interface DecoderInputs {
   /** Keys and values of earlier positions, a layer each; absent where there are none. */
   readonly past?: readonly KeyValues[];
   readonly dropout: DropoutHook;
+  /**
+   * Flat indices, into the B·T tokens, of the hidden states that are wanted: int64 [M]; all of them where absent. What only the others
+   * need is not computed: in the last block the output projection, the MLP and the norm.
+   */
+  readonly wanted?: Value;
 }
 
 export interface DecoderOutputs {
-  /** After the last normalisation: float32 [B·T, K]. */
+  /** After the last normalisation: float32 [B·T, K], or [M, K] where only some are wanted. */
   readonly hiddenStates: Value;
   /** Keys and values of all positions so far, a layer each. */
   readonly present: readonly KeyValues[];
+}
+
+/** Multiplications (each with its addition) that a forward pass can't do without. */
+export interface ForwardCost {
+  /** By frozen matrices, for every token. */
+  readonly token: number;
+  /** By frozen matrices, for every token whose final hidden state is wanted, on top of that. */
+  readonly wanted: number;
+  /** By attention, for every pair of a position and one that it may look at. */
+  readonly pair: number;
 }
 
 export interface Architecture<C extends BackboneConfig = BackboneConfig> {
@@ -45,6 +60,7 @@ export interface Architecture<C extends BackboneConfig = BackboneConfig> {
   readonly embeddingName: string;
   /** Name of the head's own matrix [N, K] where it is not tied. */
   readonly headName: string;
+  cost(config: C): ForwardCost;
   /** Adds the forward pass; `weight` gives a weight of the checkpoint as a value of the graph. */
   decode(graph: Graph, config: C, weight: (name: string) => Value, inputs: DecoderInputs): DecoderOutputs;
 }

@@ -96,6 +96,12 @@ function block(
   return op.Reshape(mixed, [rows, heads, length, headSize]);
 }
 
+/** The rows of [B·T, …] that the block number `layer` of `layers` has to finish: in the last block only those that are wanted. */
+export function finish(graph: Graph, inputs: DecoderInputs, layer: number, layers: number): (x: Value) => Value {
+  const { wanted } = inputs;
+  return wanted && layer === layers - 1 ? (x) => graph.op.Gather(x, wanted) : (x) => x;
+}
+
 /** a·b as a dimension. */
 function times(a: Dim, b: Dim): Dim {
   return typeof a === "number" && typeof b === "number" ? a * b : `${a}*${b}`;

@@ -2,7 +2,7 @@
 import type { Graph, Value } from "@cllm4rec/onnx-grad";
 import type { Gpt2Config } from "../checkpoint/config-gpt2.js";
 import type { Architecture, DecoderInputs, DecoderOutputs, KeyValues } from "./architecture.js";
-import { attend, splitHeads } from "./attention.js";
+import { attend, finish, splitHeads } from "./attention.js";
 
 // Shape legend: N vocabulary rows, K width, F inner width, n = B·T tokens.
 
@@ -35,6 +35,11 @@ export const gpt2: Architecture<Gpt2Config> = {
       : [embedding, ...bare, { name: "lm_head.weight", shape: [N, K] }];
   },
 
+  cost({ hiddenSize: K, intermediateSize: F, layers }) {
+    const finishing = K * K + 2 * K * F; // c_proj and MLP
+    return { token: layers * 3 * K * K + (layers - 1) * finishing, wanted: finishing, pair: 2 * layers * K };
+  },
+
   decode(graph, config, weight, inputs): DecoderOutputs {
     const { op } = graph;
     const { dropout } = inputs;
@@ -46,7 +51,7 @@ export const gpt2: Architecture<Gpt2Config> = {
         const norm = (name: string, value: Value) => layerNorm(graph, config, weight, `h.${i}.${name}`, value);
         const attention = attentionBlock(graph, config, weight, inputs, i, norm("ln_1", x));
         present.push(attention.present);
-        x = op.Add(x, dropout(attention.output, config.dropout.residual));
+        x = op.Add(finish(graph, inputs, i, config.layers)(x), dropout(attention.output, config.dropout.residual));
         x = op.Add(x, dropout(mlpBlock(graph, config, weight, i, norm("ln_2", x)), config.dropout.residual));
       });
     }
@@ -70,7 +75,7 @@ function conv1d(graph: Graph, weight: Weight, name: string, x: Value): Value {
 
 function attentionBlock(
   graph: Graph,
-  { hiddenSize: K, heads, headSize, dropout }: Gpt2Config,
+  { hiddenSize: K, heads, headSize, dropout, layers }: Gpt2Config,
   weight: Weight,
   inputs: DecoderInputs,
   layer: number,
@@ -90,7 +95,8 @@ function attentionBlock(
     inputs.past?.[layer],
     dropout.attention,
   );
-  return { output: conv1d(graph, weight, `h.${layer}.attn.c_proj`, output), present };
+  const finished = finish(graph, inputs, layer, layers)(output);
+  return { output: conv1d(graph, weight, `h.${layer}.attn.c_proj`, finished), present };
 }
 
 function mlpBlock(graph: Graph, { activation }: Gpt2Config, weight: Weight, layer: number, x: Value): Value {

@@ -2,7 +2,7 @@
 import type { Graph, Value } from "@cllm4rec/onnx-grad";
 import type { LlamaConfig } from "../checkpoint/config-llama.js";
 import type { Architecture, DecoderInputs, DecoderOutputs, KeyValues } from "./architecture.js";
-import { attend, splitHeads } from "./attention.js";
+import { attend, finish, splitHeads } from "./attention.js";
 import { type RotaryTables, rotaryTables, rotate } from "./rope.js";
 
 // Shape legend: N vocabulary rows, K width, F inner width, H heads, G key/value heads, D head size, n = B·T tokens.
@@ -40,6 +40,16 @@ export const llama: Architecture<LlamaConfig> = {
     ];
   },
 
+  cost({ hiddenSize: K, intermediateSize: F, layers, heads, keyValueHeads, headSize }) {
+    const projections = K * (heads + 2 * keyValueHeads) * headSize;
+    const finishing = heads * headSize * K + 3 * K * F; // o_proj and MLP
+    return {
+      token: layers * projections + (layers - 1) * finishing,
+      wanted: finishing,
+      pair: 2 * layers * heads * headSize,
+    };
+  },
+
   decode(graph, config, weight, inputs): DecoderOutputs {
     const { op } = graph;
     const tables = graph.scope("rope", () => rotaryTables(graph, config, inputs.positions));
@@ -52,7 +62,7 @@ export const llama: Architecture<LlamaConfig> = {
       graph.scope(prefix, () => {
         const attention = selfAttention(graph, config, weight, inputs, tables, i, norm(`${prefix}.input_layernorm`, x));
         present.push(attention.present);
-        x = op.Add(x, attention.output);
+        x = op.Add(finish(graph, inputs, i, config.layers)(x), attention.output);
         x = op.Add(x, mlp(graph, config, weight, `${prefix}.mlp`, norm(`${prefix}.post_attention_layernorm`, x)));
       });
     }
@@ -77,7 +87,7 @@ function selfAttention(
   layer: number,
   x: Value,
 ): { output: Value; present: KeyValues } {
-  const { heads, keyValueHeads, headSize, attentionBias, dropout } = config;
+  const { heads, keyValueHeads, headSize, attentionBias, dropout, layers } = config;
   const name = `model.layers.${layer}.self_attn`;
   const project = (part: string, count: number) =>
     splitHeads(
@@ -100,7 +110,8 @@ function selfAttention(
     inputs.past?.[layer],
     dropout.attention,
   );
-  return { output: linear(graph, weight, `${name}.o_proj`, output, attentionBias.output), present };
+  const finished = finish(graph, inputs, layer, layers)(output);
+  return { output: linear(graph, weight, `${name}.o_proj`, finished, attentionBias.output), present };
 }
 
 /** SwiGLU (Shazeer 2020): (silu(x·Gᵀ) ∘ x·Uᵀ)·Dᵀ, with silu(g) = g·σ(g). */

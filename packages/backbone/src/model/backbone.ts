@@ -90,6 +90,24 @@ export class Backbone {
     return this.weights.fileHashes(signal);
   }
 
+  /**
+   * Floating-point operations (two a multiplication) that a forward pass can't do without: the floor that running times are held against.
+   * Attention counts the pairs that the causal mask allows. Backward towards the inputs costs the same again for the frozen matrices
+   * and twice that for attention, both factors of which vary.
+   * @param lengths of the sequences
+   * @param wanted how many final hidden states are wanted; all where absent
+   */
+  operations(
+    lengths: readonly number[],
+    { wanted, backward = false }: { wanted?: number; backward?: boolean } = {},
+  ): number {
+    const cost = this.architecture.cost(this.config);
+    const tokens = lengths.reduce((a, b) => a + b, 0);
+    const pairs = lengths.reduce((sum, T) => sum + (T * (T + 1)) / 2, 0);
+    const matrices = cost.token * tokens + cost.wanted * (wanted ?? tokens);
+    return 2 * (matrices * (backward ? 2 : 1) + cost.pair * pairs * (backward ? 3 : 1));
+  }
+
   /** Adds the forward pass over token embeddings to a graph. */
   decode(graph: Graph, inputs: DecoderInputs): DecoderOutputs {
     return this.architecture.decode(graph, this.config, (name) => this.weight(graph, name), inputs);

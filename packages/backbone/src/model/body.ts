@@ -8,20 +8,32 @@ import { type Dropout, noDropout } from "./dropout.js";
 export interface Body {
   /** [R, K]: what gradients are taken towards. */
   readonly softRows: Value;
-  /** [n, K] */
+  /** [n, K], or [M, K] where only some positions are wanted. */
   readonly hiddenStates: Value;
 }
 
 /**
  * Declares the inputs of {@link PackedBatch} and adds the frozen LM over them.
  * @param queryBlocks in how many blocks attention takes the queries of a row; T must be a multiple of it
+ * @param wanted flat positions of the hidden states that are wanted, int64 [M]; all where absent
  */
-export function addBody(graph: Graph, backbone: Backbone, queryBlocks: number, dropout: Dropout = noDropout): Body {
+export function addBody(
+  graph: Graph,
+  backbone: Backbone,
+  queryBlocks: number,
+  { wanted, dropout = noDropout }: { wanted?: Value; dropout?: Dropout } = {},
+): Body {
   const length = queryBlocks === 1 ? "T" : `${queryBlocks}*t`;
   const { embeddings, positions, softRows } = embedTokens(graph, backbone, ["B", length], dropout.softTokens);
   const segments = graph.input("segments", "int64", ["B", length]);
   const attentionBias = graph.scope("mask", () => segmentBiases(graph, positions, segments, queryBlocks));
-  const { hiddenStates } = backbone.decode(graph, { embeddings, positions, attentionBias, dropout: dropout.backbone });
+  const { hiddenStates } = backbone.decode(graph, {
+    embeddings,
+    positions,
+    attentionBias,
+    dropout: dropout.backbone,
+    ...(wanted ? { wanted } : {}),
+  });
   return { softRows, hiddenStates };
 }
 

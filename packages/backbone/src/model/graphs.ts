@@ -1,7 +1,7 @@
 // The static graphs of the base model, one for each thing that can be asked of it.
 import { Graph, gradients, type Value } from "@cllm4rec/onnx-grad";
 import type { Backbone } from "./backbone.js";
-import { addBody, type Body } from "./body.js";
+import { addBody } from "./body.js";
 import { addDropout, type DropoutOptions } from "./dropout.js";
 import { addHead } from "./heads.js";
 
@@ -24,14 +24,16 @@ export function lossGraph(
   { head, gradients: wanted, queryBlocks, dropout }: LossGraphOptions,
 ): Graph {
   const graph = new Graph(`${head} loss${wanted ? " and gradients" : ""}`);
-  const body = addBody(graph, backbone, queryBlocks, dropout && addDropout(graph, dropout));
-  const hidden = scoredPositions(graph, body);
+  const { hiddenStates, softRows } = addBody(graph, backbone, queryBlocks, {
+    wanted: scoredPositions(graph),
+    ...(dropout ? { dropout: addDropout(graph, dropout) } : {}),
+  });
   const table = headTable(graph, backbone, head);
-  const { loss, targetLosses, hiddenGradient, tableGradient } = addHead(graph, hidden, table);
+  const { loss, targetLosses, hiddenGradient, tableGradient } = addHead(graph, hiddenStates, table);
   graph.output("loss", loss);
   graph.output("targetLosses", targetLosses);
   if (wanted) {
-    graph.output("softGradients", gradients(graph, hidden, [body.softRows], hiddenGradient)[0]!);
+    graph.output("softGradients", gradients(graph, hiddenStates, [softRows], hiddenGradient)[0]!);
     if (head === "items") graph.output("tableGradients", tableGradient());
   }
   return graph;
@@ -47,15 +49,13 @@ export function hiddenGraph(backbone: Backbone, queryBlocks: number): Graph {
 /** Logits of the scored positions over items or vocabulary, [M, J] or [M, N]. */
 export function logitsGraph(backbone: Backbone, head: HeadKind, queryBlocks: number): Graph {
   const graph = new Graph(`${head} logits`);
-  const hidden = scoredPositions(graph, addBody(graph, backbone, queryBlocks));
-  graph.output("logits", graph.op.FusedMatMul(hidden, headTable(graph, backbone, head), { transB: 1 }));
+  const { hiddenStates } = addBody(graph, backbone, queryBlocks, { wanted: scoredPositions(graph) });
+  graph.output("logits", graph.op.FusedMatMul(hiddenStates, headTable(graph, backbone, head), { transB: 1 }));
   return graph;
 }
 
-/** The hidden states at the flat positions of input `scored` [M]: [M, K]. */
-function scoredPositions(graph: Graph, { hiddenStates }: Body): Value {
-  return graph.op.Gather(hiddenStates, graph.input("scored", "int64", ["M"]));
-}
+/** The flat positions whose hidden states go into the head, [M]. */
+const scoredPositions = (graph: Graph): Value => graph.input("scored", "int64", ["M"]);
 
 function headTable(graph: Graph, backbone: Backbone, head: HeadKind): Value {
   return head === "items"
