@@ -1,0 +1,11 @@
+// The one error class of training: what was found, where, what was expected, what to do next.
+
+/** Thrown for settings, files and numbers that training cannot go on with; the message is for the person who runs it. */
+export class TrainingError extends Error {
+  override name = "TrainingError";
+}
+
+/** The text of anything that was thrown. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

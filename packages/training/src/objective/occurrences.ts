@@ -1,0 +1,29 @@
+// Which users and items stand in a batch of documents: whom the squared terms of Eq. 7, 8 and 10 are summed over.
+import type { RecommendationDocument, TokenDocument, Vocabulary } from "@cllm4rec/backbone";
+import type { Occurrences } from "./regulariser.js";
+
+/**
+ * Counts, for every user and item, the documents that it stands in: in the prompt, in the main text, or among what is to be predicted
+ * (Eq. 10 sums over all of the user's items, held-out ones included). Within one document a token counts once, as k runs over items.
+ */
+export function countOccurrences(
+  documents: readonly (TokenDocument | RecommendationDocument)[],
+  { words, users, items }: Pick<Vocabulary, "words" | "users" | "items">,
+): { readonly users: Occurrences; readonly items: Occurrences } {
+  const counts = new Map<number, number>();
+  for (const document of documents) {
+    const present = new Set<number>();
+    const add = (id: number) => {
+      if (id >= words) present.add(id - words);
+    };
+    for (let t = 0; t < document.ids.length; t++) add(document.ids[t]!);
+    if ("targets" in document) for (let t = 0; t < document.targets.length; t++) add(document.targets[t]!);
+    else for (let t = 0; t < document.heldOut.length; t++) present.add(users + document.heldOut[t]!);
+    for (const id of present) counts.set(id, (counts.get(id) ?? 0) + 1);
+  }
+  const between = (from: number, to: number): Occurrences => {
+    const ids = [...counts.keys()].filter((id) => id >= from && id < to).sort((a, b) => a - b);
+    return { rows: Int32Array.from(ids, (id) => id - from), counts: Int32Array.from(ids, (id) => counts.get(id)!) };
+  };
+  return { users: between(0, users), items: between(users, users + items) };
+}
