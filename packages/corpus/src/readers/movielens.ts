@@ -6,7 +6,7 @@ import { loadLines } from "./records.js";
 import { idOf, labelled, plain, sentences } from "./text.js";
 
 const CSV_HEADER = "userId,movieId,rating,timestamp";
-const RATING_LINE = /^\d+(\t|::|,)\d+\1\d(?:\.\d+)?\1\d+\s*$/;
+const RATING_LINE = /^\d+(\t|::)\d+\1\d(?:\.\d+)?\1\d+\s*$/;
 
 /** The genre flags of u.item, in the order of u.genre. */
 const GENRES =
@@ -110,9 +110,8 @@ function metadataShape({ lines, source }: Probe): MetadataShape {
 export const movielens: Reader = {
   format: "movielens",
   about: "MovieLens: u.data, ratings.dat, ratings.csv; metadata u.item, u.user, movies.dat, users.dat, movies.csv",
-  recognises: ({ name, lines }) =>
-    (lines[0] ?? "").trim() === CSV_HEADER ||
-    (/^(u\.data|u[1-5ab]\.(base|test)|ratings\.dat)$/.test(name) && RATING_LINE.test(lines[0] ?? "")),
+  recognises: ({ lines }) =>
+    (lines[0] ?? "").trim() === CSV_HEADER || (lines.length > 0 && lines.every((line) => RATING_LINE.test(line))),
   async load({ engine, probe }) {
     const first = probe.lines[0] ?? "";
     const header = first.trim() === CSV_HEADER;
