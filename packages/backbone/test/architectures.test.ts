@@ -1,0 +1,121 @@
+// Tiny random models of every supported architecture and feature against Hugging Face transformers, elementwise, through the public API.
+import { type Backbone, type BaseModel, openCheckpoint, openFloat32Weights } from "@cllm4rec/backbone";
+import { describe, expect, it } from "vitest";
+import {
+  expectRelative,
+  type GoldenModel,
+  goldenRecord,
+  goldenTensors,
+  modelDirectory,
+  modelOpener,
+  noSoftTokens,
+  table,
+} from "./goldens.js";
+
+const open = modelOpener();
+
+const MODELS: [name: string, embedding: string, what: string][] = [
+  ["gpt2", "wte.weight", "bare names, mask buffers, no head in the file"],
+  ["gpt2-untied", "transformer.wte.weight", "prefixed names, exact GELU, n_inner, a head of its own"],
+  ["gpt2-relu", "transformer.wte.weight", "ReLU, tied head stored twice, both mask buffers"],
+  ["llama", "model.embed_tokens.weight", "as many key/value heads as heads, a head of its own, inv_freq buffers"],
+  ["llama-gqa", "lm_head.weight", "grouped heads, tied matrix under the head's name"],
+  [
+    "llama-biases",
+    "model.embed_tokens.weight",
+    "all biases, one key/value head, heads that do not add up to the width",
+  ],
+  ["llama-rope-linear", "model.embed_tokens.weight", "linear rope scaling, BF16"],
+  ["llama-rope-llama3", "model.embed_tokens.weight", "Llama 3.1's rope scaling, an older config.json"],
+  ["mistral", "model.embed_tokens.weight", "head_dim, shards"],
+  ["qwen2", "model.embed_tokens.weight", "biases on q, k and v, tied"],
+];
+
+/** The frozen vocabulary embeddings of these tokens, [T, K]. */
+async function vocabularyRows(directory: string, name: string, ids: readonly number[]): Promise<Float32Array> {
+  const weights = await openFloat32Weights(await openCheckpoint(directory), { cacheDirectory: `${open.folder}/cache` });
+  const width = weights.tensor(name).shape[1]!;
+  const all = await weights.read(name);
+  return Float32Array.from(ids.flatMap((id) => [...all.subarray(id * width, (id + 1) * width)]));
+}
+
+describe.each(MODELS)("%s", (name, embedding, _what) => {
+  const directory = modelDirectory(name);
+  const { sequences, greedy } = goldenRecord<GoldenModel>(name);
+  let opened: Promise<{ backbone: Backbone; words: BaseModel; golden: (tensor: string) => Float32Array }> | undefined;
+  const setUp = () => {
+    opened ??= (async () => {
+      const backbone = await open.backbone(directory);
+      return { backbone, words: open.model(backbone, { users: 0, items: 0 }), golden: await goldenTensors(name) };
+    })();
+    return opened;
+  };
+
+  it("hidden states of every position", async () => {
+    const { words, golden } = await setUp();
+    const hidden = await words.hiddenStates(
+      sequences.map(({ ids }) => ids),
+      noSoftTokens,
+    );
+    hidden.forEach((actual, i) => expectRelative(actual, golden(`${i}.hidden`), `sequence ${i}`));
+  });
+
+  it("logits of every position, each from the prefix that ends there", async () => {
+    const { words, golden } = await setUp();
+    const short = sequences.filter(({ ids }) => ids.length < 256);
+    expect(short.map(({ ids }) => ids.length)).toEqual([1, 2, 7, 20]);
+    const prefixes = short.flatMap(({ ids }) => ids.map((_, t) => ids.slice(0, t + 1)));
+    const logits = await words.nextWordLogits(prefixes, noSoftTokens);
+    let at = 0;
+    short.forEach((_, i) => {
+      const expected = golden(`${i}.logits`);
+      expectRelative(logits.subarray(at, at + expected.length), expected, `sequence ${i}`);
+      at += expected.length;
+    });
+    expect(at).toBe(logits.length);
+  });
+
+  it("loss of vocabulary sequences", async () => {
+    const { words } = await setUp();
+    for (const { ids, targets, loss } of sequences) {
+      const result = await words.nextWordLoss([{ ids, targets }], noSoftTokens);
+      expectRelative([result.loss], [loss], "loss");
+      expectRelative(result.documentLosses, [loss * ids.length], "document loss");
+      expect(result.gradients!.users.rows).toHaveLength(0);
+      expect(result.gradients!.items.rows).toHaveLength(0);
+    }
+  });
+
+  it("gradient towards the input embeddings of every position", async () => {
+    const { backbone, golden } = await setUp();
+    const { vocabularySize, hiddenSize } = backbone.config;
+    for (const [i, { ids, targets, loss }] of sequences.entries()) {
+      // Every position is a user token of its own, whose embedding is that of the vocabulary token which stands there.
+      const model = open.model(backbone, { users: ids.length, items: 0 });
+      const rows = await vocabularyRows(directory, embedding, ids);
+      const tables = { users: table(rows, hiddenSize), items: noSoftTokens.items };
+      const document = { ids: ids.map((_, t) => vocabularySize + t), targets };
+      const result = await model.nextWordLoss([document], tables);
+      expectRelative([result.loss], [loss], "loss");
+      expect([...result.gradients!.users.rows]).toEqual(ids.map((_, t) => t));
+      expectRelative(result.gradients!.users.data, golden(`${i}.gradient`), `sequence ${i}`);
+      await model.dispose();
+    }
+  });
+
+  it("greedy continuations, with and without the key/value cache", async () => {
+    const { words } = await setUp();
+    for (const { prompt, continuation } of greedy) {
+      expect(continuation).toHaveLength(16);
+      const cached: number[] = [];
+      for await (const token of words.generate(prompt, noSoftTokens, { maxTokens: 16 })) cached.push(token);
+      expect(cached).toEqual(continuation);
+      const uncached = [...prompt];
+      while (uncached.length < prompt.length + 16) {
+        const logits = await words.nextWordLogits([uncached], noSoftTokens);
+        uncached.push(logits.indexOf(Math.max(...logits)));
+      }
+      expect(uncached.slice(prompt.length)).toEqual(continuation);
+    }
+  });
+});
