@@ -178,7 +178,8 @@ function table(manifest: Manifest, out: string): string {
     ),
     row("users", number(users), `${statistics.meanInteractionsPerUser.toFixed(1)} interactions each`),
     row("items", number(items), `${statistics.meanInteractionsPerItem.toFixed(1)} interactions each`),
-    row("sparsity", `${(statistics.sparsity * 100).toFixed(2)}%`),
+    // Two decimals as in the paper, more where they would read 100.00%.
+    row("sparsity", `${(statistics.sparsity * 100).toFixed(statistics.sparsity > 0.9999 ? 4 : 2)}%`),
     row(
       "text features",
       number(statistics.features),

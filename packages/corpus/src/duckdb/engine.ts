@@ -30,7 +30,12 @@ export class Engine {
       ...(threads !== undefined && { threads: String(threads) }),
       ...(memoryLimit !== undefined && { memory_limit: memoryLimit }),
     });
-    return new Engine(instance, await instance.connect());
+    const connection = await instance.connect();
+    // Measured, not printed: `progress` asks for it.
+    await connection.run(
+      "SET enable_progress_bar = true; SET enable_progress_bar_print = false; SET progress_bar_time = 0",
+    );
+    return new Engine(instance, connection);
   }
 
   /** Runs statements for their effect. */
@@ -71,6 +76,12 @@ export class Engine {
       this.streaming.delete(connection);
       connection.closeSync();
     }
+  }
+
+  /** Share of the statement that is running, in [0, 1]; undefined where DuckDB cannot tell. */
+  get progress(): number | undefined {
+    const { percentage } = this.connection.progress;
+    return percentage >= 0 ? Math.min(1, percentage / 100) : undefined;
   }
 
   /** Stops the statements that are running, which then reject. */

@@ -27,20 +27,22 @@ import { type Provenance, type ResolvedInputs, readInputs, resolveInputs } from 
  * @example
  * const manifest = await prepare({ inputs: ["reviews_Beauty.json.gz"], meta: ["meta_Beauty.json.gz"], output: "beauty" });
  */
-export async function prepare(options: PrepareOptions): Promise<Manifest> {
-  const resolved = resolveOptions(options);
-  const { signal } = options;
+export async function prepare(userOptions: PrepareOptions): Promise<Manifest> {
+  const resolved = resolveOptions(userOptions);
+  const { signal, output, force = false, threads, memoryLimit } = userOptions;
   signal?.throwIfAborted();
-  return publishDirectory(options.output, options.force ?? false, async (temporary) => {
+  return publishDirectory(output, force, async (temporary) => {
     const spill = path.join(temporary, ".spill");
     fs.mkdirSync(spill);
     const engine = await Engine.open({
       temporaryDirectory: spill,
-      ...(options.threads !== undefined && { threads: options.threads }),
-      ...(options.memoryLimit !== undefined && { memoryLimit: options.memoryLimit }),
+      ...(threads !== undefined && { threads }),
+      ...(memoryLimit !== undefined && { memoryLimit }),
     });
     const interrupt = () => engine.interrupt();
     signal?.addEventListener("abort", interrupt);
+    const { onEvent, stop } = reportProgress(engine, userOptions.onEvent);
+    const options = { ...userOptions, ...(onEvent && { onEvent }) };
     try {
       const inputs = await resolveInputs(engine, options);
       const manifest =
@@ -54,11 +56,39 @@ export async function prepare(options: PrepareOptions): Promise<Manifest> {
       signal?.throwIfAborted();
       throw error;
     } finally {
+      stop();
       signal?.removeEventListener("abort", interrupt);
       engine.close();
       fs.rmSync(spill, { recursive: true, force: true });
     }
   });
+}
+
+/** Passes events on and adds DuckDB's own progress to the stages that are one long statement. */
+function reportProgress(
+  engine: Engine,
+  onEvent: PrepareOptions["onEvent"],
+): { onEvent: PrepareOptions["onEvent"]; stop: () => void } {
+  if (!onEvent) return { onEvent, stop: () => {} };
+  let timed = false;
+  let highest = 0;
+  const timer = setInterval(() => {
+    const share = engine.progress;
+    // A stage may be several statements, of which each begins at 0: what is shown only ever rises.
+    if (!timed || share === undefined || share <= highest) return;
+    highest = share;
+    onEvent({ type: "progress", share });
+  }, 100);
+  return {
+    onEvent: (event) => {
+      if (event.type === "stage") {
+        timed = event.stage === "read" || event.stage === "write";
+        highest = 0;
+      }
+      onEvent(event);
+    },
+    stop: () => clearInterval(timer),
+  };
 }
 
 async function prepareRecords(

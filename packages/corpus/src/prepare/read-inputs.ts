@@ -111,6 +111,7 @@ export async function readInputs(
       }
     }
   }
+  fs.rmSync(path.join(temporary, UNPACKED), { force: true });
   if (malformed > 0 && (malformed > maxMalformed * records || malformed === records)) {
     throw new CorpusError(
       `${malformed} of ${records} records are malformed, more than the accepted ${+(maxMalformed * 100).toFixed(2)}%. The first: ${firstExample}. Correct the input, name the right --format, or raise --max-malformed.`,
@@ -125,19 +126,15 @@ async function loadChecked(
   engine: Engine,
   probe: Probe,
   reader: Reader,
-  { columns, signal, onEvent }: Pick<PrepareOptions, "columns" | "signal" | "onEvent">,
+  { columns, signal }: Pick<PrepareOptions, "columns" | "signal">,
   temporary: string,
 ): Promise<{ facts: FileFacts; loaded: LoadedFile }> {
   const { source } = probe;
   const context = { engine, columns, metaColumns: undefined };
-  const timer = setInterval(() => {
-    const { percentage } = engine.connection.progress;
-    if (percentage >= 0) onEvent?.({ type: "progress", share: Math.min(1, percentage / 100) });
-  }, 200);
   try {
     if (source.compression === "gzip" && fs.statSync(source.path).size <= UNPACKED_BYTES) {
       // Node unpacks twice as fast as DuckDB, and DuckDB reads plain files in parallel.
-      const unpacked = path.join(temporary, "unpacked");
+      const unpacked = path.join(temporary, UNPACKED);
       const facts = await checkFile(source.path, source.compression, { signal, unpackTo: unpacked });
       const loaded = await reader.load({ ...context, probe: { ...probe, source: { ...source, unpacked } } });
       return { facts, loaded };
@@ -154,10 +151,11 @@ async function loadChecked(
   } catch (error) {
     signal?.throwIfAborted();
     throw unreadable(source.path, error);
-  } finally {
-    clearInterval(timer);
   }
 }
+
+/** Name of the unpacked copy of the file that is being read. */
+const UNPACKED = "unpacked";
 
 /** Compressed size up to which a gzip file is unpacked beside the output before it is read. */
 const UNPACKED_BYTES = 2 ** 30;
