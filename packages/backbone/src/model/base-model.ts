@@ -3,7 +3,7 @@ import type { Feeds, Graph, Session, Tensor } from "@cllm4rec/onnx-grad";
 import { type GenerateOptions, generateTokens } from "../generation/generate.js";
 import { generationGraph } from "../generation/graph.js";
 import type { Backbone } from "./backbone.js";
-import { type PackedBatch, packBatch, splitSoftGradients, type Vocabulary } from "./batch.js";
+import { type PackedBatch, packBatch, sumSoftGradients, type Vocabulary } from "./batch.js";
 import type {
   EmbeddingTable,
   RecommendationDocument,
@@ -280,7 +280,7 @@ export class BaseModel {
     outputs: Record<string, Tensor>,
   ): { users: RowGradients; items: RowGradients } {
     const { width, items } = this.vocabulary;
-    const split = splitSoftGradients(batch.softTokens, outputs.softGradients!.data as Float32Array, this.vocabulary);
+    const split = sumSoftGradients(batch, outputs.softGradients!.data as Float32Array, this.vocabulary);
     const table = outputs.tableGradients?.data as Float32Array | undefined;
     if (!table) return split;
     split.items.rows.forEach((item, r) => {

@@ -99,12 +99,20 @@ function blocksFor(longest: number): number {
   return longest < 256 ? 1 : longest < 512 ? 2 : 4;
 }
 
-/** The gradient of `softRows`, divided into its users and its items. */
-export function splitSoftGradients(
-  softTokens: Int32Array,
-  data: Float32Array,
+/**
+ * Gradients of the occurrences of soft tokens, [S, K], added up by token in the order of the batch, and divided into users and items.
+ * Added here and not in the graph: a few thousand rows cost nothing, and the order of additions is the same on every run.
+ */
+export function sumSoftGradients(
+  { feeds, softTokens }: PackedBatch,
+  occurrences: Float32Array,
   { words, users, width }: Vocabulary,
 ): { users: RowGradients; items: RowGradients } {
+  const data = new Float32Array(softTokens.length * width);
+  (feeds.softIndex.data as BigInt64Array).forEach((index, s) => {
+    const row = Number(index) * width;
+    for (let k = 0; k < width; k++) data[row + k]! += occurrences[s * width + k]!;
+  });
   const boundary = lowerBound(softTokens, words + users);
   return {
     users: {

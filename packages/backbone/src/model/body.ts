@@ -6,8 +6,8 @@ import { type Dropout, noDropout } from "./dropout.js";
 // Shape legend: B rows, T positions a row, n = B·T tokens, S soft positions, R distinct soft tokens, K width.
 
 export interface Body {
-  /** [R, K]: what gradients are taken towards. */
-  readonly softRows: Value;
+  /** The embedding of every occurrence of a soft token, [S, K]: what gradients are taken towards. */
+  readonly softTokens: Value;
   /** [n, K], or [M, K] where only some positions are wanted. */
   readonly hiddenStates: Value;
 }
@@ -24,7 +24,7 @@ export function addBody(
   { wanted, dropout = noDropout }: { wanted?: Value; dropout?: Dropout } = {},
 ): Body {
   const length = queryBlocks === 1 ? "T" : `${queryBlocks}*t`;
-  const { embeddings, positions, softRows } = embedTokens(graph, backbone, ["B", length], dropout.softTokens);
+  const { embeddings, positions, softTokens } = embedTokens(graph, backbone, ["B", length], dropout.softTokens);
   const segments = graph.input("segments", "int64", ["B", length]);
   const attentionBias = graph.scope("mask", () => segmentBiases(graph, positions, segments, queryBlocks));
   const { hiddenStates } = backbone.decode(graph, {
@@ -34,7 +34,7 @@ export function addBody(
     dropout: dropout.backbone,
     ...(wanted ? { wanted } : {}),
   });
-  return { softRows, hiddenStates };
+  return { softTokens, hiddenStates };
 }
 
 /**
@@ -48,7 +48,7 @@ export function embedTokens(
   backbone: Backbone,
   shape: Shape,
   softDropout: (x: Value) => Value = (x) => x,
-): { embeddings: Value; positions: Value; softRows: Value } {
+): { embeddings: Value; positions: Value; softTokens: Value } {
   const { op } = graph;
   const ids = graph.input("ids", "int64", shape);
   const positions = graph.input("positions", "int64", shape);
@@ -56,8 +56,8 @@ export function embedTokens(
   const softIndex = graph.input("softIndex", "int64", ["S"]);
   const softRows = graph.input("softRows", "float32", ["R", backbone.config.hiddenSize]);
   const words = op.Gather(backbone.embeddings(graph), op.Reshape(ids, [-1])); // [n, K]
-  const soft = softDropout(op.Gather(softRows, softIndex)); // [S, K]
-  return { embeddings: op.ScatterND(words, softPositions, soft), positions, softRows };
+  const softTokens = op.Gather(softRows, softIndex); // [S, K]
+  return { embeddings: op.ScatterND(words, softPositions, softDropout(softTokens)), positions, softTokens };
 }
 
 /**

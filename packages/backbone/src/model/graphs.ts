@@ -24,7 +24,7 @@ export function lossGraph(
   { head, gradients: wanted, queryBlocks, dropout }: LossGraphOptions,
 ): Graph {
   const graph = new Graph(`${head} loss${wanted ? " and gradients" : ""}`);
-  const { hiddenStates, softRows } = addBody(graph, backbone, queryBlocks, {
+  const { hiddenStates, softTokens } = addBody(graph, backbone, queryBlocks, {
     wanted: scoredPositions(graph),
     ...(dropout ? { dropout: addDropout(graph, dropout) } : {}),
   });
@@ -33,7 +33,7 @@ export function lossGraph(
   graph.output("loss", loss);
   graph.output("targetLosses", targetLosses);
   if (wanted) {
-    graph.output("softGradients", gradients(graph, hiddenStates, [softRows], hiddenGradient)[0]!);
+    graph.output("softGradients", gradients(graph, hiddenStates, [softTokens], hiddenGradient)[0]!);
     if (head === "items") graph.output("tableGradients", tableGradient());
   }
   return graph;

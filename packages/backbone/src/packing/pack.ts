@@ -48,15 +48,19 @@ export function packSequences(
   return best!;
 }
 
-/** Row lengths worth a try: the longest sequence, and total / rows with a little slack for every plausible number of rows. */
+/** Row lengths worth a try: a little beyond the longest sequence, and total / rows with a little slack for every plausible number of rows. */
 function candidateLengths(longest: number, total: number, multiple: number): number[] {
   const round = (length: number) => Math.ceil(length / multiple) * multiple;
-  const candidates = new Set([round(longest)]);
+  const candidates = new Set<number>();
   const mostRows = Math.ceil(total / longest);
-  // At most 48 numbers of rows, evenly spread; slack of 0, 1 and 3 per cent
+  if (mostRows === 1) return [round(longest)];
+  for (let extra = 0; extra <= 16; extra++) candidates.add(round(longest + Math.floor((longest * extra) / 64)));
+  // At most 48 numbers of rows, evenly spread
   const step = Math.max(1, Math.floor(mostRows / 48));
   for (let rows = mostRows; rows >= 1; rows -= step) {
-    for (const slack of [1, 1.01, 1.03]) candidates.add(round(Math.max(longest, Math.ceil((total / rows) * slack))));
+    for (const slack of [1, 1.005, 1.01, 1.02, 1.03, 1.04]) {
+      candidates.add(round(Math.max(longest, Math.ceil((total / rows) * slack))));
+    }
   }
   return [...candidates].sort((a, b) => a - b);
 }

@@ -1,5 +1,5 @@
 // Operators that pick elements by index or write to them, and those that make tensors out of shapes and indices.
-import type { Dim, Shape } from "../graph/dim.js";
+import { type Dim, elementCount, type Shape } from "../graph/dim.js";
 import type { Value } from "../graph/graph.js";
 import { define, type OperatorContext, type OperatorDefinition } from "./definition.js";
 
@@ -67,18 +67,14 @@ export const indexing: readonly OperatorDefinition[] = [
         },
       ];
     },
-    // Rows picked several times accumulate. onnxruntime scatters serially, so the sum has one order on every run. Whole rows (axis 0) go
-    // through ScatterND, which takes one index a row and is much faster than ScatterElements, which takes one an element.
+    // Elements picked several times accumulate. Through ScatterElements, which onnxruntime runs serially: its ScatterND divides the updates
+    // among threads, and of two additions to one element at the same time one is lost (seen with 1.30).
     gradient: (c) => {
       const { op } = c;
       const data = c.input(0);
       const indices = c.input(1);
       if (data.shape.includes(0)) return [op.zerosLike(data)];
       const axis = c.axis("axis", data.rank);
-      if (axis === 0) {
-        const positions = op.Unsqueeze(op.Cast(indices, "int64"), [-1]);
-        return [op.ScatterND(op.zerosLike(data), positions, c.outputGradient(), { reduction: "add" })];
-      }
       const before = data.shape.slice(0, axis);
       const after = data.shape.slice(axis + 1);
       const flat = op.Reshape(indices, [-1]);
@@ -115,7 +111,22 @@ export const indexing: readonly OperatorDefinition[] = [
         throw new RangeError(`index depth ${depth} for data of rank ${data.rank}`);
       return [{ dtype: data.dtype, shape: [...indices.shape.slice(0, -1), ...data.shape.slice(depth)] }];
     },
-    gradient: (c) => [c.op.ScatterND(c.op.zerosLike(c.input(0)), c.input(1), c.outputGradient(), { reduction: "add" })],
+    // As for Gather, on the leading axes made one: index i₀, i₁, … is row i₀·d₁·d₂·… + i₁·d₂·… + …
+    gradient: (c) => {
+      const { op } = c;
+      const [data, indices] = [c.input(0), c.input(1)];
+      if (data.shape.includes(0) || indices.shape.includes(0)) return [op.zerosLike(data)];
+      const depth = indices.dim(-1) as number;
+      const leading = data.shape.slice(0, depth);
+      const strides = leading.map((_, i) => elementCount(leading.slice(i + 1)));
+      const counted = op.Where(op.Less(indices, 0), op.Add(indices, op.dims(leading)), indices); // negative ones from the end
+      const row = op.Reshape(op.ReduceSum(op.Mul(counted, op.dims(strides)), [-1], { keepdims: 0 }), [-1, 1]);
+      const rest = elementCount(data.shape.slice(depth));
+      const updates = op.reshapeTo(c.outputGradient(), [row.dim(0), rest]);
+      const base = op.reshapeTo(op.zerosLike(data), [elementCount(leading), rest]);
+      const sums = op.ScatterElements(base, op.expandLike(row, updates), updates, { axis: 0, reduction: "add" });
+      return [op.reshapeLike(sums, data)];
+    },
   }),
   define({
     type: "ScatterElements",
