@@ -57,7 +57,7 @@ describe.each(MODELS)("%s", (name, embedding, _what) => {
       sequences.map(({ ids }) => ids),
       noSoftTokens,
     );
-    hidden.forEach((actual, i) => expectRelative(actual, golden(`${i}.hidden`), `sequence ${i}`));
+    for (const [i, actual] of hidden.entries()) expectRelative(actual, golden(`${i}.hidden`), `sequence ${i}`);
   });
 
   it("logits of every position, each from the prefix that ends there", async () => {

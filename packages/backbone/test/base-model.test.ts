@@ -41,7 +41,7 @@ function lossOf(
 /** The whole table's gradient: zero for every row that is not listed. */
 function dense({ rows, data }: RowGradients, count: number, width: number): Float32Array {
   const all = new Float32Array(count * width);
-  rows.forEach((row, r) => all.set(data.subarray(r * width, (r + 1) * width), row * width));
+  for (const [r, row] of rows.entries()) all.set(data.subarray(r * width, (r + 1) * width), row * width);
   return all;
 }
 

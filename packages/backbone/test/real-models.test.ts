@@ -56,7 +56,8 @@ describe.each(MODELS)("$name", ({ name, find, stored, elementwise }) => {
     const golden = await goldenTensors(`real-${name}`);
     const ids = sequences.map((sequence) => sequence.ids);
     const hidden = await model.hiddenStates(ids, noSoftTokens);
-    hidden.forEach((states, i) => expectRelative(every(states, stride), golden(`${i}.hidden`), `hidden states ${i}`));
+    for (const [i, states] of hidden.entries())
+      expectRelative(every(states, stride), golden(`${i}.hidden`), `hidden states ${i}`);
     const logits = await model.nextWordLogits(ids, noSoftTokens);
     const { words } = model.vocabulary;
     ids.forEach((_, i) => {
