@@ -1,8 +1,8 @@
 // The counter-based generator: published vectors, exact products, unbiased bounded integers, and independence of what was drawn before.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { mulhi, philox4x32 } from "../src/documents/philox.js";
 import { CounterRandom, STREAM } from "../src/documents/random.js";
+import { mulhi, philox4x32 } from "../src/random/philox.js";
 
 const words = (hex: string) => hex.split(" ").map((word) => Number.parseInt(word, 16));
 

@@ -1,7 +1,8 @@
 // Random choices as a pure function of (seed, stream, epoch, index): skipping, resuming or dividing the work never changes them.
 // The key of Philox is the seed; its counter is (block, index, epoch, stream), one stream for each kind of choice.
+
+import { mulhi, philox4x32 } from "../random/philox.js";
 import { checkMoment } from "./checks.js";
-import { mulhi, philox4x32 } from "./philox.js";
 import type { Moment } from "./types.js";
 
 /** One number for each kind of choice, so that no two kinds ever share random bits. Part of the reproducibility contract. */

@@ -1,6 +1,6 @@
 // Training, validation and test interactions of each user.
 // Random choices are a pure function of (seed, user, item), so that they are the same on every machine and in any input order.
-import { philox4x32 } from "../documents/philox.js";
+import { philox4x32 } from "../random/philox.js";
 import { groupBy, type Pairs } from "./pairs.js";
 
 /** How interactions are divided; see {@link splitPairs}. */
