@@ -1,0 +1,265 @@
+// Finetuning a tiny random GPT-2's tokens: what is learnt, what stands still, early stopping, resuming, refusals.
+import fs from "node:fs";
+import path from "node:path";
+import { Backbone, BaseModel } from "@cllm4rec/backbone";
+import { type FinetuneOptions, finetune } from "@cllm4rec/finetune";
+import { initialTables, readModel, type StepDone, type TrainingEvent, type ValidationDone } from "@cllm4rec/training";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { asciiTokenizer, itemTexts, temporaryFolder, tinyGpt2, twoTastes } from "./helpers.js";
+
+const [users, items] = [24, 16];
+const { train, validation } = twoTastes(users, items);
+const tokenizer = asciiTokenizer(users, items);
+const sizes = { users, items, width: 16 };
+const plain = initialTables({ ...sizes, seed: 3, priorDeviation: 0.3 });
+const withContent = initialTables({ ...sizes, seed: 3, priorDeviation: 0.3, contentDeviation: 0.1 });
+
+let backbone: Backbone;
+let model: BaseModel;
+beforeAll(async () => {
+  backbone = await Backbone.open(tinyGpt2);
+  model = new BaseModel(backbone, sizes);
+});
+afterAll(async () => {
+  await model.dispose();
+  await backbone.dispose();
+});
+
+const metrics = ["recall@3", "ndcg@8"] as const;
+
+async function run(changes: Partial<FinetuneOptions> = {}) {
+  const events: TrainingEvent[] = [];
+  const result = await finetune({
+    model,
+    tokenizer,
+    tables: plain,
+    train,
+    validation,
+    seed: 1,
+    epochs: 3,
+    batch: { documents: 8 },
+    learningRate: 0.02,
+    maskedShare: 0.4,
+    metrics,
+    now: () => 0,
+    ...changes,
+    onEvent: (event) => {
+      events.push(event);
+      changes.onEvent?.(event);
+    },
+  });
+  const steps = events.filter((event): event is StepDone => event.type === "step");
+  const validations = events.filter((event): event is ValidationDone => event.type === "validation");
+  return { ...result, events, steps, validations };
+}
+
+describe("learning", () => {
+  it("lowers the loss and raises the metrics, and returns the best model's tables", async () => {
+    const before = await backbone.fileHashes();
+    const { steps, validations, best, tables, reason } = await run({ epochs: 60 });
+    const losses = steps.map(({ languageModel }) => languageModel);
+    const mean = (part: number[]) => part.reduce((a, b) => a + b) / part.length;
+    expect(mean(losses.slice(-6))).toBeLessThan(0.85 * mean(losses.slice(0, 6)));
+    expect(best!.metrics["recall@3"]).toBeGreaterThan(validations[0]!.metrics["recall@3"]! + 0.25);
+    expect(best!.selection).toBe(Math.max(...validations.map(({ selection }) => selection)));
+    expect(reason).toBe("finished");
+    expect(tables.collaborative.items.data).not.toEqual(plain.collaborative.items.data);
+    expect(await backbone.fileHashes()).toEqual(before);
+  });
+
+  it("has the user's token in the prompt only where it is asked for, and then trains it", async () => {
+    const without = await run({ epochs: 1 });
+    expect(without.tables.collaborative.users).toEqual(plain.collaborative.users);
+    const with_ = await run({ epochs: 1, userToken: true });
+    for (let user = 0; user < users; user++) {
+      const row = (data: Float32Array) => data.slice(user * 16, (user + 1) * 16);
+      expect(row(with_.tables.collaborative.users.data)).not.toEqual(row(plain.collaborative.users.data));
+    }
+  });
+
+  it("predicts the masked items, or all of the user's, by name", async () => {
+    const count = async (changes: Partial<FinetuneOptions>) =>
+      (await run({ epochs: 1, ...changes })).steps.reduce((sum, { targets }) => sum + targets, 0);
+    const history = Array.from({ length: users }, (_, user) => train.indptr[user + 1]! - train.indptr[user]!);
+    const expected = history.reduce((sum, n) => sum + Math.max(1, Math.min(n - 1, Math.round(0.4 * n))), 0);
+    expect(await count({})).toBe(expected);
+    expect(await count({ targets: "all" })).toBe(train.indices.length);
+    expect(await count({ maskedShare: [0.9, 0.99] })).toBeGreaterThan(expected);
+  });
+
+  it("is the same for the same seed, and another for another seed or dropout", async () => {
+    const losses = async (changes: Partial<FinetuneOptions>) =>
+      (await run({ epochs: 1, ...changes })).steps.map(({ languageModel }) => languageModel);
+    const first = await losses({});
+    expect(await losses({})).toEqual(first);
+    expect(await losses({ seed: 2 })).not.toEqual(first);
+    expect(await losses({ dropout: 0 })).not.toEqual(first);
+    expect(await losses({ backboneDropout: true })).not.toEqual(first);
+  });
+});
+
+describe("content", () => {
+  it("trains the content tables on texts beside, each side drawn towards the other", async () => {
+    const texts = itemTexts(users, items);
+    const result = await run({
+      tables: withContent,
+      texts,
+      textBatch: { documents: 4 },
+      epochs: 2,
+      scaling: "released-code",
+      lambdaC: 0.1,
+    });
+    expect(result.steps.filter(({ task }) => task === "c-step").length).toBe(2 * (items / 4));
+    for (const step of result.steps) expect(step.mutual).toBeGreaterThan(0);
+    expect(result.tables.content!.items.data).not.toEqual(withContent.content!.items.data);
+    const few = await run({ tables: withContent, texts, textBatch: { documents: 4 }, epochs: 2, contentSteps: 1 });
+    expect(few.steps.map(({ task }) => task)).toEqual([
+      "rec-step",
+      "rec-step",
+      "rec-step",
+      "c-step",
+      "rec-step",
+      "rec-step",
+      "rec-step",
+      "c-step",
+    ]);
+    expect(few.events.filter(({ type }) => type === "notice")).toEqual([]);
+  });
+
+  it("draws the collaborative tables towards the content ones, the more the larger λ_c", async () => {
+    const distance = async (lambdaC: number) => {
+      const { tables } = await run({ tables: withContent, epochs: 6, lambdaC, scaling: "released-code" });
+      expect(tables.content).toEqual(withContent.content);
+      return tables.collaborative.items.data.reduce(
+        (sum, z, i) => sum + (z - withContent.content!.items.data[i]!) ** 2,
+        0,
+      );
+    };
+    const [none, some, much] = [await distance(0), await distance(0.5), await distance(50)];
+    expect(some).toBeLessThan(none);
+    expect(much).toBeLessThan(some);
+  });
+
+  it("says what is missing", async () => {
+    const codes = (events: TrainingEvent[]) => events.flatMap((event) => (event.type === "notice" ? [event.code] : []));
+    expect(codes((await run({ epochs: 0 })).events)).toEqual(["no-content"]);
+    expect(codes((await run({ epochs: 0, tables: withContent })).events)).toEqual(["content-fixed"]);
+  });
+});
+
+describe("stopping and going on", () => {
+  const files = (folder: string) =>
+    Object.fromEntries(
+      ["embeddings.safetensors", "config.json", "training-state/finetune.safetensors"].map((name) => [
+        name,
+        fs.readFileSync(path.join(folder, name)).toString("hex"),
+      ]),
+    );
+  const settings = (directory: string): Partial<FinetuneOptions> => ({
+    tables: withContent,
+    texts: itemTexts(users, items),
+    textBatch: { documents: 8 },
+    contentSteps: 1,
+    epochs: 3,
+    output: { directory, backboneId: "tiny", settings: { dataset: "two tastes" } },
+  });
+
+  it("ends with the same bytes when it is stopped after any update and started again", async () => {
+    const whole = temporaryFolder();
+    const { updates, best } = await run(settings(whole));
+    expect(updates).toBe(12);
+    const expected = files(whole);
+    for (let stopAfter = 1; stopAfter < updates; stopAfter += 2) {
+      const folder = temporaryFolder();
+      const stop = new AbortController();
+      const onEvent = (event: TrainingEvent) => {
+        if (event.type === "step" && event.update === stopAfter) stop.abort();
+      };
+      const first = await run({ ...settings(folder), stop: stop.signal, onEvent });
+      expect(first.reason).toBe("stopped");
+      const second = await run(settings(folder));
+      expect(second.best).toEqual(best);
+      expect(files(folder), `stopped after update ${stopAfter}`).toEqual(expected);
+    }
+  });
+
+  it("writes the best model again where a kill came between its state and itself", async () => {
+    const folder = temporaryFolder();
+    const first = await run({ ...settings(folder), epochs: 1 });
+    const before = fs.readFileSync(path.join(folder, "embeddings.safetensors"));
+    fs.rmSync(path.join(folder, "embeddings.safetensors"));
+    const again = await run({ ...settings(folder), epochs: 1 });
+    expect(again.steps).toEqual([]);
+    expect(again.tables).toEqual(first.tables);
+    expect(fs.readFileSync(path.join(folder, "embeddings.safetensors")).equals(before)).toBe(true);
+  });
+
+  it("goes on where more epochs are asked for, and describes itself in config.json", async () => {
+    const folder = temporaryFolder();
+    await run({ ...settings(folder), epochs: 1 });
+    const more = await run(settings(folder));
+    expect(more.steps.map(({ round }) => round)).toEqual([1, 1, 1, 1, 2, 2, 2, 2]);
+    const { description, tables } = await readModel(folder);
+    expect(tables).toEqual(more.tables);
+    expect(description).toMatchObject({
+      stage: "finetune",
+      backbone: { id: "tiny", contentHash: backbone.contentHash },
+      sizes: { words: 128, users, items, width: 16 },
+      settings: { dataset: "two tastes", finetune: { maskedShare: 0.4 }, best: { epoch: more.best!.epoch } },
+      metrics: more.best!.metrics,
+    });
+  });
+
+  it("refuses a folder of other settings or of other initial tables", async () => {
+    const folder = temporaryFolder();
+    await run({ ...settings(folder), epochs: 1 });
+    await expect(run({ ...settings(folder), maskedShare: 0.5 })).rejects.toThrow(/begun with (batches|maskedShare)/);
+    await expect(run({ ...settings(folder), dropout: 0.3 })).rejects.toThrow(/begun with dropout 0.1, now it is 0.3/);
+    const other = initialTables({ ...sizes, seed: 4, priorDeviation: 0.3, contentDeviation: 0.1 });
+    await expect(run({ ...settings(folder), tables: other })).rejects.toThrow(/begun with tables/);
+  });
+
+  it("ends early after `patience` validations without a new best, and keeps the best", async () => {
+    const { validations, reason, best } = await run({ epochs: 50, learningRate: 1e-9, dropout: 0, patience: 3 });
+    expect(reason).toBe("early");
+    expect(validations.length).toBe(4);
+    expect(best!.epoch).toBe(0);
+  });
+
+  it("validates every so many epochs and after the last", async () => {
+    const { validations } = await run({ epochs: 5, validateEvery: 3 });
+    expect(validations.map(({ round }) => round)).toEqual([2, 4]);
+  });
+
+  it("works without validation: the last tables are the result, and are written", async () => {
+    const folder = temporaryFolder();
+    const { validation: _, ...rest } = { validation, output: { directory: folder, backboneId: "tiny" } };
+    const events: TrainingEvent[] = [];
+    const result = await finetune({
+      model,
+      tokenizer,
+      tables: plain,
+      train,
+      epochs: 1,
+      ...rest,
+      onEvent: (event) => events.push(event),
+    });
+    expect(result.best).toBeUndefined();
+    expect((await readModel(folder)).tables).toEqual(result.tables);
+    expect(events.some(({ type }) => type === "validation")).toBe(false);
+  });
+});
+
+it.each([
+  [{ epochs: -1 }, /epochs: found -1/],
+  [{ validateEvery: 0 }, /validateEvery: found 0/],
+  [{ patience: 0.5 }, /patience: found 0.5/],
+  [{ dropout: 1 }, /dropout: found 1/],
+  [{ selectBy: ["recall@20"] as const }, /selectBy: found recall@20, expected metrics of this run: recall@3, ndcg@8/],
+  [{ contentSteps: 0 }, /contentSteps: found 0/],
+  [{ texts: itemTexts(users, items) }, /text documents without content tables/],
+  [{ maskedShare: 0 }, /maskedShare is 0/],
+  [{ maxLength: 20 }, /leaves no room/],
+])("refuses %j", async (changes, message) => {
+  await expect(run(changes)).rejects.toThrow(message);
+});
