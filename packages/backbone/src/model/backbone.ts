@@ -16,6 +16,8 @@ export interface OpenBackboneOptions {
   readonly hub?: ResolveOptions;
   /** Where F16 and BF16 weights are kept as F32; see {@link openFloat32Weights}. */
   readonly weights?: Pick<Float32Options, "cacheDirectory" | "verify" | "onProgress">;
+  /** A limit on the sequence length below the model's own; needed for models with a sliding window. */
+  readonly maxPositions?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -46,6 +48,7 @@ export class Backbone {
     const config = parseConfig(checkpoint.config, {
       file: `${resolved.directory}/config.json`,
       generationConfig: checkpoint.generationConfig,
+      ...(options.maxPositions === undefined ? {} : { maxPositions: options.maxPositions }),
     });
     const architecture = architectureOf(config);
     const claimed = await claimWeights(checkpoint, architecture.weights(config), {

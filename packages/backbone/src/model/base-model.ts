@@ -53,12 +53,16 @@ export class BaseModel {
 
   /**
    * @param sizes I and J; the extended vocabulary is the backbone's N rows, then I users, then J items
+   * @throws RangeError where a size is no whole number
    */
   constructor(
     readonly backbone: Backbone,
     sizes: { readonly users: number; readonly items: number },
   ) {
     const { vocabularySize, hiddenSize, maxPositions } = backbone.config;
+    for (const [name, size] of Object.entries(sizes)) {
+      if (!Number.isInteger(size) || size < 0) throw new RangeError(`${name}: ${size}, expected a whole number`);
+    }
     this.vocabulary = { words: vocabularySize, width: hiddenSize, maxPositions, ...sizes };
   }
 
@@ -66,7 +70,7 @@ export class BaseModel {
    * Next-item language modelling, Eq. 4: softmax over all items from every position that has a target.
    * @throws RangeError where a target is no item
    */
-  nextItemLoss(
+  async nextItemLoss(
     documents: readonly TokenDocument[],
     tables: SoftTables,
     options: LossOptions = {},
@@ -79,7 +83,7 @@ export class BaseModel {
    * Next-word language modelling, Eq. 5: softmax over the frozen vocabulary from every position that has a target.
    * @throws RangeError where a target is no vocabulary token
    */
-  nextWordLoss(
+  async nextWordLoss(
     documents: readonly TokenDocument[],
     tables: SoftTables,
     options: LossOptions = {},
@@ -91,7 +95,7 @@ export class BaseModel {
    * The multinomial log-likelihood of the held-out items from the last position of every prompt, Eq. 9.
    * @throws RangeError where a document has no held-out item, or one outside 0 … J−1
    */
-  heldOutLoss(
+  async heldOutLoss(
     documents: readonly RecommendationDocument[],
     tables: SoftTables,
     options: LossOptions = {},
@@ -104,7 +108,7 @@ export class BaseModel {
     const targets = documents.flatMap(({ heldOut }, document) => {
       if (heldOut.length === 0) throw new RangeError(`document ${document} has no held-out item`);
       return Array.from(heldOut, (target): Target => {
-        if (!(target >= 0 && target < items))
+        if (!Number.isInteger(target) || target < 0 || target >= items)
           throw new RangeError(`document ${document}: held-out item ${target}, expected 0 … ${items - 1}`);
         return { document, row: document, target };
       });
@@ -132,12 +136,16 @@ export class BaseModel {
   }
 
   /** Scores (logits) of all items after every prompt: row-major [prompts, J]. */
-  itemScores(prompts: readonly ArrayLike<number>[], tables: SoftTables, signal?: AbortSignal): Promise<Float32Array> {
+  async itemScores(
+    prompts: readonly ArrayLike<number>[],
+    tables: SoftTables,
+    signal?: AbortSignal,
+  ): Promise<Float32Array> {
     return this.lastLogits("items", prompts, tables, signal);
   }
 
   /** Logits of the next word after every prompt: row-major [prompts, N]. */
-  nextWordLogits(
+  async nextWordLogits(
     prompts: readonly ArrayLike<number>[],
     tables: SoftTables,
     signal?: AbortSignal,
@@ -221,9 +229,10 @@ export class BaseModel {
       for (let t = 0; t < wanted.length; t++) {
         if (wanted[t] === -1) continue;
         const target = wanted[t]! - firstClass;
-        if (!(target >= 0 && target < classes)) {
+        if (!Number.isInteger(target) || target < 0 || target >= classes) {
+          const kind = firstClass === 0 ? "a vocabulary token" : "an item";
           throw new RangeError(
-            `document ${document}, position ${t}: target ${wanted[t]}, expected ${firstClass} … ${firstClass + classes - 1}`,
+            `document ${document}, position ${t}: target ${wanted[t]}, expected ${kind}, ${firstClass} … ${firstClass + classes - 1}, or −1 for none`,
           );
         }
         targets.push({ document, row: scored.length, target });

@@ -1,0 +1,164 @@
+// Opening a backbone accounts for every weight: what is missing, left over, mis-shaped or not finite is named, and nothing is opened.
+import fs from "node:fs";
+import path from "node:path";
+import { Backbone, CheckpointError } from "@cllm4rec/backbone";
+import { describe, expect, it } from "vitest";
+import { readSafetensorsHeader } from "../src/checkpoint/safetensors.js";
+import { f32, type RawTensor, safetensorsOf } from "./checkpoint-helpers.js";
+import { modelDirectory, modelOpener } from "./goldens.js";
+
+const open = modelOpener();
+let count = 0;
+
+/** A copy of a tiny model whose tensors and config are changed. */
+async function changed(
+  name: string,
+  change: (tensors: Record<string, RawTensor>) => void,
+  config: (json: Record<string, unknown>) => void = () => {},
+): Promise<string> {
+  const source = modelDirectory(name);
+  const file = path.join(source, "model.safetensors");
+  const bytes = fs.readFileSync(file);
+  const tensors: Record<string, RawTensor> = {};
+  for (const [tensor, { dtype, shape, byteOffset, byteLength }] of (await readSafetensorsHeader(file)).tensors)
+    tensors[tensor] = { dtype, shape, bytes: new Uint8Array(bytes.subarray(byteOffset, byteOffset + byteLength)) };
+  change(tensors);
+  const json = JSON.parse(fs.readFileSync(path.join(source, "config.json"), "utf8")) as Record<string, unknown>;
+  config(json);
+  const folder = path.join(open.folder, `changed-${count++}`);
+  fs.mkdirSync(folder);
+  fs.writeFileSync(path.join(folder, "model.safetensors"), safetensorsOf(tensors));
+  fs.writeFileSync(path.join(folder, "config.json"), JSON.stringify(json));
+  return folder;
+}
+
+async function refusal(folder: string, options: { maxPositions?: number } = {}): Promise<string> {
+  const weights = { cacheDirectory: path.join(open.folder, "cache") };
+  const error: unknown = await Backbone.open(folder, { weights, ...options }).then(
+    (backbone) => backbone.dispose().then(() => undefined),
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof CheckpointError)) throw new Error(`expected a CheckpointError, got ${String(error)}`);
+  expect(error.message.startsWith(folder)).toBe(true);
+  return error.message.slice(folder.length);
+}
+
+describe("Backbone.open", () => {
+  it("opens the copy as it is", async () => {
+    const backbone = await open.backbone(await changed("gpt2", () => {}));
+    expect(backbone.config.modelType).toBe("gpt2");
+  });
+
+  it.each<[string, string, (tensors: Record<string, RawTensor>) => void, string[]]>([
+    [
+      "a missing weight",
+      "gpt2",
+      (tensors) => delete tensors["h.1.mlp.c_fc.bias"],
+      ['missing weight "h.1.mlp.c_fc.bias" [64] (also known as transformer.h.1.mlp.c_fc.bias)'],
+    ],
+    [
+      "a tensor that nobody expects",
+      "llama",
+      (tensors) => {
+        tensors["model.layers.0.self_attn.q_norm.weight"] = f32([4], [1, 1, 1, 1]);
+      },
+      ['unexpected tensor "model.layers.0.self_attn.q_norm.weight" [4]'],
+    ],
+    [
+      "a layer more than config.json says",
+      "llama",
+      (tensors) => {
+        tensors["model.layers.2.input_layernorm.weight"] = f32([16], new Array<number>(16).fill(1));
+      },
+      ['unexpected tensor "model.layers.2.input_layernorm.weight" [16]'],
+    ],
+    [
+      "a transposed weight",
+      "gpt2",
+      (tensors) => {
+        tensors["h.0.attn.c_attn.weight"] = { ...tensors["h.0.attn.c_attn.weight"]!, shape: [48, 16] };
+      },
+      ['"h.0.attn.c_attn.weight" has shape [48, 16], expected [16, 48]'],
+    ],
+    [
+      "a misspelt name: what is missing and what is there",
+      "gpt2",
+      (tensors) => {
+        tensors["h.0.ln1.weight"] = tensors["h.0.ln_1.weight"]!;
+        delete tensors["h.0.ln_1.weight"];
+      },
+      ['missing weight "h.0.ln_1.weight" [16]', 'unexpected tensor "h.0.ln1.weight" [16]'],
+    ],
+    [
+      "a weight that is not a number",
+      "llama",
+      (tensors) => {
+        const weight = tensors["model.layers.1.mlp.up_proj.weight"]!;
+        new DataView(weight.bytes.buffer, weight.bytes.byteOffset).setFloat32(4 * 17, Number.NaN, true);
+      },
+      ['tensor "model.layers.1.mlp.up_proj.weight" [40, 16]: element 17 is NaN'],
+    ],
+    [
+      "an infinite weight",
+      "gpt2",
+      (tensors) => {
+        const weight = tensors["wte.weight"]!;
+        new DataView(weight.bytes.buffer, weight.bytes.byteOffset).setFloat32(0, Number.NEGATIVE_INFINITY, true);
+      },
+      ['tensor "wte.weight" [50, 16]: element 0 is -Infinity'],
+    ],
+    [
+      "biases that the architecture has none of",
+      "llama",
+      (tensors) => {
+        tensors["model.layers.0.mlp.gate_proj.bias"] = f32([40], new Array<number>(40).fill(0));
+      },
+      ['unexpected tensor "model.layers.0.mlp.gate_proj.bias" [40]'],
+    ],
+  ])("names %s", async (_, name, change, expected) => {
+    const message = await refusal(await changed(name, change));
+    for (const part of expected) expect(message).toContain(part);
+  });
+
+  it("names a head that is there although config.json ties it, with other values", async () => {
+    const folder = await changed(
+      "gpt2-untied",
+      () => {},
+      (json) => {
+        json.tie_word_embeddings = true;
+      },
+    );
+    const message = await refusal(folder);
+    expect(message).toContain('"lm_head.weight"');
+    expect(message).toContain("their values differ");
+  });
+
+  it("names an architecture that it does not have", async () => {
+    const folder = await changed(
+      "llama",
+      () => {},
+      (json) => {
+        json.model_type = "llama4";
+      },
+    );
+    expect(await refusal(folder)).toBe(
+      '/config.json: "model_type" is "llama4", expected one of gpt2, llama, mistral, qwen2; the closest name is "llama"',
+    );
+  });
+
+  it("takes a model with a sliding window where the sequences are limited to it", async () => {
+    const windowed = () =>
+      changed(
+        "llama",
+        () => {},
+        (json) => Object.assign(json, { model_type: "mistral", sliding_window: 32 }),
+      );
+    expect(await refusal(await windowed())).toContain("pass maxPositions: 32");
+    expect(await refusal(await windowed(), { maxPositions: 65 })).toContain("maxPositions is 65");
+    const weights = { cacheDirectory: path.join(open.folder, "cache") };
+    const backbone = await Backbone.open(await windowed(), { weights, maxPositions: 32 });
+    const model = open.model(backbone, { users: 0, items: 0 });
+    expect(model.vocabulary.maxPositions).toBe(32);
+    await backbone.dispose();
+  });
+});
