@@ -1,0 +1,109 @@
+// Real reviews on a real LM: Amazon Musical Instruments on tinystories-656k, from the raw file to both language models' losses.
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { Backbone, BaseModel } from "@cllm4rec/backbone";
+import {
+  Dataset,
+  decoderOnly,
+  openTokenCache,
+  type PromptTokenizer,
+  prepare,
+  textDocuments,
+  trainReviewTexts,
+} from "@cllm4rec/corpus";
+import { pretrain } from "@cllm4rec/pretrain";
+import { sharedPath } from "@cllm4rec/testing";
+import { initialTables } from "@cllm4rec/training";
+import { expect, it } from "vitest";
+
+const reviews = sharedPath("data/amazon-musical-instruments/reviews_Musical_Instruments_5.json.gz");
+const tinystories = sharedPath("models/tinystories-656k");
+
+/** Greedy longest match over the model's own vocabulary, where `▁` stands for a space: close to its BPE, and enough here. */
+function greedyTokenizer(directory: string, rows: number, users: number, items: number): PromptTokenizer {
+  const { model }: { model: { vocab: Record<string, number> } } = JSON.parse(
+    fs.readFileSync(path.join(directory, "tokenizer.json"), "utf8"),
+  );
+  const ids = new Map(Object.entries(model.vocab));
+  const encodeText = (text: string) => {
+    const found: number[] = [];
+    const rest = text.replaceAll(" ", "▁");
+    for (let at = 0; at < rest.length; ) {
+      let length = Math.min(24, rest.length - at);
+      while (length > 1 && !ids.has(rest.slice(at, at + length))) length--;
+      found.push(ids.get(rest.slice(at, at + length)) ?? 0);
+      at += length;
+    }
+    return found;
+  };
+  return {
+    rows,
+    users,
+    items,
+    userToken: (user) => rows + user,
+    itemToken: (item) => rows + users + item,
+    encodeText,
+    encodePrompt: (parts) =>
+      parts.flatMap((part) =>
+        typeof part === "string" ? encodeText(part) : ["user" in part ? rows + part.user : rows + users + part.item],
+      ),
+  };
+}
+
+it.skipIf(!reviews || !tinystories)("learns from real choices and real reviews", async () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "cllm4rec-pretrain-real-"));
+  await prepare({ inputs: [reviews!], output: path.join(folder, "dataset") });
+  const dataset = await Dataset.open(path.join(folder, "dataset"));
+  const { users, items } = dataset;
+  const backbone = await Backbone.open(tinystories!);
+  const model = new BaseModel(backbone, { users, items });
+  const tokenizer = greedyTokenizer(tinystories!, backbone.config.vocabularySize, users, items);
+  const cache = await openTokenCache({
+    directory: path.join(folder, "cache"),
+    tokenizer,
+    tokenizerIdentity: "greedy tinystories-656k",
+    corpus: trainReviewTexts(dataset),
+  });
+  const before = await backbone.fileHashes();
+  const losses: Record<string, number[]> = { "warm-up": [], "l-step": [], "c-step": [] };
+  const { tables } = await pretrain({
+    model,
+    tokenizer,
+    tables: initialTables({
+      users,
+      items,
+      width: backbone.config.hiddenSize,
+      seed: 0,
+      priorDeviation: 0.3,
+      contentDeviation: 0.1,
+    }),
+    train: await dataset.interactions("train"),
+    texts: textDocuments({ tokenizer, cache, layout: decoderOnly(), maxLength: 40 }),
+    warmUpEpochs: 3,
+    rounds: 4,
+    lSteps: "epoch",
+    cSteps: 2,
+    batch: { documents: 64 },
+    textBatch: { documents: 100 },
+    learningRate: 5e-3,
+    contentLearningRate: 0.1,
+    lambdaC: 0.001,
+    onEvent: (event) => {
+      if (event.type === "step") losses[event.task]!.push(event.languageModel);
+    },
+  });
+  const mean = (part: readonly number[]) => part.reduce((a, b) => a + b) / part.length;
+  const { "warm-up": warmUp = [], "l-step": l = [] } = losses;
+  const epoch = warmUp.length / 3;
+  expect(mean(warmUp.slice(-epoch))).toBeLessThan(mean(warmUp.slice(0, epoch)) - 0.2);
+  expect(losses["c-step"]!.length).toBe(8);
+  expect(mean(l.slice(-4))).toBeLessThan(mean(l.slice(0, 4)) - 0.5);
+  expect(tables.content!.items.rows).toBe(items);
+  expect(await backbone.fileHashes()).toEqual(before);
+  cache.close();
+  dataset.close();
+  await model.dispose();
+  await backbone.dispose();
+  fs.rmSync(folder, { recursive: true });
+});
