@@ -32,7 +32,7 @@ export async function* generateTokens(
   let next: ArrayLike<number> = prompt;
   let position = 0;
   for (let count = 0; count < maxTokens; count++) {
-    const { segments: _, ...feeds } = packBatch([next], vocabulary, tables).feeds;
+    const { segments: _, ...feeds } = packBatch([next], vocabulary, tables, 1).feeds;
     const positions = BigInt64Array.from({ length: next.length }, (_, t) => BigInt(position + t));
     const step = { ...feeds, ...cache, positions: { ...feeds.positions, data: positions } };
     const outputs = await session.run(step, options.signal ? { signal: options.signal } : {});

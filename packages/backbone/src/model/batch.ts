@@ -34,6 +34,7 @@ export interface PackedBatch {
 
 /**
  * Packs sequences of extended ids.
+ * @param queryBlocks in how many blocks attention is to take the queries; chosen by the longest sequence where absent
  * @throws RangeError naming sequence, position and value for an id outside the extended vocabulary, an empty sequence, or one that is
  *   longer than the backbone's positions
  */
@@ -41,12 +42,12 @@ export function packBatch(
   sequences: readonly ArrayLike<number>[],
   vocabulary: Vocabulary,
   tables: SoftTables,
+  queryBlocks = blocksFor(sequences.reduce((longest, { length }) => Math.max(longest, length), 0)),
 ): PackedBatch {
   checkTable("users", tables.users, vocabulary.users, vocabulary.width);
   checkTable("items", tables.items, vocabulary.items, vocabulary.width);
   for (const [i, ids] of sequences.entries()) checkSequence(ids, i, vocabulary);
   const lengths = sequences.map(({ length }) => length);
-  const queryBlocks = blocksFor(Math.max(...lengths));
   const { rows, rowLength, placements } = packSequences(lengths, { width: vocabulary.width, multiple: queryBlocks });
   const tokens = rows * rowLength;
   const ids = new BigInt64Array(tokens);
