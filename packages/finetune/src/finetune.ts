@@ -219,7 +219,7 @@ class Finetuning {
         `${output.directory}: the best model (epoch ${best.epoch}) that ${this.store?.name} speaks of is not there; restore embeddings.safetensors, or begin anew in another folder`,
       );
     }
-    const { tables } = new TableOptimiser(copyTables(this.settings.tables), this.settings.model.vocabulary.width);
+    const tables = copyTables(this.settings.tables);
     for (const [side, soft] of Object.entries(tables)) {
       for (const kind of ["users", "items"] as const) copyInto(soft[kind].data, saved.tensors[`${side}.${kind}`]);
     }
