@@ -55,7 +55,7 @@ export interface FinetuneOptions extends FinetuneSettings {
 export interface FinetuneSettings {
   /** Default 0. */
   readonly seed?: number;
-  /** Default 100 (paper: 150). A finished run that is started again with more goes on. */
+  /** Default 100 (paper: 150). A finished run that is started again with more goes on; one that `patience` ended does not. */
   readonly epochs?: number;
   /** Default 128 users. */
   readonly batch?: BatchOptions["size"];
