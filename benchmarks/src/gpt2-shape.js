@@ -1,22 +1,33 @@
-// A checkpoint with the shape of GPT-2 124M and seeded random weights, written once into the user's cache: speed does not depend on values.
+// Checkpoints of GPT-2's shape (124M, or smaller) with seeded random weights, written once into the user's cache: speed does not depend on values.
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { writeSafetensors } from "@cllm4rec/backbone";
 
-const K = 768;
-const F = 3072;
-const layers = 12;
-const N = 50257;
 const positions = 1024;
 
-/** @returns {Promise<string>} the model directory */
-export async function gpt2ShapedDirectory() {
+/** @typedef {{ name: string; width: number; layers: number; heads: number; words: number }} Shape */
+
+/** @type {Shape} */
+export const gpt2Small = { name: "gpt2-124m-random", width: 768, layers: 12, heads: 12, words: 50257 };
+/** @type {Shape} */
+export const gpt2Tiny = { name: "gpt2-tiny-random", width: 128, layers: 2, heads: 4, words: 2048 };
+
+/** @param {Shape} shape @returns {Promise<string>} the model directory */
+export async function gpt2ShapedDirectory({ name: folder, width: K, layers, heads, words: N }) {
+  const F = 4 * K;
   const cache = process.env.XDG_CACHE_HOME ?? path.join(os.homedir(), ".cache");
-  const directory = path.join(cache, "cllm4rec-bench", "gpt2-124m-random");
+  const directory = path.join(cache, "cllm4rec-bench", folder);
   if (fs.existsSync(path.join(directory, "model.safetensors"))) return directory;
   fs.mkdirSync(directory, { recursive: true });
-  const config = { model_type: "gpt2", vocab_size: N, n_positions: positions, n_embd: K, n_layer: layers, n_head: 12 };
+  const config = {
+    model_type: "gpt2",
+    vocab_size: N,
+    n_positions: positions,
+    n_embd: K,
+    n_layer: layers,
+    n_head: heads,
+  };
   fs.writeFileSync(path.join(directory, "config.json"), JSON.stringify(config, null, 2));
   const random = uniform(1);
   /** @type {Record<string, { shape: number[]; data: Float32Array }>} */

@@ -6,7 +6,7 @@ import os from "node:os";
 import { parseArgs } from "node:util";
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
 import { matmulRate, onnxRuntime } from "@cllm4rec/onnx-grad";
-import { gpt2ShapedDirectory } from "./gpt2-shape.js";
+import { gpt2ShapedDirectory, gpt2Small } from "./gpt2-shape.js";
 import { measureMemory } from "./memory.js";
 import { raggedLengths, stepCase } from "./step.js";
 import { table } from "./table.js";
@@ -25,7 +25,7 @@ if (!Number.isInteger(repeats) || repeats < 1) {
 const progress = (text) => process.stderr.write(`${text}\n`);
 
 progress("preparing a checkpoint of GPT-2's shape (494 MB, once)");
-const directory = await gpt2ShapedDirectory();
+const directory = await gpt2ShapedDirectory(gpt2Small);
 await openOnce(directory); // the first time every weight is checked, which is not what is measured
 const opening = [];
 for (let i = 0; i < repeats; i++) opening.push(await openOnce(directory));
@@ -56,7 +56,7 @@ await model.dispose();
 await engine.dispose();
 
 progress("memory of a training step");
-const memory = await measureMemory();
+const memory = measureMemory();
 progress("the same matmul in WebAssembly");
 const wasmGflops = await wasmMatmul();
 progress("the same step in PyTorch, where it is installed");

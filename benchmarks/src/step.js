@@ -10,10 +10,10 @@ function usefulOperations({ backbone, vocabulary }, lengths, backward) {
 }
 
 /**
- * @param {{ name: string; lengths: number[]; backward: boolean; model: import("@cllm4rec/backbone").BaseModel; repeats: number;
- *   ceiling: { measure(): Promise<number> } }} options
+ * Prompts of a recommender of the given lengths (a user, some words, a history of items), and tables of made-up embeddings.
+ * @param {import("@cllm4rec/backbone").BaseModel} model @param {number[]} lengths
  */
-export async function stepCase({ name, lengths, backward, model, ceiling, repeats }) {
+export function documentsOf(model, lengths) {
   const { words, users, items, width } = model.vocabulary;
   /** @param {number} rows */
   const random = (rows) => ({
@@ -21,13 +21,21 @@ export async function stepCase({ name, lengths, backward, model, ceiling, repeat
     data: new Float32Array(rows * width).map((_, i) => (((i * 2654435761) >>> 8) % 1000) / 5000 - 0.1),
   });
   const tables = { users: random(users), items: random(items) };
-  // A prompt of a recommender: a user, some words, a history of items.
   const documents = lengths.map((length, d) => ({
     ids: Int32Array.from({ length }, (_, t) =>
       t === 0 ? words + (d % users) : t < 5 ? 100 + t : words + users + ((d * 31 + t * 7) % items),
     ),
     heldOut: [d % items, (d + 1) % items],
   }));
+  return { documents, tables };
+}
+
+/**
+ * @param {{ name: string; lengths: number[]; backward: boolean; model: import("@cllm4rec/backbone").BaseModel; repeats: number;
+ *   ceiling: { measure(): Promise<number> } }} options
+ */
+export async function stepCase({ name, lengths, backward, model, ceiling, repeats }) {
+  const { documents, tables } = documentsOf(model, lengths);
   const run = () => model.heldOutLoss(documents, tables, { gradients: backward });
   const { usefulTokens, computedTokens } = await run();
   const operations = usefulOperations(model, lengths, backward);

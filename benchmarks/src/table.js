@@ -3,7 +3,7 @@
 /** @typedef {{ name: string; batch: number; backward: boolean; tokensPerSecond: number; gflops: number; share: number; padding: number }} Step */
 
 /** @param {{ date: string; machine: string; node: string; engine: string; matmulGflops: number; steps: Step[]; opening: { open: number; firstGraph: number };
- *   memory: { tokens: number; peakMegabytes: number; anonymousMegabytes?: number; mappedMegabytes?: number }; wasmGflops: number | undefined;
+ *   memory: ReturnType<typeof import("./memory.js").measureMemory>; wasmGflops: number | undefined;
  *   torch: ReturnType<typeof import("./torch.js").torchSteps> }} result */
 export function table(result) {
   const header = ["sequences", "batch", "step", "tokens/s", "GFLOP/s", "of matmul", "padding"];
@@ -21,7 +21,8 @@ export function table(result) {
   ];
   const widths = header.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   const line = (/** @type {string[]} */ row) => `| ${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join(" | ")} |`;
-  const { memory, torch } = result;
+  const { torch } = result;
+  const { step: memory, growth } = result.memory;
   return [
     `GPT-2 124M shape, frozen, float32, gradients towards the soft rows. ${result.machine}; Node ${result.node}; ${result.engine}; ${result.date}.`,
     `Plain matmul through the same engine, measured between the steps (median): ${result.matmulGflops.toFixed(0)} GFLOP/s.`,
@@ -35,6 +36,7 @@ export function table(result) {
       (memory.mappedMegabytes === undefined
         ? "."
         : `, of which ${memory.mappedMegabytes} MB are mapped files (weights, code) and ${memory.anonymousMegabytes} MB the step's own.`),
+    `Resident memory of small steps: ${growth.steps.map((step, i) => `${growth.residentMegabytes[i]} MB after ${step}`).join(", ")}.`,
     `TensorFlow.js WebAssembly, the same matmul: ${result.wasmGflops?.toFixed(0)} GFLOP/s.`,
     torch
       ? `PyTorch ${torch.version}, ${torch.threads} threads, the same step: ${torch.steps
