@@ -2,11 +2,11 @@
 import fs from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import { Backbone, BaseModel, type EmbeddingTable, type RowGradients } from "@cllm4rec/backbone";
+import { Backbone, BaseModel } from "@cllm4rec/backbone";
 import { matmulRate, onnxRuntime } from "@cllm4rec/onnx-grad";
+import { initialTables, TableOptimiser } from "@cllm4rec/training";
 import { Command } from "commander";
 import type { CliContext } from "../context.js";
-import { uniformNumbers } from "../demo/random.js";
 import { ITEMS, shopperPrompts, USERS } from "../demo/shoppers.js";
 import { writeTinyModel } from "../demo/tiny-model.js";
 
@@ -60,12 +60,9 @@ async function runDemo(directory: string, made: boolean, signal: AbortSignal): P
     const backbone = await Backbone.open(directory, { engine, signal });
     const model = new BaseModel(backbone, { users: USERS, items: ITEMS });
     const { words, width } = model.vocabulary;
-    const random = uniformNumbers(3);
-    const table = (rows: number): EmbeddingTable => ({
-      rows,
-      data: Float32Array.from({ length: rows * width }, () => 0.1 * (random() - 0.5)),
-    });
-    const tables = { users: table(USERS), items: table(ITEMS) };
+    const initial = initialTables({ users: USERS, items: ITEMS, width, seed: 3, priorDeviation: 0.03 });
+    const tables = initial.collaborative;
+    const optimiser = new TableOptimiser(initial, width);
     const prompts = shopperPrompts(words);
     const hashes = JSON.stringify(await backbone.fileHashes(signal));
     const loss = async () => (await model.heldOutLoss(prompts, tables, { gradients: false, signal })).loss;
@@ -73,18 +70,16 @@ async function runDemo(directory: string, made: boolean, signal: AbortSignal): P
     const lossBefore = await loss();
     await model.prepare("items");
     const rate = await matmulRate(engine);
-    const moments = {
-      users: new Float32Array(tables.users.data.length),
-      items: new Float32Array(tables.items.data.length),
-    };
     const times: number[] = [];
     let tokens = 0;
     for (let step = 0; step < STEPS; step++) {
       await rate.measure();
       const started = performance.now();
       const { gradients, usefulTokens } = await model.heldOutLoss(prompts, tables, { signal });
-      descend(tables.users, gradients!.users, moments.users, width);
-      descend(tables.items, gradients!.items, moments.items, width);
+      for (const kind of ["users", "items"] as const) {
+        const { table, adam } = optimiser.slot("collaborative", kind);
+        adam.update(table, gradients![kind], LEARNING_RATE);
+      }
       times.push(performance.now() - started);
       tokens = usefulTokens;
     }
@@ -108,17 +103,6 @@ async function runDemo(directory: string, made: boolean, signal: AbortSignal): P
   } finally {
     await engine.dispose();
   }
-}
-
-/** One step against the sign of a running gradient (Lion without decay, Chen et al. 2023, β = 0.9 and 0.99): as large for small gradients as for large ones. */
-function descend(table: EmbeddingTable, { rows, data }: RowGradients, moment: Float32Array, width: number): void {
-  rows.forEach((row, r) => {
-    for (let k = 0; k < width; k++) {
-      const [at, gradient] = [row * width + k, data[r * width + k]!];
-      table.data[at]! -= LEARNING_RATE * Math.sign(0.9 * moment[at]! + 0.1 * gradient);
-      moment[at] = 0.99 * moment[at]! + 0.01 * gradient;
-    }
-  });
 }
 
 function describe(result: DemoResult): string {
