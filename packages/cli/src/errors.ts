@@ -1,5 +1,4 @@
-// From an error to one message and an exit code.
-import { CorpusError, CorpusUsageError } from "@cllm4rec/corpus";
+// From an error to one message and an exit code. Errors of other packages are told by name, so that nothing heavy is loaded for it.
 import { CommanderError } from "commander";
 
 /** What the process ends with; 128 + signal number after an interruption. */
@@ -10,12 +9,18 @@ export class UsageError extends Error {
   override name = "UsageError";
 }
 
+/** A command that the user interrupted ended in good order; the message says what is kept. */
+export class Interrupted extends Error {
+  override name = "Interrupted";
+}
+
+const USAGE = new Set(["UsageError", "CorpusUsageError"]);
+
 /** The exit code of an error, and what to say about it; no message where commander has said it already. */
 export function explain(error: unknown): { code: number; message?: string } {
   if (error instanceof CommanderError) return { code: error.exitCode === 0 ? EXIT.done : EXIT.usage };
-  if (error instanceof CorpusUsageError || error instanceof UsageError)
-    return { code: EXIT.usage, message: error.message };
-  if (error instanceof CorpusError) return { code: EXIT.data, message: error.message };
   const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof Error && USAGE.has(error.name)) return { code: EXIT.usage, message };
+  if (error instanceof Error && error.name === "CorpusError") return { code: EXIT.data, message };
   return { code: EXIT.data, message: message.split("\n")[0] ?? message };
 }

@@ -1,17 +1,20 @@
 // One command line from arguments to exit code.
 
 import type { CliContext } from "./context.js";
-import { EXIT, explain } from "./errors.js";
+import { EXIT, explain, Interrupted } from "./errors.js";
 import { createProgram } from "./program.js";
 
 /** Runs a command line. Never throws: an error ends in one message on stderr and its exit code. */
 export async function main(argv: readonly string[], context: CliContext): Promise<number> {
   try {
-    await createProgram(context).parseAsync(argv, { from: "user" });
+    const program = await createProgram(context, argv);
+    await program.parseAsync(argv, { from: "user" });
     return EXIT.done;
   } catch (error) {
-    if (context.signal.aborted) {
-      context.stderr.write("interrupted: nothing was written\n");
+    // What could not be saved is said, also where it was interrupted.
+    if (context.signal.aborted && !(error instanceof Error && error.name === "TrainingError")) {
+      const said = error instanceof Interrupted ? error.message : "interrupted: nothing was written";
+      context.stderr.write(`${said}\n`);
       return EXIT.interrupted;
     }
     const { code, message } = explain(error);

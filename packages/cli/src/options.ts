@@ -43,3 +43,14 @@ export function parsedBy<T>(parse: (text: string) => T): (text: string) => T {
     }
   };
 }
+
+/** A finite number of at least `least`, or above it. */
+export function numberFrom(least: number, { above = false } = {}): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    const good = text.trim() !== "" && Number.isFinite(value) && (above ? value > least : value >= least);
+    if (!good)
+      throw new InvalidArgumentError(`A number ${above ? "above" : "from"} ${least}${above ? "" : " on"} is expected.`);
+    return value;
+  };
+}

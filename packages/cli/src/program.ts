@@ -1,18 +1,64 @@
-// The one place where commands are wired together. A new command: a file in commands/ and a line here.
+// The one place where commands are wired together. A new command: a file in commands/ and an entry here.
 import { Command } from "commander";
 import packageJson from "../package.json" with { type: "json" };
-import { demoCommand } from "./commands/demo.js";
-import { prepareCommand } from "./commands/prepare.js";
 import type { CliContext } from "./context.js";
 
-const COMMANDS: readonly ((context: CliContext) => Command)[] = [prepareCommand, demoCommand];
+interface Entry {
+  readonly name: string;
+  /** The line in the list of commands. */
+  readonly summary: string;
+  /** The command itself; loaded only when it is the one that is called, so that help and mistakes are answered at once. */
+  readonly load: () => Promise<(context: CliContext) => Command>;
+}
 
-/** The `cllm4rec` program; it throws CommanderError where commander would end the process. */
-export function createProgram(context: CliContext): Command {
+const COMMANDS: readonly Entry[] = [
+  {
+    name: "prepare",
+    summary: "raw files → a split dataset directory",
+    load: async () => (await import("./commands/prepare.js")).prepareCommand,
+  },
+  {
+    name: "train",
+    summary: "dataset and backbone → a model directory, all stages",
+    load: async () => (await import("./commands/train.js")).trainCommand,
+  },
+  {
+    name: "pretrain",
+    summary: "the first stage alone",
+    load: async () => (await import("./commands/pretrain.js")).pretrainCommand,
+  },
+  {
+    name: "finetune",
+    summary: "the second stage alone",
+    load: async () => (await import("./commands/finetune.js")).finetuneCommand,
+  },
+  {
+    name: "evaluate",
+    summary: "recall and NDCG of a model on held-out items",
+    load: async () => (await import("./commands/evaluate.js")).evaluateCommand,
+  },
+  {
+    name: "recommend",
+    summary: "the best items for users, or for a history",
+    load: async () => (await import("./commands/recommend.js")).recommendCommand,
+  },
+  {
+    name: "demo",
+    summary: "ten training steps on made-up data, with their speed",
+    load: async () => (await import("./commands/demo.js")).demoCommand,
+  },
+];
+
+/** The `cllm4rec` program for one command line; it throws CommanderError where commander would end the process. */
+export async function createProgram(context: CliContext, argv: readonly string[]): Promise<Command> {
   const program = new Command("cllm4rec")
     .description("Collaborative large language models for recommendation, from raw reviews to recommendations.")
     .version(packageJson.version);
-  for (const create of COMMANDS) program.addCommand(create(context));
+  for (const { name, summary, load } of COMMANDS) {
+    // `help NAME` is the other way to ask for a command's own help.
+    const called = argv.slice(0, 2).includes(name);
+    program.addCommand(called ? (await load())(context).summary(summary) : new Command(name).summary(summary));
+  }
   // Subcommands inherit neither: https://github.com/tj/commander.js#override-exit-and-output-handling
   for (const command of [program, ...program.commands]) {
     command.showHelpAfterError("(--help shows the options)");

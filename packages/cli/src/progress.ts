@@ -10,26 +10,32 @@ export class StageDisplay {
 
   /** Ends the stage before, if any, and begins the next. */
   start(label: string): void {
+    if (!this.output.isTTY) this.output.write(`${label}\n`);
+    this.begin(label);
+  }
+
+  /** The same without a line in a log: for what is shorter than a line is worth. */
+  begin(label: string): void {
     this.stop();
-    if (!this.output.isTTY) {
-      this.output.write(`${label}\n`);
-      return;
-    }
+    if (!this.output.isTTY) return;
     this.#bar = new cliProgress.SingleBar({
       stream: this.output,
-      format: `${label} {bar} {percentage}%`,
+      format: `${label} {bar} {percentage}%  {note}`,
       barCompleteChar: "█",
       barIncompleteChar: "░",
       barsize: 24,
       hideCursor: true,
       clearOnComplete: true,
     });
-    this.#bar.start(1, 0);
+    this.#bar.start(1, 0, { note: "" });
   }
 
-  /** @param share of the stage that is done, in [0, 1]. */
-  update(share: number): void {
-    this.#bar?.update(share);
+  /**
+   * @param share of the stage that is done, in [0, 1]
+   * @param note what else is to be seen beside the bar
+   */
+  update(share: number, note = ""): void {
+    this.#bar?.update(share, { note });
   }
 
   /** A line that stays, above whatever moves. */

@@ -4,20 +4,30 @@ import path from "node:path";
 import { type TensorData, writeSafetensors } from "@cllm4rec/backbone";
 import { uniformNumbers } from "./random.js";
 
-const K = 256;
-const F = 4 * K;
-const layers = 4;
-const heads = 8;
-
-/** Words of the model's vocabulary, N. */
+/** Words of the demo's model, N. */
 export const TINY_VOCABULARY = 512;
 
-/** Writes `config.json` and `model.safetensors` (14 MB) into an existing folder. */
-export async function writeTinyModel(directory: string): Promise<void> {
+/** What makes a GPT-2 small. */
+export interface TinySizes {
+  /** N */
+  readonly vocabulary: number;
+  /** K */
+  readonly width: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly positions: number;
+}
+
+const DEMO: TinySizes = { vocabulary: TINY_VOCABULARY, width: 256, layers: 4, heads: 8, positions: 256 };
+
+/** Writes `config.json` and `model.safetensors` (14 MB in the demo's size) into an existing folder. */
+export async function writeTinyModel(directory: string, sizes: TinySizes = DEMO): Promise<void> {
+  const { vocabulary, width: K, layers, heads, positions } = sizes;
+  const F = 4 * K;
   const config = {
     model_type: "gpt2",
-    vocab_size: TINY_VOCABULARY,
-    n_positions: 256,
+    vocab_size: vocabulary,
+    n_positions: positions,
     n_embd: K,
     n_layer: layers,
     n_head: heads,
@@ -37,8 +47,8 @@ export async function writeTinyModel(directory: string): Promise<void> {
     add(`${name}.weight`, [K], 0, 1);
     add(`${name}.bias`, [K], 0);
   };
-  add("wte.weight", [TINY_VOCABULARY, K], 0.1);
-  add("wpe.weight", [256, K], 0.05);
+  add("wte.weight", [vocabulary, K], 0.1);
+  add("wpe.weight", [positions, K], 0.05);
   for (let i = 0; i < layers; i++) {
     norm(`h.${i}.ln_1`);
     linear(`h.${i}.attn.c_attn`, K, 3 * K);

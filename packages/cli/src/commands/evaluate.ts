@@ -1,0 +1,71 @@
+// cllm4rec evaluate: a trained model against the items that its dataset held out, all items ranked.
+import { Command, Option } from "commander";
+import type { CliContext } from "../context.js";
+import { StageDisplay } from "../progress.js";
+
+interface Flags {
+  readonly model: string;
+  readonly split: "validation" | "test";
+  readonly data?: string;
+  readonly backbone?: string;
+  readonly json?: boolean;
+}
+
+const HELP = `
+Every item is ranked but the user's training items, which stand in the prompt; items of the other held-out split are neither in the
+prompt nor left out. recall@K divides by min(K, held-out items). Users without held-out items do not count.
+
+Examples:
+  $ cllm4rec evaluate --model model
+  $ cllm4rec evaluate --model model --split validation --json
+
+Exit codes: 0 done, 1 the model or its data cannot be used, 2 the command line cannot, 130 interrupted.
+`;
+
+/** The `evaluate` command. */
+export function evaluateCommand(context: CliContext): Command {
+  return new Command("evaluate")
+    .description("Measure a trained model: recall@20, recall@40 and ndcg@100 on held-out items.")
+    .requiredOption("--model <dir>", "a model directory that train wrote")
+    .addOption(new Option("--split <name>", "what is to be found").choices(["validation", "test"]).default("test"))
+    .option("--data <dir>", "the dataset, if it was moved since")
+    .option("--backbone <dir|hub-id>", "the backbone, if it was moved since")
+    .option("--json", "one JSON object on stdout")
+    .addHelpText("after", HELP)
+    .action(async (flags: Flags) => {
+      const [{ openTrainedModel, openItsDataset, openPredictor }, { evaluate }, { confidenceIntervals, formatResult }] =
+        await Promise.all([import("../run/saved-model.js"), import("@cllm4rec/finetune"), import("@cllm4rec/eval")]);
+      const { signal } = context;
+      const display = new StageDisplay(context.stderr);
+      const model = await openTrainedModel(flags.model);
+      const dataset = await openItsDataset(model, flags.data);
+      try {
+        const history = await dataset.interactions("train");
+        const heldOut = await dataset.interactions(flags.split);
+        if (heldOut.indices.length === 0) {
+          throw new Error(
+            `${dataset.directory}: the dataset has no ${flags.split} items; prepare it with a share for them`,
+          );
+        }
+        const { predictor, dispose } = await openPredictor(model, flags.backbone, { signal, display });
+        try {
+          display.start(`ranking ${model.description.sizes.items} items for each user`);
+          const result = await evaluate({ ...predictor, history, heldOut, signal });
+          display.stop();
+          const { users, usersWithoutHeldOut, metrics } = result;
+          const json = { users, metrics, split: flags.split, usersWithoutHeldOut, model: flags.model };
+          const intervals = () => confidenceIntervals(result, { seed: 0 });
+          context.stdout.write(
+            flags.json
+              ? `${JSON.stringify(json)}\n`
+              : `${flags.model}, ${flags.split} items, with 95% bootstrap intervals\n${formatResult(result, { intervals: intervals() })}\n`,
+          );
+        } finally {
+          await dispose();
+        }
+      } finally {
+        display.stop();
+        dataset.close();
+      }
+    });
+}

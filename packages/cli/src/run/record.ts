@@ -1,0 +1,119 @@
+// run.json: everything that a run was started with. The same run goes on; a run of other settings is refused before it touches anything.
+import fs from "node:fs/promises";
+import { createRequire } from "node:module";
+import os from "node:os";
+import path from "node:path";
+import { z } from "zod";
+import { UsageError } from "../errors.js";
+import { writeWhole } from "./clock.js";
+import type { RunConfig, StageName } from "./config.js";
+
+/** May differ when a run goes on: where things lie, how long it lasts, how often it saves. */
+const FREE = new Set(["data", "backbone", "out", "minutes", "saveEverySeconds", "finetune.epochs"]);
+const PACKAGES = [
+  "backbone",
+  "cli",
+  "corpus",
+  "eval",
+  "finetune",
+  "onnx-grad",
+  "pretrain",
+  "tokenizer-ext",
+  "training",
+];
+
+/** What a run was started with. */
+export interface RunRecord {
+  readonly config: RunConfig;
+  /** The stages that have been run in this directory. */
+  readonly stages: readonly StageName[];
+  readonly dataset: { readonly path: string; readonly hash: string };
+  readonly backbone: { readonly id: string; readonly contentHash: string };
+  /** Hash of the model that finetuning began with, where it was another run's. */
+  readonly from?: string;
+}
+
+const earlierSchema = z.object({
+  config: z.record(z.string(), z.json()),
+  stages: z.array(z.string()),
+  dataset: z.object({ path: z.string(), hash: z.string() }),
+});
+
+/**
+ * Compares with the record of the run that is in the directory, if there is one, and writes the new record.
+ * @throws UsageError naming the first setting that differs
+ */
+export async function writeRecord(record: RunRecord): Promise<void> {
+  const { out } = record.config;
+  const file = path.join(out, "run.json");
+  const text = await fs.readFile(file, "utf8").catch(() => undefined);
+  if (text !== undefined) checkSame(file, text, record);
+  const whole = {
+    format: "cllm4rec-run",
+    version: 1,
+    seed: record.config.seed,
+    ...record,
+    versions: versions(),
+    machine: {
+      platform: process.platform,
+      arch: process.arch,
+      cpu: os.cpus()[0]?.model ?? "",
+      cores: os.cpus().length,
+    },
+  };
+  await writeWhole(file, `${JSON.stringify(whole, null, 2)}\n`);
+}
+
+function checkSame(file: string, text: string, { config, stages, dataset }: RunRecord): void {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    json = undefined;
+  }
+  const earlier = earlierSchema.safeParse(json);
+  if (!earlier.success) throw new UsageError(`${file}: is not the record of a run; choose another --out`);
+  const another = "give the same to go on, or another --out to begin anew";
+  const { data } = earlier;
+  if (data.dataset.hash !== dataset.hash) {
+    throw new UsageError(
+      `${file}: the run was begun on the dataset ${data.dataset.path}, and ${dataset.path} has other content; ${another}`,
+    );
+  }
+  if (data.stages.join() !== stages.join()) {
+    throw new UsageError(
+      `${file}: the run was begun with the stages ${data.stages.join(", ")}, now they are ${stages.join(", ")}; ${another}`,
+    );
+  }
+  const [then, now] = [flat(data.config), flat(config)];
+  for (const key of new Set([...then.keys(), ...now.keys()])) {
+    // With and without a time limit the defaults differ, so it may change but not come or go.
+    const free = FREE.has(key) && (key !== "minutes" || then.has(key) === now.has(key));
+    if (free || then.get(key) === now.get(key)) continue;
+    throw new UsageError(
+      `${file}: the run was begun with ${key} ${then.get(key) ?? "unset"}, now it is ${now.get(key) ?? "unset"}; ${another}`,
+    );
+  }
+}
+
+/** Settings by place, as JSON: `finetune.epochs` → `10`. */
+function flat(config: object): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const [key, value] of Object.entries(config)) {
+    const nested = typeof value === "object" && value !== null && !Array.isArray(value);
+    for (const [inner, leaf] of nested ? Object.entries(value) : [["", value] as const])
+      found.set(inner === "" ? key : `${key}.${inner}`, JSON.stringify(leaf));
+  }
+  return found;
+}
+
+function versions(): Record<string, string> {
+  const require = createRequire(import.meta.url);
+  const found: Record<string, string> = { node: process.versions.node };
+  for (const name of PACKAGES) {
+    const manifest: unknown = require(`@cllm4rec/${name}/package.json`);
+    const parsed = z.object({ version: z.string() }).safeParse(manifest);
+    if (parsed.success) found[`@cllm4rec/${name}`] = parsed.data.version;
+  }
+  return found;
+}

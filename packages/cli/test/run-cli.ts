@@ -1,0 +1,70 @@
+// What the tests of commands share: the command as a subprocess, a tiny backbone with a tokenizer, and a data set with two tastes.
+import { spawn } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { byteLevelBpe } from "@cllm4rec/tokenizer-ext";
+import { writeTinyModel } from "../src/demo/tiny-model.js";
+
+const BIN = fileURLToPath(new URL("../dist/bin.js", import.meta.url));
+
+export interface Outcome {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the command in `folder`; sends `interrupt.signal` once stderr has `interrupt.after`. */
+export function runCli(
+  folder: string,
+  args: readonly string[],
+  interrupt?: { readonly signal: NodeJS.Signals; readonly after: string },
+): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [BIN, ...args], { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
+    const outcome = { stdout: "", stderr: "" };
+    let sent = false;
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      outcome.stdout += text;
+    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      outcome.stderr += text;
+      if (sent || !interrupt || !outcome.stderr.includes(interrupt.after)) return;
+      sent = true;
+      child.kill(interrupt.signal);
+    });
+    child.once("error", reject);
+    child.once("close", (code) => resolve({ code, ...outcome }));
+  });
+}
+
+/** The 256 characters of GPT-2's byte-level alphabet: printable bytes stand for themselves, the others for U+0100 and on. */
+function byteAlphabet(): string[] {
+  let next = 0x100;
+  return Array.from({ length: 256 }, (_, byte) => {
+    const printable = (byte > 0x20 && byte < 0x7f) || (byte > 0xa0 && byte !== 0xad);
+    return String.fromCodePoint(printable ? byte : next++);
+  });
+}
+
+/** A random GPT-2 of width 16 with a tokenizer of one token a byte. */
+export async function writeBackbone(directory: string): Promise<void> {
+  fs.mkdirSync(directory);
+  await writeTinyModel(directory, { vocabulary: 256, width: 16, layers: 2, heads: 2, positions: 160 });
+  const vocab = Object.fromEntries(byteAlphabet().map((character, id) => [character, id]));
+  fs.writeFileSync(path.join(directory, "tokenizer.json"), JSON.stringify(byteLevelBpe({ vocab, merges: [] })));
+}
+
+export const USERS = 48;
+export const ITEMS = 80;
+
+/** Even users choose from the items below 40, odd users from the others, nine each, with a word about each. */
+export function writeChoices(file: string, shift = 0): void {
+  const half = ITEMS / 2;
+  const lines = Array.from({ length: USERS * 9 }, (_, n) => {
+    const [user, k] = [Math.floor(n / 9), n % 9];
+    const item = (user % 2) * half + ((user * 7 + k * 3 + shift) % half);
+    return JSON.stringify({ user: `u${user}`, item: `i${item}`, text: user % 2 === 0 ? "good" : "bad" });
+  });
+  fs.writeFileSync(file, `${lines.join("\n")}\n`);
+}

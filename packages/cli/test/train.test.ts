@@ -1,0 +1,303 @@
+// From choices to recommendations as a user or a script has it: train, evaluate and recommend as subprocesses.
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { csrRow, Dataset } from "@cllm4rec/corpus";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ITEMS, type Outcome, runCli, USERS, writeBackbone, writeChoices } from "./run-cli.js";
+
+let folder = "";
+const file = (...names: string[]) => path.join(folder, ...names);
+const cllm4rec = (...args: string[]): Promise<Outcome> => runCli(folder, args);
+const json = (name: string) => JSON.parse(fs.readFileSync(file(name), "utf8"));
+
+/** The one line that says what is wrong, after the exit code, with nothing on stdout and no stack trace. */
+function failure({ code, stdout, stderr }: Outcome): string {
+  expect(stdout).toBe("");
+  expect(stderr).not.toMatch(/^ +at /m);
+  const errors = stderr.split("\n").filter((line) => line.startsWith("error: "));
+  expect(errors).toHaveLength(1);
+  return `${code} ${errors[0]}`;
+}
+
+const COMMON = "--data data --backbone backbone --seed 3";
+const RATES = "--batch 4 --learning-rate 0.05 --prior-deviation 0.5 --lambda-c 0.01 --validate-every 4";
+const TRAIN = `${COMMON} ${RATES}`.split(" ");
+const SHORT = "--warm-up-epochs 2 --rounds 2 --epochs 24 --pretrain-learning-rate 0.02".split(" ");
+
+let trained: Outcome;
+beforeAll(async () => {
+  folder = fs.mkdtempSync(path.join(os.tmpdir(), "cli-train-"));
+  await writeBackbone(file("backbone"));
+  for (const [name, shift] of [["data", 0] as const, ["other", 1] as const]) {
+    writeChoices(file(`${name}.jsonl`), shift);
+    const columns = ["--columns", "user=user,item=item,text=text", "--core", "0", "--out", name];
+    expect((await cllm4rec("prepare", "--input", `${name}.jsonl`, ...columns)).code).toBe(0);
+  }
+  trained = await cllm4rec("train", ...TRAIN, ...SHORT, "--out", "model", "--json");
+}, 60_000);
+afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
+
+describe("train", () => {
+  test("prints one object: what was found on validation, and what each stage did", () => {
+    expect(trained.stderr).not.toContain("error");
+    expect(trained.code).toBe(0);
+    expect(trained.stdout.trimEnd()).not.toContain("\n");
+    const printed = JSON.parse(trained.stdout);
+    expect(printed).toMatchObject({ out: "model", seed: 3, users: USERS, items: ITEMS });
+    expect(Object.keys(printed.validation)).toEqual(["recall@20", "recall@40", "ndcg@100"]);
+    expect(printed.stages.pretrain).toMatchObject({ reason: "finished" });
+    expect(printed.stages.finetune.reason).toBe("finished");
+    // By chance 20 of the 73 items that are not in the history: 0.27.
+    expect(printed.validation["recall@20"]).toBeGreaterThan(0.45);
+  });
+
+  test("says what it does in one line an epoch, on stderr, without a terminal's codes", () => {
+    expect(trained.stderr.match(/^pretrain: warm-up epoch \d\/2, warm-up loss \d+\.\d{4}, /gm)).toHaveLength(2);
+    expect(trained.stderr.match(/^pretrain: round \d, l-step loss .*, c-step loss /gm)).toHaveLength(2);
+    expect(trained.stderr.match(/^finetune: epoch \d+\/24, rec-step loss /gm)).toHaveLength(24);
+    expect(trained.stderr.match(/^finetune: .*validation recall@20 0\.\d{4} /gm)).toHaveLength(6);
+    expect(trained.stderr).not.toContain("\u001b");
+  });
+
+  test("writes configuration, versions and seed, and its events for people and TensorBoard", () => {
+    const run = json("model/run.json");
+    expect(run).toMatchObject({
+      format: "cllm4rec-run",
+      seed: 3,
+      stages: ["pretrain", "finetune"],
+      config: { finetune: { epochs: 24, maskedShare: 0.5, targets: "held-out", userToken: false, dropout: 0.1 } },
+      versions: { node: process.versions.node },
+    });
+    const events = fs.readFileSync(file("model", "events.jsonl"), "utf8").trimEnd().split("\n");
+    const types = new Set(events.map((line) => JSON.parse(line).type));
+    expect([...types].sort()).toEqual(["checkpoint", "round", "run-ended", "run-started", "step", "validation"]);
+    expect(fs.readdirSync(file("model", "tensorboard"))).toEqual([expect.stringMatching(/tfevents/)]);
+  });
+
+  test("the same command again finds nothing left to do and changes no bit of the model", async () => {
+    const before = fs.readFileSync(file("model", "embeddings.safetensors"));
+    const { code, stdout, stderr } = await cllm4rec("train", ...TRAIN, ...SHORT, "--out", "model", "--json");
+    expect(code).toBe(0);
+    expect(stderr).toContain(`finetune: goes on after update ${JSON.parse(trained.stdout).stages.finetune.updates}`);
+    expect(JSON.parse(stdout).validation).toEqual(JSON.parse(trained.stdout).validation);
+    expect(fs.readFileSync(file("model", "embeddings.safetensors")).equals(before)).toBe(true);
+  });
+
+  test("interrupted in either stage, the same command ends with the same bits", async () => {
+    const args = ["train", ...TRAIN, ...SHORT, "--out", "again", "--json"];
+    for (const after of ["pretrain: warm-up epoch 1/2", "finetune: epoch 2/24"]) {
+      const { code, stdout, stderr } = await runCli(folder, args, { signal: "SIGINT", after });
+      expect({ code, stdout }).toEqual({ code: 130, stdout: "" });
+      expect(stderr).toContain("interrupted: everything is saved in again; the same command goes on from there\n");
+    }
+    expect((await cllm4rec(...args)).code).toBe(0);
+    for (const name of [
+      "embeddings.safetensors",
+      "training-state/pretrain.safetensors",
+      "training-state/finetune.safetensors",
+    ]) {
+      expect(fs.readFileSync(file("again", name)).equals(fs.readFileSync(file("model", name))), name).toBe(true);
+    }
+  });
+
+  test("time limits the stages; with more of it the run goes on", async () => {
+    const args = ["train", ...TRAIN, "--out", "timed", "--json"];
+    const first = JSON.parse((await cllm4rec(...args, "--minutes", "0.03")).stdout);
+    expect(first.stages).toMatchObject({ pretrain: { reason: "time" }, finetune: { reason: "time" } });
+    const second = JSON.parse((await cllm4rec(...args, "--minutes", "0.05")).stdout);
+    expect(second.stages.pretrain).toEqual(first.stages.pretrain);
+    expect(second.stages.finetune.updates).toBeGreaterThan(first.stages.finetune.updates);
+    expect(second.stages.finetune.seconds).toBeGreaterThan(first.stages.finetune.seconds);
+  });
+
+  test("the stages one by one, settings in a file", async () => {
+    const settings = {
+      data: "data",
+      backbone: "backbone",
+      priorDeviation: 0.3,
+      pretrain: { warmUpEpochs: 1, rounds: 1 },
+    };
+    fs.writeFileSync(file("pretrain.json"), JSON.stringify({ ...settings, seed: 8, out: "elsewhere" }));
+    const one = await cllm4rec("pretrain", "--config", "pretrain.json", "--out", "first", "--rounds", "2", "--json");
+    expect(one.code).toBe(0);
+    expect(json("first/run.json")).toMatchObject({
+      seed: 8,
+      config: { out: "first", pretrain: { warmUpEpochs: 1, rounds: 2 } },
+    });
+    expect(fs.existsSync(file("elsewhere"))).toBe(false);
+    const two = await cllm4rec("finetune", ...TRAIN, "--epochs", "2", "--from", "first", "--out", "second", "--json");
+    expect(two.stderr).toContain("c-step loss"); // the content tables of the first go on learning
+    expect(JSON.parse(two.stdout).stages).toMatchObject({ finetune: { reason: "finished" } });
+  });
+});
+
+describe("evaluate", () => {
+  test("on validation finds again what training found; on test, users and the paper's metrics", async () => {
+    const validation = await cllm4rec("evaluate", "--model", "model", "--split", "validation", "--json");
+    expect(JSON.parse(validation.stdout).metrics).toEqual(JSON.parse(trained.stdout).validation);
+    const { code, stdout } = await cllm4rec("evaluate", "--model", "model", "--json");
+    expect(code).toBe(0);
+    const printed = JSON.parse(stdout);
+    expect(stdout.trimEnd()).not.toContain("\n");
+    expect(Object.keys(printed).slice(0, 2)).toEqual(["users", "metrics"]);
+    expect(printed).toMatchObject({ users: USERS, split: "test" });
+    expect(Object.keys(printed.metrics)).toEqual(["recall@20", "recall@40", "ndcg@100"]);
+    // Worked out from the recommendations themselves: hits in 20 over min(20, test items).
+    const dataset = await Dataset.open(file("data"));
+    const [held, users, items] = [
+      await dataset.interactions("test"),
+      await dataset.rawUserIds(),
+      await dataset.rawItemIds(),
+    ];
+    dataset.close();
+    const lines = (await cllm4rec("recommend", "--model", "model", "-k", "20", "--json", "--user", ...users)).stdout;
+    const recalls = lines
+      .trimEnd()
+      .split("\n")
+      .map((line, user) => {
+        const wanted = Array.from(csrRow(held, user), (item) => items[item]!);
+        const found: { user: string; items: { item: string }[] } = JSON.parse(line);
+        expect(found.user).toBe(users[user]);
+        return found.items.filter(({ item }) => wanted.includes(item)).length / Math.min(20, wanted.length);
+      });
+    expect(recalls.reduce((sum, recall) => sum + recall, 0) / recalls.length).toBeCloseTo(
+      printed.metrics["recall@20"],
+      10,
+    );
+  });
+
+  test("without --json: a table with intervals", async () => {
+    const { stdout } = await cllm4rec("evaluate", "--model", "model");
+    expect(stdout).toMatch(/recall@20 +0\.\d+ +\[0\.\d+, \d\.\d+\]/);
+  });
+
+  test("moved folders are found by --data and --backbone, and only if they are the same", async () => {
+    fs.cpSync(file("data"), file("moved-data"), { recursive: true });
+    fs.cpSync(file("backbone"), file("moved-backbone"), { recursive: true });
+    fs.cpSync(file("backbone"), file("other-backbone"), { recursive: true });
+    fs.appendFileSync(file("other-backbone", "tokenizer.json"), " ");
+    const evaluate = (...args: string[]) => cllm4rec("evaluate", "--model", "model", "--json", ...args);
+    const here = await evaluate();
+    const moved = await evaluate("--data", "moved-data", "--backbone", "moved-backbone");
+    expect(moved.stdout).toBe(here.stdout);
+    // White space changes nothing; a token does.
+    expect((await evaluate("--backbone", "other-backbone")).stdout).toBe(here.stdout);
+    const tokenizer = fs.readFileSync(file("backbone", "tokenizer.json"), "utf8");
+    fs.writeFileSync(
+      file("other-backbone", "tokenizer.json"),
+      tokenizer.replace('"a":97', '"a":98').replace('"b":98', '"b":97'),
+    );
+    expect(failure(await evaluate("--backbone", "other-backbone"))).toMatch(
+      /^1 .*other-backbone: found a tokenizer with hash/,
+    );
+    expect(failure(await evaluate("--data", "other"))).toMatch(
+      /^1 .*other: found a dataset with content hash .*give that one as --data/,
+    );
+    expect(failure(await evaluate("--backbone", "data"))).toMatch(/^1 .*data.*config\.json/);
+  });
+});
+
+describe("recommend", () => {
+  const recommend = (...args: string[]) => cllm4rec("recommend", "--model", "model", "--json", ...args);
+
+  test("one line a user, in the order asked for; nothing of the history, best first", async () => {
+    const { code, stdout } = await recommend("--user", "u5", "u2", "--user", "u0", "-k", "7");
+    expect(code).toBe(0);
+    const lines = stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(lines.map(({ user }) => user)).toEqual(["u5", "u2", "u0"]);
+    const dataset = await Dataset.open(file("data"));
+    const known = await dataset.interactions("train");
+    const [users, items] = [await dataset.rawUserIds(), await dataset.rawItemIds()];
+    dataset.close();
+    for (const { user, items: found } of lines) {
+      const history = Array.from(csrRow(known, users.indexOf(user)), (item) => items[item]);
+      expect(found).toHaveLength(7);
+      for (const [rank, { item, score }] of found.entries()) {
+        expect(history).not.toContain(item);
+        if (rank > 0) expect(score).toBeLessThanOrEqual(found[rank - 1].score);
+      }
+    }
+  });
+
+  test("a history is enough for someone whom the model does not know", async () => {
+    const { code, stdout } = await recommend("--user", "stranger", "--history", "i0", "i3", "i6", "-k", "3");
+    expect(code).toBe(0);
+    const { user, items } = JSON.parse(stdout);
+    expect(user).toBe("stranger");
+    expect(items).toHaveLength(3);
+    for (const { item } of items) expect(["i0", "i3", "i6"]).not.toContain(item);
+    expect(JSON.parse((await recommend("--history", "i0", "i3", "i6", "-k", "3")).stdout)).toEqual({
+      user: null,
+      items,
+    });
+  });
+
+  test("unknown users and items, and nobody at all, are one clear error", async () => {
+    expect(failure(await recommend("--user", "u1", "nobody"))).toMatch(
+      /^1 error: model: unknown user "nobody"; .*--history/,
+    );
+    expect(failure(await recommend("--history", "i1", "i999"))).toMatch(
+      /^1 error: model: unknown item "i999" in --history/,
+    );
+    expect(failure(await recommend())).toMatch(/^2 error: nobody to recommend to/);
+    expect(failure(await recommend("--user", "u1", "-k", "0"))).toMatch(/^2 .*An integer from 1 on/);
+    expect(failure(await recommend("--user", "u1", "u2", "--history", "i1"))).toMatch(
+      /^2 error: --history is one user's/,
+    );
+  });
+});
+
+describe("errors", () => {
+  test.each<[string, object | string, RegExp]>([
+    [
+      "an unknown key",
+      { finetune: { epoch: 3 } },
+      /c\.json: unknown key "finetune\.epoch"; did you mean "finetune\.epochs"\?/,
+    ],
+    ["another one", { sead: 3 }, /unknown key "sead"; did you mean "seed"\?/],
+    ["a key like no other", { zzzzzzzz: 3 }, /unknown key "zzzzzzzz"; known here: data, backbone/],
+    ["a wrong type", { finetune: { epochs: "ten" } }, /finetune\.epochs: found "ten"\. .*expected/],
+    ["a missing setting", { backbone: "backbone" }, /c\.json: no data; give --data/],
+    ["a file that is no JSON", "{", /c\.json: is not JSON/],
+  ])("%s in the configuration", async (_, content, message) => {
+    fs.writeFileSync(file("c.json"), typeof content === "string" ? content : JSON.stringify(content));
+    const said = failure(await cllm4rec("train", "--config", "c.json", "--out", "x"));
+    expect(said).toMatch(/^2 /);
+    expect(said).toMatch(message);
+    expect(fs.existsSync(file("x"))).toBe(false);
+  });
+
+  test("a run is not continued with other settings or other data", async () => {
+    const train = (...args: string[]) => cllm4rec("train", ...TRAIN, ...SHORT, "--out", "model", ...args);
+    const before = fs.readFileSync(file("model", "run.json"), "utf8");
+    expect(failure(await train("--learning-rate", "0.01"))).toMatch(
+      /^2 error: model\/run\.json: the run was begun with finetune\.learningRate 0\.05, now it is 0\.01; give the same to go on, or another --out/,
+    );
+    expect(failure(await train("--no-pretrain"))).toMatch(/^2 .*the stages pretrain, finetune, now they are finetune/);
+    expect(failure(await train("--data", "other"))).toMatch(/^2 .*other has other content/);
+    expect(fs.readFileSync(file("model", "run.json"), "utf8")).toBe(before);
+  });
+
+  test("folders that are no dataset, backbone or model are named", async () => {
+    expect(failure(await cllm4rec("train", "--data", "backbone", "--backbone", "backbone", "--out", "x"))).toMatch(
+      /^1 error: backbone is not a prepared dataset/,
+    );
+    expect(failure(await cllm4rec("train", "--data", "data", "--backbone", "./nowhere", "--out", "x"))).toMatch(
+      /^1 error: .*nowhere: no such directory/,
+    );
+    expect(failure(await cllm4rec("evaluate", "--model", "data"))).toMatch(/^1 error: data\/embeddings\.safetensors/);
+    expect(fs.existsSync(file("x"))).toBe(false);
+  });
+});
+
+test("help of each command has examples and goes to stdout", async () => {
+  for (const name of ["train", "pretrain", "finetune", "evaluate", "recommend"]) {
+    const { code, stdout, stderr } = await cllm4rec(name, "--help");
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toContain(`$ cllm4rec ${name} --`);
+  }
+});
