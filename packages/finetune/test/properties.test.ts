@@ -105,6 +105,6 @@ it("ends with the same bytes for any settings, stopped twice at any updates", as
         }
       },
     ),
-    { numRuns: 15 },
+    { numRuns: 8 },
   );
 });
