@@ -35,7 +35,7 @@ beforeAll(async () => {
     expect((await cllm4rec("prepare", "--input", `${name}.jsonl`, ...columns)).code).toBe(0);
   }
   trained = await cllm4rec("train", ...TRAIN, ...SHORT, "--out", "model", "--json");
-}, 60_000);
+}, 240_000);
 afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
 
 describe("train", () => {
