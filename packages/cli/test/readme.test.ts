@@ -1,8 +1,10 @@
 // The README's example runs and prints what the README promises; so do the keys that it calls stable.
 import fs from "node:fs";
+import os from "node:os";
 import path from "node:path";
 import { runReadmeExample } from "@cllm4rec/testing";
 import { expect, test } from "vitest";
+import { lengths, readConfig } from "../src/run/config.js";
 
 const directory = path.join(import.meta.dirname, "..");
 
@@ -17,4 +19,21 @@ test("the stable keys are those of the contract, in its order", () => {
   expect(Object.keys(JSON.parse(json))).toEqual(
     "users items interactions train validation test records malformed duplicates".split(" "),
   );
+});
+
+test("the configuration of the README is one, and shows the defaults", () => {
+  const [, jsonc = ""] =
+    /```jsonc\n([\s\S]*?)```/.exec(fs.readFileSync(path.join(directory, "README.md"), "utf8")) ?? [];
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "cli-readme-"));
+  const file = path.join(folder, "run.json");
+  fs.writeFileSync(file, jsonc.replaceAll(/ ?\/\/.*$/gm, ""));
+  const shown = readConfig(file, {});
+  fs.rmSync(folder, { recursive: true });
+  const defaults = readConfig(undefined, { data: "beauty", backbone: "gpt2", out: "model" });
+  // These have no default, or one that depends on others.
+  const { minutes: _m, maxLength: _l, prompts: _p, pretrain, finetune, ...rest } = shown;
+  const { warmUpEpochs, rounds, ...pretrainRest } = pretrain;
+  const { epochs, patience: _patience, clipNorm: _clip, ...finetuneRest } = finetune;
+  expect({ ...rest, pretrain: pretrainRest, finetune: finetuneRest, prompts: {} }).toEqual(defaults);
+  expect({ warmUpEpochs, rounds, epochs }).toEqual(lengths(defaults));
 });
