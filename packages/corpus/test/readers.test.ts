@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import zlib from "node:zlib";
 import { FORMATS, type FormatName, prepare } from "@cllm4rec/corpus";
 import { DuckDBInstance } from "@duckdb/node-api";
@@ -364,7 +365,7 @@ describe("several files and compression", () => {
   });
 
   test("zstd from a committed fixture", async () => {
-    const result = await prepared(folder, { inputs: [new URL("fixtures/tiny.jsonl.zst", import.meta.url).pathname] });
+    const result = await prepared(folder, { inputs: [fileURLToPath(new URL("fixtures/tiny.jsonl.zst", import.meta.url))] });
     expect(result.reviews).toEqual(["u/a: first", "v/b: zweite ü"]);
   });
 
