@@ -365,7 +365,9 @@ describe("several files and compression", () => {
   });
 
   test("zstd from a committed fixture", async () => {
-    const result = await prepared(folder, { inputs: [fileURLToPath(new URL("fixtures/tiny.jsonl.zst", import.meta.url))] });
+    const result = await prepared(folder, {
+      inputs: [fileURLToPath(new URL("fixtures/tiny.jsonl.zst", import.meta.url))],
+    });
     expect(result.reviews).toEqual(["u/a: first", "v/b: zweite ü"]);
   });
 
