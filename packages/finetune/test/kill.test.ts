@@ -1,7 +1,7 @@
 // A finetuning run killed with SIGKILL at random moments ends with the bytes of a run that nobody killed.
-import { spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
+import { runUntilKilled } from "@cllm4rec/testing";
 import { readModel } from "@cllm4rec/training";
 import { expect, it } from "vitest";
 import { temporaryFolder, tinyGpt2 } from "./helpers.js";
@@ -9,29 +9,7 @@ import { temporaryFolder, tinyGpt2 } from "./helpers.js";
 const child = path.join(import.meta.dirname, "children", "finetune.mjs");
 const KILLS = 6;
 
-/** Runs the child; kills it `delay` milliseconds after its run began, where a delay is given. Says how long it ran from there. */
-function run(folder: string, delay?: number): Promise<{ end: "killed" | "ended"; milliseconds: number }> {
-  const running = spawn(process.execPath, [child, folder, tinyGpt2], { stdio: ["ignore", "pipe", "pipe"] });
-  let output = "";
-  let errors = "";
-  let began = 0;
-  return new Promise((resolve, reject) => {
-    running.stderr.on("data", (data) => {
-      errors += data;
-    });
-    running.stdout.on("data", (data) => {
-      if (output === "") began = performance.now();
-      if (output === "" && delay !== undefined) setTimeout(() => running.kill("SIGKILL"), delay);
-      output += data;
-    });
-    running.on("close", (code, signal) => {
-      const milliseconds = performance.now() - began;
-      if (output.includes("ended finished")) resolve({ end: "ended", milliseconds });
-      else if (signal === "SIGKILL") resolve({ end: "killed", milliseconds });
-      else reject(new Error(`child ended with ${code ?? signal}: ${errors}`));
-    });
-  });
-}
+const run = (folder: string, delay?: number) => runUntilKilled(child, [folder, tinyGpt2], delay);
 
 it(`ends with the same bytes after ${KILLS} kills`, async () => {
   const [whole, broken] = [temporaryFolder(), temporaryFolder()];

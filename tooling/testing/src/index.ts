@@ -1,4 +1,5 @@
 // What the packages' tests share. Private to the workspace; never published.
 export { expectClose } from "./close.js";
+export { runUntilKilled } from "./kill.js";
 export { runReadmeExample } from "./readme.js";
 export { sharedPath, smollm2Directory } from "./shared.js";
