@@ -161,4 +161,43 @@ describe("Backbone.open", () => {
     expect(model.vocabulary.maxPositions).toBe(32);
     await backbone.dispose();
   });
+
+  it.each(["gpt2", "llama"])(
+    "ends a %s after the first blocks, as if the others had never been there",
+    async (name) => {
+      const inSecondBlock = /(^|\.)(h|layers)\.[1-9]/;
+      const cut = await changed(
+        name,
+        (tensors) => {
+          for (const tensor of Object.keys(tensors)) if (inSecondBlock.test(tensor)) delete tensors[tensor];
+        },
+        (json) => {
+          json[name === "gpt2" ? "n_layer" : "num_hidden_layers"] = 1;
+        },
+      );
+      const weights = { cacheDirectory: path.join(open.folder, "cache") };
+      const [whole, shortened, expected] = [
+        await Backbone.open(modelDirectory(name), { weights }),
+        await Backbone.open(modelDirectory(name), { weights, layers: 1 }),
+        await Backbone.open(cut, { weights }),
+      ];
+      const none = { rows: 0, data: new Float32Array() };
+      const states = (backbone: Backbone) =>
+        open.model(backbone, { users: 0, items: 0 }).hiddenStates([[3, 1, 4, 1, 5]], { users: none, items: none });
+      expect(await states(shortened)).toEqual(await states(expected));
+      expect(await states(shortened)).not.toEqual(await states(whole));
+      expect(shortened.weightNames).toEqual(expected.weightNames);
+      expect(shortened.operations([5])).toBe(expected.operations([5]));
+      expect(shortened.contentHash).not.toBe(whole.contentHash);
+      for (const backbone of [whole, shortened, expected]) await backbone.dispose();
+    },
+  );
+
+  it("refuses more blocks than the model has", async () => {
+    for (const layers of [0, 3, 1.5]) {
+      await expect(Backbone.open(modelDirectory("gpt2"), { layers })).rejects.toThrow(
+        `layers: found ${layers}, expected 1 … 2, as many as the model has`,
+      );
+    }
+  });
 });

@@ -1,4 +1,5 @@
 // A frozen LM, opened: its config, its weights as graph constants that point into files, and its forward pass.
+import { createHash } from "node:crypto";
 import { type Engine, type Graph, onnxRuntime, type Value } from "@cllm4rec/onnx-grad";
 import type { Architecture, DecoderInputs, DecoderOutputs } from "../architectures/architecture.js";
 import { architectureOf } from "../architectures/registry.js";
@@ -18,6 +19,8 @@ export interface OpenBackboneOptions {
   readonly weights?: Pick<Float32Options, "cacheDirectory" | "verify" | "onProgress">;
   /** A limit on the sequence length below the model's own; needed for models with a sliding window. */
   readonly maxPositions?: number;
+  /** Only the first blocks, with the final norm after them: a cheaper LM of the same width. All where absent. */
+  readonly layers?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -30,6 +33,8 @@ export class Backbone {
     /** The model directory that was opened. */
     readonly directory: string,
     readonly engine: Engine,
+    /** SHA-256 of the weights as they are stored, and of how many blocks are in use: which backbone a model directory belongs to. */
+    readonly contentHash: string,
     private readonly weights: Float32Weights,
     private readonly locations: ReadonlyMap<string, TensorLocation>,
     private readonly ownsEngine: boolean,
@@ -39,19 +44,20 @@ export class Backbone {
 
   /**
    * Opens a Hugging Face model directory, or a model of the hub by `org/name[@revision]`.
-   * @throws CheckpointError where config or weights are not what the architecture needs; every weight and every tensor is accounted for
+   * @throws CheckpointError where config or weights are not what the architecture needs; every weight and every tensor is accounted for.
+   *   RangeError for more `layers` than the model has
    */
   static async open(model: string, options: OpenBackboneOptions = {}): Promise<Backbone> {
     const { signal } = options;
     const resolved = await resolveModel(model, { ...options.hub, ...(signal ? { signal } : {}) });
     const checkpoint = await openCheckpoint(resolved.directory);
-    const config = parseConfig(checkpoint.config, {
+    const complete = parseConfig(checkpoint.config, {
       file: `${resolved.directory}/config.json`,
       generationConfig: checkpoint.generationConfig,
       ...(options.maxPositions === undefined ? {} : { maxPositions: options.maxPositions }),
     });
-    const architecture = architectureOf(config);
-    const claimed = await claimWeights(checkpoint, architecture.weights(config), {
+    const architecture = architectureOf(complete);
+    const claimed = await claimWeights(checkpoint, architecture.weights(complete), {
       ignore: architecture.buffers,
       ...(signal ? { signal } : {}),
     });
@@ -61,16 +67,24 @@ export class Backbone {
       tensors: stored,
       ...(signal ? { signal } : {}),
     });
+    const config = shortened(complete, options.layers);
+    const used = new Set(architecture.weights(config).map(({ name }) => name));
     const locations = new Map(
-      [...claimed.tensors].map(([name, { name: storedName }]) => [name, weights.tensor(storedName)]),
+      [...claimed.tensors].flatMap(([name, { name: storedName }]) =>
+        used.has(name) ? [[name, weights.tensor(storedName)] as const] : [],
+      ),
     );
     const engine = options.engine ?? onnxRuntime();
-    return new Backbone(config, resolved.directory, engine, weights, locations, options.engine === undefined);
-  }
-
-  /** SHA-256 of the weights as they are stored: which backbone a model directory belongs to. */
-  get contentHash(): string {
-    return this.weights.contentHash;
+    const contentHash = config === complete ? weights.contentHash : hashOfPart(weights.contentHash, config.layers);
+    return new Backbone(
+      config,
+      resolved.directory,
+      engine,
+      contentHash,
+      weights,
+      locations,
+      options.engine === undefined,
+    );
   }
 
   /** Names of the frozen weights, as the architecture calls them. */
@@ -136,4 +150,16 @@ export class Backbone {
     const { shape, file, byteOffset, byteLength } = this.locations.get(name)!;
     return graph.initializer(name, { dtype: "float32", shape, file, offset: byteOffset, byteLength });
   }
+}
+
+/** The config of an LM that ends after its first `layers` blocks. */
+function shortened(config: BackboneConfig, layers: number | undefined): BackboneConfig {
+  if (layers === undefined || layers === config.layers) return config;
+  if (!Number.isInteger(layers) || layers < 1 || layers > config.layers)
+    throw new RangeError(`layers: found ${layers}, expected 1 … ${config.layers}, as many as the model has`);
+  return { ...config, layers };
+}
+
+function hashOfPart(whole: string, layers: number): string {
+  return createHash("sha256").update(`${whole}, the first ${layers} blocks`).digest("hex");
 }
