@@ -29,7 +29,7 @@ export type { GenerateOptions } from "./generation/generate.js";
 export type { SamplingOptions } from "./generation/sampling.js";
 // The frozen LM and the base model over words, users and items.
 export { Backbone, type OpenBackboneOptions } from "./model/backbone.js";
-export { BaseModel, type LossOptions, type LossResult } from "./model/base-model.js";
+export { BaseModel, type LossGradients, type LossOptions, type LossResult } from "./model/base-model.js";
 export type { Vocabulary } from "./model/batch.js";
 export type {
   EmbeddingTable,
@@ -41,4 +41,6 @@ export type {
 } from "./model/documents.js";
 export type { DropoutOptions } from "./model/dropout.js";
 export type { HeadKind } from "./model/graphs.js";
+export type { LanguageModel } from "./model/language-model.js";
+export { TrainableBackbone, type TrainableBackboneOptions } from "./model/trainable-backbone.js";
 export { type Packing, type Placement, packSequences } from "./packing/pack.js";

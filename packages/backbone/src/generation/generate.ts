@@ -1,8 +1,8 @@
 // Autoregressive generation of words after a soft+hard prompt, one token at a time, over cached keys and values.
 import type { Session, Tensor } from "@cllm4rec/onnx-grad";
-import type { Backbone } from "../model/backbone.js";
 import { packBatch, type Vocabulary } from "../model/batch.js";
 import type { SoftTables } from "../model/documents.js";
+import type { LanguageModel } from "../model/language-model.js";
 import { cacheNames } from "./graph.js";
 import { type SamplingOptions, sampler } from "./sampling.js";
 
@@ -17,7 +17,7 @@ export interface GenerateOptions extends SamplingOptions {
 /** Yields vocabulary tokens after the prompt; see `BaseModel.generate`. */
 export async function* generateTokens(
   session: Session,
-  backbone: Backbone,
+  backbone: LanguageModel,
   vocabulary: Vocabulary,
   prompt: ArrayLike<number>,
   tables: SoftTables,
@@ -45,7 +45,7 @@ export async function* generateTokens(
   }
 }
 
-function emptyCache(backbone: Backbone): Record<string, Tensor> {
+function emptyCache(backbone: LanguageModel): Record<string, Tensor> {
   const { layers, headSize } = backbone.config;
   const empty: Tensor = {
     dtype: "float32",

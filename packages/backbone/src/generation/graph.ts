@@ -1,8 +1,8 @@
 // The graph of one generation step: new tokens and cached keys and values in, next-word logits and the grown cache out.
 import { Graph, type Value } from "@cllm4rec/onnx-grad";
 import type { KeyValues } from "../architectures/architecture.js";
-import type { Backbone } from "../model/backbone.js";
 import { embedTokens } from "../model/body.js";
+import type { LanguageModel } from "../model/language-model.js";
 
 // Shape legend: T new positions, P cached positions, G key/value heads, D head size, K width, N vocabulary rows.
 
@@ -11,7 +11,7 @@ export const cacheNames = (kind: "past" | "present", layer: number) =>
   [`${kind}.${layer}.keys`, `${kind}.${layer}.values`] as const;
 
 /** One sequence at a time: the inputs of a packed batch with B = 1, the cache [1, G, P, D] of every layer, and logits [N] of the last position. */
-export function generationGraph(backbone: Backbone): Graph {
+export function generationGraph(backbone: LanguageModel): Graph {
   const graph = new Graph("generation step");
   const { op } = graph;
   const { layers, headSize } = backbone.config;

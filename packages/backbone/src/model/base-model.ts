@@ -13,7 +13,15 @@ import type {
   TokenDocument,
 } from "./documents.js";
 import type { DropoutOptions } from "./dropout.js";
-import { type HeadKind, hiddenGraph, type LossGraphOptions, logitsGraph, lossGraph } from "./graphs.js";
+import {
+  type HeadKind,
+  hiddenGraph,
+  type LossGraphOptions,
+  logitsGraph,
+  lossGraph,
+  WEIGHT_GRADIENT,
+} from "./graphs.js";
+import type { LanguageModel } from "./language-model.js";
 
 // Shape legend: N words, I users, J items, K width, T tokens of a sequence, M scored positions.
 
@@ -36,8 +44,17 @@ export interface LossResult {
   /** Tokens of the documents, and tokens computed for them (padding included). */
   readonly usefulTokens: number;
   readonly computedTokens: number;
-  /** ∂loss/∂table rows; absent where not asked for. All J item rows where the head is tied to the items. */
-  readonly gradients?: { readonly users: RowGradients; readonly items: RowGradients };
+  /** Absent where not asked for. */
+  readonly gradients?: LossGradients;
+}
+
+export interface LossGradients {
+  /** ∂loss/∂table rows. */
+  readonly users: RowGradients;
+  /** All J rows where the head is tied to the items. */
+  readonly items: RowGradients;
+  /** ∂loss/∂weight, of the weight's shape, for the weights that this loss uses; absent where the backbone is frozen. */
+  readonly weights?: Readonly<Record<string, Float32Array>>;
 }
 
 /** One target: a class at a scored position of a document. */
@@ -47,7 +64,8 @@ interface Target {
   readonly target: number;
 }
 
-export class BaseModel {
+/** @typeParam B the LM: a frozen `Backbone` unless told, or a `TrainableBackbone`, whose weights then get gradients too */
+export class BaseModel<B extends LanguageModel = Backbone> {
   readonly vocabulary: Vocabulary;
   private readonly sessions = new Map<string, Promise<Session>>();
 
@@ -56,7 +74,7 @@ export class BaseModel {
    * @throws RangeError where a size is no whole number
    */
   constructor(
-    readonly backbone: Backbone,
+    readonly backbone: B,
     sizes: { readonly users: number; readonly items: number },
   ) {
     const { vocabularySize, hiddenSize, maxPositions } = backbone.config;
@@ -284,18 +302,27 @@ export class BaseModel {
   }
 
   /** Gradients by table; the head's gradient of all item rows and the input rows' gradients are added up. */
-  private rowGradients(
-    batch: PackedBatch,
-    outputs: Record<string, Tensor>,
-  ): { users: RowGradients; items: RowGradients } {
+  private rowGradients(batch: PackedBatch, outputs: Record<string, Tensor>): LossGradients {
     const { width, items } = this.vocabulary;
-    const split = sumSoftGradients(batch, outputs.softGradients!.data as Float32Array, this.vocabulary);
+    const weights = this.weightGradients(outputs);
+    const split = {
+      ...sumSoftGradients(batch, outputs.softGradients!.data as Float32Array, this.vocabulary),
+      ...(weights && { weights }),
+    };
     const table = outputs.tableGradients?.data as Float32Array | undefined;
     if (!table) return split;
     split.items.rows.forEach((item, r) => {
       for (let k = 0; k < width; k++) table[item * width + k]! += split.items.data[r * width + k]!;
     });
-    return { users: split.users, items: { rows: Int32Array.from({ length: items }, (_, j) => j), data: table } };
+    return { ...split, items: { rows: Int32Array.from({ length: items }, (_, j) => j), data: table } };
+  }
+
+  private weightGradients(outputs: Record<string, Tensor>): Record<string, Float32Array> | undefined {
+    if (!this.backbone.trainableWeights) return undefined;
+    const named = Object.entries(outputs).filter(([output]) => output.startsWith(WEIGHT_GRADIENT));
+    return Object.fromEntries(
+      named.map(([output, { data }]) => [output.slice(WEIGHT_GRADIENT.length), data as Float32Array]),
+    );
   }
 
   private pack(sequences: readonly ArrayLike<number>[], tables: SoftTables): PackedBatch {
@@ -329,7 +356,7 @@ export class BaseModel {
   private session(key: string, graph: () => Graph): Promise<Session> {
     let session = this.sessions.get(key);
     if (!session) {
-      session = this.backbone.engine.load(graph());
+      session = this.backbone.load?.(graph()) ?? this.backbone.engine.load(graph());
       this.sessions.set(key, session);
       session.catch(() => this.sessions.delete(key));
     }

@@ -1,7 +1,7 @@
 // The part that all graphs of the base model share: packed token ids and soft rows in, final hidden states out (Eq. 3).
 import type { Graph, Shape, Value } from "@cllm4rec/onnx-grad";
-import type { Backbone } from "./backbone.js";
 import { type Dropout, noDropout } from "./dropout.js";
+import type { LanguageModel } from "./language-model.js";
 
 // Shape legend: B rows, T positions a row, n = B·T tokens, S soft positions, R distinct soft tokens, K width.
 
@@ -13,13 +13,13 @@ export interface Body {
 }
 
 /**
- * Declares the inputs of {@link PackedBatch} and adds the frozen LM over them.
+ * Declares the inputs of {@link PackedBatch} and adds the LM over them.
  * @param queryBlocks in how many blocks attention takes the queries of a row; T must be a multiple of it
  * @param wanted flat positions of the hidden states that are wanted, int64 [M]; all where absent
  */
 export function addBody(
   graph: Graph,
-  backbone: Backbone,
+  backbone: LanguageModel,
   queryBlocks: number,
   { wanted, dropout = noDropout }: { wanted?: Value; dropout?: Dropout } = {},
 ): Body {
@@ -45,7 +45,7 @@ export function addBody(
  */
 export function embedTokens(
   graph: Graph,
-  backbone: Backbone,
+  backbone: LanguageModel,
   shape: Shape,
   softDropout: (x: Value) => Value = (x) => x,
 ): { embeddings: Value; positions: Value; softTokens: Value } {

@@ -1,9 +1,9 @@
 // The static graphs of the base model, one for each thing that can be asked of it.
 import { Graph, gradients, type Value } from "@cllm4rec/onnx-grad";
-import type { Backbone } from "./backbone.js";
 import { addBody } from "./body.js";
 import { addDropout, type DropoutOptions } from "./dropout.js";
 import { addHead } from "./heads.js";
+import type { LanguageModel } from "./language-model.js";
 
 /** Which matrix the head is tied to: the item table that is passed in, or the frozen vocabulary. */
 export type HeadKind = "items" | "words";
@@ -18,9 +18,15 @@ export interface LossGraphOptions {
   readonly dropout?: Omit<DropoutOptions, "seed">;
 }
 
-/** Loss, target losses and, where asked for, the gradients of soft rows and of the item table if the head is tied to it. */
+/** What the output that holds a weight's gradient has in front of the weight's name. */
+export const WEIGHT_GRADIENT = "gradient of ";
+
+/**
+ * Loss, target losses and, where asked for, the gradients of soft rows, of the item table if the head is tied to it, and of the weights
+ * in use if they are trainable: a matrix that stands at both ends of the LM gets the sum of both.
+ */
 export function lossGraph(
-  backbone: Backbone,
+  backbone: LanguageModel,
   { head, gradients: wanted, queryBlocks, dropout }: LossGraphOptions,
 ): Graph {
   const graph = new Graph(`${head} loss${wanted ? " and gradients" : ""}`);
@@ -33,21 +39,28 @@ export function lossGraph(
   graph.output("loss", loss);
   graph.output("targetLosses", targetLosses);
   if (wanted) {
-    graph.output("softGradients", gradients(graph, hiddenStates, [softTokens], hiddenGradient)[0]!);
+    const weights = [...(backbone.trainableWeights?.(graph) ?? [])];
+    const targets = [softTokens, ...weights.map(([, value]) => value)];
+    const [softGradients, ...ofWeights] = gradients(graph, hiddenStates, targets, hiddenGradient);
+    graph.output("softGradients", softGradients!);
     if (head === "items") graph.output("tableGradients", tableGradient());
+    weights.forEach(([name, value], i) => {
+      const gradient = ofWeights[i]!;
+      graph.output(`${WEIGHT_GRADIENT}${name}`, value === table ? graph.op.Add(gradient, tableGradient()) : gradient);
+    });
   }
   return graph;
 }
 
 /** Final hidden states of all tokens, [n, K]. */
-export function hiddenGraph(backbone: Backbone, queryBlocks: number): Graph {
+export function hiddenGraph(backbone: LanguageModel, queryBlocks: number): Graph {
   const graph = new Graph("hidden states");
   graph.output("hiddenStates", addBody(graph, backbone, queryBlocks).hiddenStates);
   return graph;
 }
 
 /** Logits of the scored positions over items or vocabulary, [M, J] or [M, N]. */
-export function logitsGraph(backbone: Backbone, head: HeadKind, queryBlocks: number): Graph {
+export function logitsGraph(backbone: LanguageModel, head: HeadKind, queryBlocks: number): Graph {
   const graph = new Graph(`${head} logits`);
   const { hiddenStates } = addBody(graph, backbone, queryBlocks, { wanted: scoredPositions(graph) });
   graph.output("logits", graph.op.FusedMatMul(hiddenStates, headTable(graph, backbone, head), { transB: 1 }));
@@ -57,7 +70,7 @@ export function logitsGraph(backbone: Backbone, head: HeadKind, queryBlocks: num
 /** The flat positions whose hidden states go into the head, [M]. */
 const scoredPositions = (graph: Graph): Value => graph.input("scored", "int64", ["M"]);
 
-function headTable(graph: Graph, backbone: Backbone, head: HeadKind): Value {
+function headTable(graph: Graph, backbone: LanguageModel, head: HeadKind): Value {
   return head === "items"
     ? graph.input("itemTable", "float32", ["J", backbone.config.hiddenSize])
     : backbone.wordHead(graph);

@@ -1,0 +1,24 @@
+// What graphs and the base model need of an LM, whether its weights lie frozen in files or are being trained in memory.
+import type { Engine, Graph, Session, Value } from "@cllm4rec/onnx-grad";
+import type { DecoderInputs, DecoderOutputs } from "../architectures/architecture.js";
+import type { BackboneConfig } from "../checkpoint/config.js";
+
+// Shape legend: N vocabulary rows, K width.
+
+/** A decoder-only LM that can be put into a graph: `Backbone` (frozen) or `TrainableBackbone`. */
+export interface LanguageModel {
+  readonly config: BackboneConfig;
+  readonly engine: Engine;
+  /** G: heads of keys and values, fewer than query heads where the architecture groups them. */
+  readonly keyValueHeads: number;
+  /** Adds the forward pass over token embeddings to a graph. */
+  decode(graph: Graph, inputs: DecoderInputs): DecoderOutputs;
+  /** The vocabulary embeddings as a value of the graph, [N, K]. */
+  embeddings(graph: Graph): Value;
+  /** The next-word head's matrix as a value of the graph, [N, K]: the embeddings where the config ties them. */
+  wordHead(graph: Graph): Value;
+  /** The weights that a graph uses so far and that gradients are wanted for, by name. Absent where the weights are frozen. */
+  trainableWeights?(graph: Graph): ReadonlyMap<string, Value>;
+  /** Loads a graph into a session whose runs use the weights as they are at that moment. Absent: the engine loads it. */
+  load?(graph: Graph): Promise<Session>;
+}
