@@ -51,3 +51,9 @@ export { Adam, type AdamOptions, type RowPolicy } from "./optimiser/adam.js";
 export { type LearningRate, type Schedule, schedule } from "./optimiser/schedule.js";
 // — parameters —
 export { copyTables, type InitialTablesOptions, initialTables, type Side, type TokenTables } from "./tables/tables.js";
+// — full training —
+export { type TextLoss, textLoss } from "./weights/held-out-text.js";
+export { type InitialWeightsOptions, initialLanguageModel } from "./weights/initial-weights.js";
+export { type TokenWindowsOptions, tokenWindows } from "./weights/token-windows.js";
+export { trainWeights, type WeightTask, type WeightTrainingOptions } from "./weights/train-weights.js";
+export { type AdamWOptions, WeightOptimiser } from "./weights/weight-optimiser.js";

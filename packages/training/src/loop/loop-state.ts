@@ -4,7 +4,7 @@ import { isJsonRecord, type JsonRecord } from "../checkpoint/checkpoint.js";
 import { TrainingError } from "../error.js";
 
 const count = z.number().int().min(0);
-const batchState = z.strictObject({ seed: count, epoch: count, step: count });
+export const batchState = z.strictObject({ seed: count, epoch: count, step: count });
 
 const loopState = z.strictObject({
   round: count,
@@ -35,14 +35,7 @@ export function parseLoopState(
   const { settings: found, memory } = state;
   if (!isJsonRecord(found) || !isJsonRecord(memory))
     throw new TrainingError(`${file}: no settings and memory in the state; the file is damaged`);
-  for (const name of new Set([...Object.keys(settings), ...Object.keys(found)])) {
-    const [then, now] = [JSON.stringify(found[name]), JSON.stringify(settings[name])];
-    if (then !== now) {
-      throw new TrainingError(
-        `${file}: the run was begun with ${name} ${then ?? "(none)"}, now it is ${now ?? "(none)"}; use the same settings to go on, or another folder to begin anew`,
-      );
-    }
-  }
+  refuseOtherSettings(found, settings, file);
   const parsed = loopState.safeParse(state.loop);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
@@ -51,4 +44,16 @@ export function parseLoopState(
   const [had, has] = [Object.keys(parsed.data.cursors).sort().join(), Object.keys(fresh.cursors).sort().join()];
   if (had !== has) throw new TrainingError(`${file}: found the tasks ${had}, expected ${has}`);
   return { loop: parsed.data, memory };
+}
+
+/** A run goes on with the settings that it was begun with, and no others. @throws TrainingError naming the file and the first difference */
+export function refuseOtherSettings(found: JsonRecord, settings: JsonRecord, file: string): void {
+  for (const name of new Set([...Object.keys(settings), ...Object.keys(found)])) {
+    const [then, now] = [JSON.stringify(found[name]), JSON.stringify(settings[name])];
+    if (then !== now) {
+      throw new TrainingError(
+        `${file}: the run was begun with ${name} ${then ?? "(none)"}, now it is ${now ?? "(none)"}; use the same settings to go on, or another folder to begin anew`,
+      );
+    }
+  }
 }

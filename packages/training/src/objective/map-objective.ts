@@ -1,10 +1,11 @@
 // One batch of the MAP objective: a language model's loss and the squared terms, with the gradient towards one side's tables.
 import type {
   BaseModel,
+  LanguageModel,
+  LossGradients,
   LossOptions,
   LossResult,
   RecommendationDocument,
-  RowGradients,
   SoftTables,
   TokenDocument,
 } from "@cllm4rec/backbone";
@@ -41,7 +42,8 @@ export interface MapObjectiveResult {
   readonly mutual: number;
   /** The λ_l term, in the same units. */
   readonly prior: number;
-  readonly gradients: { readonly users: RowGradients; readonly items: RowGradients };
+  /** Towards the side that is trained, and towards the weights in use where the backbone is trained too. */
+  readonly gradients: LossGradients;
   readonly targets: number;
   readonly usefulTokens: number;
   readonly computedTokens: number;
@@ -53,7 +55,7 @@ export interface MapObjectiveResult {
  * @throws TrainingError for a negative λ, or λ_c above 0 without `towards`
  */
 export async function mapObjective(
-  model: BaseModel,
+  model: BaseModel<LanguageModel>,
   batch: LossBatch,
   { tables, towards, lambdaC = 0, lambdaL = 0, scaling = "paper", lossOptions = {} }: MapObjectiveOptions,
 ): Promise<MapObjectiveResult> {
@@ -85,7 +87,7 @@ export async function mapObjective(
     languageModel: result.loss,
     mutual,
     prior,
-    gradients: { users: users.gradient, items: items.gradient },
+    gradients: { ...result.gradients, users: users.gradient, items: items.gradient },
     targets: result.targets,
     usefulTokens: result.usefulTokens,
     computedTokens: result.computedTokens,
@@ -93,7 +95,7 @@ export async function mapObjective(
 }
 
 async function lossOf(
-  model: BaseModel,
+  model: BaseModel<LanguageModel>,
   batch: LossBatch,
   tables: SoftTables,
   options: Omit<LossOptions, "reduction" | "gradients">,
