@@ -53,7 +53,11 @@ class Finetuning {
     const { model, tables, output } = settings;
     this.plans = batchPlans(settings);
     this.record = record(settings, this.plans);
-    this.optimiser = new TableOptimiser(copyTables(tables), model.vocabulary.width, settings.adam);
+    const { adam, averageDecay } = settings;
+    this.optimiser = new TableOptimiser(copyTables(tables), model.vocabulary.width, {
+      adam,
+      ...(averageDecay > 0 && { averageDecay }),
+    });
     this.store = output && stageCheckpoint(output.directory, STAGE);
   }
 
@@ -86,8 +90,8 @@ class Finetuning {
       ...(now && { now }),
     });
     const { best } = this.remembered();
-    if (!best) await this.publish(this.optimiser.tables, undefined);
-    return { tables: this.bestTables ?? this.optimiser.tables, ...(best && { best }), reason, updates };
+    if (!best) await this.publish(this.optimiser.averaged, undefined);
+    return { tables: this.bestTables ?? this.optimiser.averaged, ...(best && { best }), reason, updates };
   }
 
   private notices(tables: TokenTables, hasTexts: boolean): void {
@@ -221,7 +225,10 @@ class Finetuning {
     }
     const tables = copyTables(this.settings.tables);
     for (const [side, soft] of Object.entries(tables)) {
-      for (const kind of ["users", "items"] as const) copyInto(soft[kind].data, saved.tensors[`${side}.${kind}`]);
+      for (const kind of ["users", "items"] as const) {
+        const name = `${side}.${kind}`;
+        copyInto(soft[kind].data, saved.tensors[`${name}.average`] ?? saved.tensors[name]);
+      }
     }
     this.bestTables = tables;
     await this.publish(tables, best);

@@ -62,6 +62,11 @@ export interface FinetuneSettings {
   /** Default 1e-3 (released code: 1e-4, with batches of 160). */
   readonly learningRate?: number | LearningRate;
   readonly adam?: AdamOptions;
+  /**
+   * The model is judged and published by an exponential moving average of the tables with this decay per update; 0 (default, as in the
+   * paper): by the tables themselves. Averaging over about 1/(1 − decay) updates takes the noise of the last ones out.
+   */
+  readonly averageDecay?: number;
   /** Largest global norm of a gradient; default: no clipping. */
   readonly clipNorm?: number;
   /** `held-out` (Eq. 9, default): predict the masked items. `all` (released code): all of the user's training items. */

@@ -20,6 +20,7 @@ export function complete(options: FinetuneOptions) {
     batch: { documents: 128 },
     learningRate: 1e-3,
     adam: {},
+    averageDecay: 0,
     targets: "held-out" as const,
     maskedShare: 0.5,
     userToken: false,
@@ -46,6 +47,8 @@ export function complete(options: FinetuneOptions) {
   check("validateEvery", settings.validateEvery, isPositiveInteger(settings.validateEvery), "a positive integer");
   if (settings.patience !== undefined)
     check("patience", settings.patience, isPositiveInteger(settings.patience), "a positive integer");
+  const { averageDecay } = settings;
+  check("averageDecay", averageDecay, averageDecay >= 0 && averageDecay < 1, "a number from 0 to below 1");
   check("dropout", settings.dropout, settings.dropout >= 0 && settings.dropout < 1, "a number from 0 to below 1");
   if (settings.contentSteps !== "epoch") {
     check(
@@ -118,6 +121,7 @@ export function record(settings: Settings, plans: ReturnType<typeof batchPlans>)
     contentSteps: plans.content ? settings.contentSteps : null,
     learningRate: { peak, warmup, decay: decay ? { ...decay } : null },
     adam: { ...settings.adam },
+    averageDecay: settings.averageDecay,
     clipNorm: settings.clipNorm ?? null,
     targets: settings.targets,
     maskedShare: typeof settings.maskedShare === "number" ? settings.maskedShare : [...settings.maskedShare],

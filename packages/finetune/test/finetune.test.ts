@@ -67,6 +67,39 @@ describe("learning", () => {
     expect(await backbone.fileHashes()).toEqual(before);
   });
 
+  it("is judged and published by the moving average of its tables, where one is asked for", async () => {
+    const averageDecay = 0.75;
+    // Without validation the tables after the last update are the result, so those of every update can be had by a run each.
+    const unvalidated = async (changes: { averageDecay?: number; stopAfter?: number } = {}) => {
+      const losses: number[] = [];
+      const stop = new AbortController();
+      const { tables, updates } = await finetune({
+        ...{ model, tokenizer, tables: plain, train, seed: 1, epochs: 3, batch: { documents: 8 }, learningRate: 0.02 },
+        averageDecay: changes.averageDecay ?? 0,
+        stop: stop.signal,
+        onEvent: (event) => {
+          if (event.type !== "step") return;
+          losses.push(event.languageModel);
+          if (event.update === changes.stopAfter) stop.abort();
+        },
+      });
+      return { losses, updates, items: tables.collaborative.items.data };
+    };
+    const { losses, updates } = await unvalidated();
+    const history = [plain.collaborative.items.data];
+    for (let stopAfter = 1; stopAfter <= updates; stopAfter++) history.push((await unvalidated({ stopAfter })).items);
+    const expected = history.reduce((mean, data) =>
+      mean.map((x, at) => Math.fround(averageDecay * x + (1 - averageDecay) * data[at]!)),
+    );
+    const averaged = await unvalidated({ averageDecay });
+    expect(averaged.items).toEqual(expected);
+    expect(averaged.losses).toEqual(losses);
+    const validated = await run({ averageDecay });
+    expect(validated.validations.map(({ selection }) => selection)).not.toEqual(
+      (await run()).validations.map(({ selection }) => selection),
+    );
+  });
+
   it("has the user's token in the prompt only where it is asked for, and then trains it", async () => {
     const without = await run({ epochs: 1 });
     expect(without.tables.collaborative.users).toEqual(plain.collaborative.users);
@@ -183,16 +216,19 @@ describe("stopping and going on", () => {
     }
   });
 
-  it("writes the best model again where a kill came between its state and itself", async () => {
-    const folder = temporaryFolder();
-    const first = await run({ ...settings(folder), epochs: 1 });
-    const before = fs.readFileSync(path.join(folder, "embeddings.safetensors"));
-    fs.rmSync(path.join(folder, "embeddings.safetensors"));
-    const again = await run({ ...settings(folder), epochs: 1 });
-    expect(again.steps).toEqual([]);
-    expect(again.tables).toEqual(first.tables);
-    expect(fs.readFileSync(path.join(folder, "embeddings.safetensors")).equals(before)).toBe(true);
-  });
+  it.each([0, 0.7])(
+    "writes the best model (average decay %d) again where a kill came between its state and itself",
+    async (averageDecay) => {
+      const folder = temporaryFolder();
+      const first = await run({ ...settings(folder), averageDecay, epochs: 1 });
+      const before = fs.readFileSync(path.join(folder, "embeddings.safetensors"));
+      fs.rmSync(path.join(folder, "embeddings.safetensors"));
+      const again = await run({ ...settings(folder), averageDecay, epochs: 1 });
+      expect(again.steps).toEqual([]);
+      expect(again.tables).toEqual(first.tables);
+      expect(fs.readFileSync(path.join(folder, "embeddings.safetensors")).equals(before)).toBe(true);
+    },
+  );
 
   it("goes on where more epochs are asked for, and describes itself in config.json", async () => {
     const folder = temporaryFolder();

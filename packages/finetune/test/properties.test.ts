@@ -57,6 +57,7 @@ it("ends with the same bytes for any settings, stopped twice at any updates", as
     seed: fc.nat(),
     epochs: fc.integer({ min: 1, max: 3 }),
     userToken: fc.boolean(),
+    averageDecay: fc.constantFrom(0, 0.7),
     contentSteps: fc.constantFrom("epoch" as const, 1, 3),
     validateEvery: fc.integer({ min: 1, max: 3 }),
     patience: fc.integer({ min: 1, max: 2 }),

@@ -39,7 +39,7 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainResult
     const message = "There are no texts: this is the paper's LLM-CF, which learns from interactions alone.";
     onEvent?.({ type: "notice", stage: STAGE, code: "no-text", message });
   }
-  const optimiser = new TableOptimiser(copyTables(initial), model.vocabulary.width, settings.adam);
+  const optimiser = new TableOptimiser(copyTables(initial), model.vocabulary.width, { adam: settings.adam });
   const said = record(settings, plans, initial);
   const warmUp = texts ? settings.warmUpEpochs : 0;
   let begunAt = 0;

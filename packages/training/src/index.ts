@@ -37,7 +37,7 @@ export { tensorBoardLog } from "./events/tensorboard.js";
 export { clipByGlobalNorm, globalNorm } from "./gradients/row-gradients.js";
 // — loop —
 export { type BatchSource, type LoopOptions, type Round, type RoundContext, runLoop, type Task } from "./loop/loop.js";
-export { TableOptimiser } from "./loop/table-optimiser.js";
+export { TableOptimiser, type TableOptimiserOptions } from "./loop/table-optimiser.js";
 // — objective —
 export {
   type LossBatch,
@@ -51,6 +51,7 @@ export { Adam, type AdamOptions, type RowPolicy } from "./optimiser/adam.js";
 export { type LearningRate, type Schedule, schedule } from "./optimiser/schedule.js";
 // — parameters —
 export { copyTables, type InitialTablesOptions, initialTables, type Side, type TokenTables } from "./tables/tables.js";
+export { type TextMeansOptions, type TokenisedTexts, textMeans } from "./tables/text-means.js";
 // — full training —
 export { type TextLoss, textLoss } from "./weights/held-out-text.js";
 export { type InitialWeightsOptions, initialLanguageModel } from "./weights/initial-weights.js";

@@ -77,8 +77,7 @@ async function runDemo(directory: string, made: boolean, signal: AbortSignal): P
       const started = performance.now();
       const { gradients, usefulTokens } = await model.heldOutLoss(prompts, tables, { signal });
       for (const kind of ["users", "items"] as const) {
-        const { table, adam } = optimiser.slot("collaborative", kind);
-        adam.update(table, gradients![kind], LEARNING_RATE);
+        optimiser.update("collaborative", kind, gradients![kind], LEARNING_RATE);
       }
       times.push(performance.now() - started);
       tokens = usefulTokens;

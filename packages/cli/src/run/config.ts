@@ -10,12 +10,21 @@ const weight = z.number().nonnegative();
 const shareBelowOne = z.number().min(0).lt(1);
 const openShare = z.number().gt(0).lt(1);
 
+/** `LearningRate` of @cllm4rec/training, which checks the numbers. */
+const learningRateSchema = z.strictObject({
+  peak: z.number().positive(),
+  warmup: count.exactOptional(),
+  decay: z
+    .strictObject({ shape: z.enum(["linear", "cosine"]), total: positive, floor: weight.exactOptional() })
+    .exactOptional(),
+});
+
 const bothStages = {
   /** Users in a batch. */
   batch: positive.default(128),
   /** Tokens in a batch of texts. */
   textTokens: positive.default(4096),
-  learningRate: z.number().positive().default(1e-3),
+  learningRate: z.union([z.number().positive(), learningRateSchema]).default(1e-3),
   clipNorm: z.number().positive().exactOptional(),
   lambdaC: weight.default(1),
   lambdaL: weight.default(0),
@@ -41,6 +50,7 @@ const finetuneSchema = z.strictObject({
   maskedShare: z.union([openShare, z.tuple([openShare, openShare])]).default(0.5),
   userToken: z.boolean().default(false),
   dropout: shareBelowOne.default(0.1),
+  averageDecay: shareBelowOne.default(0),
   contentSteps: z.union([positive, z.literal("epoch")]).default("epoch"),
   validateEvery: positive.default(1),
   patience: positive.exactOptional(),
@@ -74,6 +84,10 @@ const configSchema = z.strictObject({
   textLength: positive.default(256),
   /** The longest prompt; default: what the backbone has positions for. */
   maxLength: positive.exactOptional(),
+  /** Blocks of the backbone in use; default: all. */
+  layers: positive.exactOptional(),
+  /** Share of the initial embeddings' variance that comes from users' and items' texts. */
+  textShare: z.number().min(0).max(1).default(0),
   /** Standard deviations of the initial embeddings, Eq. 1 and Eq. 2. */
   priorDeviation: weight.default(0.02),
   contentDeviation: weight.default(0.02),

@@ -12,6 +12,8 @@ const servingSchema = z.object({
   dataset: z.object({ path: z.string(), hash: z.string() }),
   /** SHA-256 of the tokenizer's files. */
   tokenizer: z.string(),
+  /** Blocks of the backbone in use; null: all. */
+  layers: z.int().positive().nullable(),
   /** The prompt of prediction, which has to be the one of training. */
   recommendation: z.object({
     userToken: z.boolean(),
@@ -84,7 +86,8 @@ export async function openPredictor(
   const { backbone, sizes } = model.description;
   const { recommendation, tokenizer: tokenizerHash } = model.serving;
   const maxLength = recommendation.maxLength ?? undefined;
-  const opened = await openBackbone(elsewhere ?? backbone.id, sizes, { ...options, maxLength }).catch(
+  const layers = model.serving.layers ?? undefined;
+  const opened = await openBackbone(elsewhere ?? backbone.id, sizes, { ...options, maxLength, layers }).catch(
     (error: unknown) => {
       if (elsewhere !== undefined || options.signal.aborted || !(error instanceof Error)) throw error;
       throw new TrainingError(

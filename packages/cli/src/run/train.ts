@@ -26,6 +26,7 @@ import {
   type TokenTables,
   TrainingError,
   tensorBoardLog,
+  textMeans,
   toAll,
 } from "@cllm4rec/training";
 import { UsageError } from "../errors.js";
@@ -77,11 +78,12 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
     const opened = await openBackbone(
       config.backbone,
       { users, items },
-      { signal, display, maxLength: config.maxLength },
+      { signal, display, maxLength: config.maxLength, layers: config.layers },
     );
     closers.push(() => opened.dispose());
     const source = { path: path.resolve(data), hash: datasetHash(dataset.manifest) };
-    const start = await startingTables(options, opened, source);
+    const caches = await openTokenCaches(options, dataset, opened, closers);
+    const start = await startingTables(options, opened, source, caches);
     const { contentHash } = opened.model.backbone;
     await writeRecord({
       config,
@@ -90,7 +92,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
       backbone: { id: opened.reference, contentHash },
       ...(start.from !== undefined && { from: start.from }),
     });
-    const texts = start.tables.content ? await openTexts(options, dataset, opened, closers) : undefined;
+    const texts = start.tables.content ? documentsOf(caches, config, opened) : undefined;
     const logs = [jsonLinesLog(path.join(out, "events.jsonl")), tensorBoardLog(path.join(out, "tensorboard"))];
     closers.push(...logs.map((log) => () => log.close()));
     const run = new Run(
@@ -126,10 +128,11 @@ async function materials(
   source: Serving["dataset"],
   texts: DocumentSource<TokenDocument> | undefined,
 ): Promise<Materials> {
-  const { seed, prompts, finetune: settings, maxLength } = config;
+  const { seed, prompts, finetune: settings, maxLength, layers } = config;
   const serving: Serving = {
     dataset: source,
     tokenizer: opened.tokenizerHash,
+    layers: layers ?? null,
     recommendation: {
       userToken: settings.userToken,
       order: settings.order,
@@ -198,7 +201,7 @@ class Run {
     const { config, stages } = this.options;
     const spent = stages.includes("pretrain") ? this.clock.seconds("pretrain") : 0;
     const budget = config.minutes === undefined ? undefined : 60 * config.minutes - spent;
-    const { targets, maskedShare, userToken, contentSteps, validateEvery, patience } = config.finetune;
+    const { targets, maskedShare, userToken, averageDecay, contentSteps, validateEvery, patience } = config.finetune;
     const { train, validation, texts, output } = this.materials;
     return this.timed("finetune", budget, (common) =>
       finetune({
@@ -212,6 +215,7 @@ class Run {
         targets,
         maskedShare,
         userToken,
+        averageDecay,
         contentSteps,
         validateEvery,
         ...(patience !== undefined && { patience }),
@@ -317,13 +321,20 @@ async function startingTables(
   { config, stages, from }: TrainOptions,
   { model }: OpenBackbone,
   dataset: Serving["dataset"],
+  caches: readonly TokenCache[],
 ): Promise<{ readonly tables: TokenTables; readonly from?: string }> {
   const { users, items, width } = model.vocabulary;
   if (from === undefined) {
-    const { seed, priorDeviation, contentDeviation, texts } = config;
-    const withContent = stages.includes("pretrain") && texts.length > 0;
-    const content = withContent ? { contentDeviation } : {};
-    return { tables: initialTables({ users, items, width, seed, priorDeviation, ...content }) };
+    const { seed, priorDeviation, contentDeviation, textShare: share } = config;
+    const means = async () =>
+      textMeans({ texts: caches, words: await model.backbone.wordEmbeddings(), width, users, items });
+    return {
+      tables: initialTables({
+        ...{ users, items, width, seed, priorDeviation },
+        ...(stages.includes("pretrain") && caches.length > 0 && { contentDeviation }),
+        ...(share > 0 && caches.length > 0 && { texts: { means: await means(), share } }),
+      }),
+    };
   }
   if (path.resolve(from) === path.resolve(config.out)) {
     throw new UsageError(
@@ -344,13 +355,14 @@ async function startingTables(
   return { tables: saved.tables, from: path.resolve(from) };
 }
 
-/** All texts of the dataset that the run is to read, tokenised once into the run's directory; `undefined` where there are none. */
-async function openTexts(
-  { config, display, signal }: TrainOptions,
+/** The texts of the dataset that the run is to read, tokenised once into the run's directory; none where it has no use for them. */
+async function openTokenCaches(
+  { config, stages, from, display, signal }: TrainOptions,
   dataset: Dataset,
   { tokenizer, tokenizerHash }: OpenBackbone,
   closers: Closer[],
-): Promise<DocumentSource<TokenDocument> | undefined> {
+): Promise<readonly TokenCache[]> {
+  if (from === undefined && config.textShare === 0 && !stages.includes("pretrain")) return [];
   const { statistics } = dataset.manifest;
   const kinds = [
     { kind: "reviews", of: trainReviewTexts, texts: statistics.trainReviews },
@@ -377,6 +389,15 @@ async function openTexts(
     closers.push(() => cache.close());
     if (cache.documents > 0) caches.push(cache);
   }
+  return caches;
+}
+
+/** The documents of Eq. 5 over all texts; `undefined` where there are none. */
+function documentsOf(
+  caches: readonly TokenCache[],
+  config: RunConfig,
+  { tokenizer }: OpenBackbone,
+): DocumentSource<TokenDocument> | undefined {
   if (caches.length === 0) return undefined;
   const maxLength = Math.min(config.textLength, config.maxLength ?? Number.POSITIVE_INFINITY);
   const prompts = definePrompts(config.prompts);

@@ -26,13 +26,19 @@ export interface OpenBackbone {
 export async function openBackbone(
   name: string,
   sizes: { readonly users: number; readonly items: number },
-  options: { readonly maxLength?: number | undefined; readonly signal: AbortSignal; readonly display?: StageDisplay },
+  options: {
+    readonly maxLength?: number | undefined;
+    readonly layers?: number | undefined;
+    readonly signal: AbortSignal;
+    readonly display?: StageDisplay;
+  },
 ): Promise<OpenBackbone> {
-  const { maxLength, signal, display } = options;
+  const { maxLength, layers, signal, display } = options;
   let downloading = "";
   const backbone = await Backbone.open(name, {
     signal,
     ...(maxLength !== undefined && { maxPositions: maxLength }),
+    ...(layers !== undefined && { layers }),
     hub: {
       onProgress: ({ file, done, total }) => {
         if (file !== downloading) display?.start(`fetching ${name}: ${file}`);

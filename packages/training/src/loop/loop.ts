@@ -75,6 +75,7 @@ export interface RoundContext {
   readonly phase: string;
   readonly update: number;
   readonly memory: Record<string, Json>;
+  /** The moving averages where they are kept. */
   readonly tables: TokenTables;
   /** Saves the run as it stands after this round. */
   save(): Promise<void>;
@@ -182,8 +183,8 @@ class Loop {
     this.checkFinite(name, number, result, gradientNorm);
     const learningRate = task.learningRate(number);
     for (const kind of ["users", "items"] as const) {
-      const { table, adam } = optimiser.slot(task.side, kind);
-      if (result.gradients[kind].rows.length > 0) adam.update(table, result.gradients[kind], learningRate);
+      const gradient = result.gradients[kind];
+      if (gradient.rows.length > 0) optimiser.update(task.side, kind, gradient, learningRate);
     }
     const { state } = this;
     const step = state.step + 1;
@@ -233,7 +234,7 @@ class Loop {
       phase,
       update: this.updates,
       memory: this.memory,
-      tables: optimiser.tables,
+      tables: optimiser.averaged,
       save: async () => {
         this.state = after;
         await this.save();

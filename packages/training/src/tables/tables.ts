@@ -32,6 +32,11 @@ export interface InitialTablesOptions {
    * objective is a setting of its own: with λ_c = 1 as the deviation, z^c would be noise fifty times as large as z^l.
    */
   readonly contentDeviation?: number;
+  /**
+   * What texts say of users and items, rows of root mean square 1 or 0 ({@link textMeans}), as the mean of Eq. 1 in place of 0: a row with
+   * text starts at priorDeviation·(√share·text + √(1−share)·noise), so that its deviation stays what it was. Our addition; absent: the paper's.
+   */
+  readonly texts?: { readonly means: SoftTables; readonly share: number };
 }
 
 /** One stream of random numbers for each table; part of what a seed means. */
@@ -52,6 +57,7 @@ export function initialTables(options: InitialTablesOptions): TokenTables {
     users: normalTable(users, options, "collaborative.users", priorDeviation),
     items: normalTable(items, options, "collaborative.items", priorDeviation),
   };
+  if (options.texts) for (const kind of ["users", "items"] as const) blendTexts(collaborative[kind], kind, options);
   if (contentDeviation === undefined) return { collaborative };
   return {
     collaborative,
@@ -84,4 +90,27 @@ export function copyTables(tables: TokenTables): TokenTables {
   const side = ({ users, items }: SoftTables) => ({ users: table(users), items: table(items) });
   const { collaborative, content } = tables;
   return { collaborative: side(collaborative), ...(content && { content: side(content) }) };
+}
+
+/** Replaces a share of each row's variance by what its texts say; rows without text stay as they are. */
+function blendTexts(
+  { rows, data }: EmbeddingTable,
+  kind: "users" | "items",
+  { texts, width, priorDeviation }: InitialTablesOptions,
+): void {
+  const { means, share } = texts!;
+  if (!(share >= 0 && share <= 1))
+    throw new TrainingError(`texts.share: found ${share}, expected a number from 0 to 1`);
+  const mean = means[kind];
+  if (mean.rows !== rows || mean.data.length !== data.length) {
+    throw new TrainingError(
+      `texts.means.${kind}: found ${mean.rows} rows (${mean.data.length} numbers), expected ${rows} of width ${width}`,
+    );
+  }
+  const [ofText, ofNoise] = [priorDeviation * Math.sqrt(share), Math.sqrt(1 - share)];
+  for (let row = 0; row < rows; row++) {
+    const [from, to] = [row * width, (row + 1) * width];
+    if (mean.data.subarray(from, to).every((x) => x === 0)) continue;
+    for (let at = from; at < to; at++) data[at] = ofText * mean.data[at]! + ofNoise * data[at]!;
+  }
 }

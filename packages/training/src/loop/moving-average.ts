@@ -1,0 +1,27 @@
+// The exponential moving average of an embedding table over its updates.
+import type { EmbeddingTable } from "@cllm4rec/backbone";
+import { TrainingError } from "../error.js";
+
+// Shape legend: R rows of the table, K width.
+
+/** Owns `table` [R, K], which begins as a copy of the one that is averaged. */
+export class MovingAverage {
+  /** @throws TrainingError for a decay outside [0, 1) */
+  constructor(
+    readonly table: EmbeddingTable,
+    private readonly width: number,
+    private readonly decay: number,
+  ) {
+    if (!(decay >= 0 && decay < 1)) throw new TrainingError(`averageDecay: found ${decay}, expected 0 ≤ decay < 1`);
+  }
+
+  /** Moves the rows that an update changed towards what they are now. */
+  update(current: EmbeddingTable, rows: Int32Array): void {
+    const { width, table, decay } = this;
+    const fresh = 1 - decay;
+    for (const row of rows) {
+      const end = (row + 1) * width;
+      for (let at = row * width; at < end; at++) table.data[at] = decay * table.data[at]! + fresh * current.data[at]!;
+    }
+  }
+}
