@@ -43,6 +43,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import("./commands/recommend.js")).recommendCommand,
   },
   {
+    name: "report",
+    summary: "one HTML page about a run: curves, metrics, samples",
+    load: async () => (await import("./commands/report.js")).reportCommand,
+  },
+  {
     name: "demo",
     summary: "ten training steps on made-up data, with their speed",
     load: async () => (await import("./commands/demo.js")).demoCommand,

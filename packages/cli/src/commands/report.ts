@@ -1,0 +1,71 @@
+// cllm4rec report: the HTML page of a run.
+import { Command, Option } from "commander";
+import type { CliContext } from "../context.js";
+import { StageDisplay } from "../progress.js";
+import type { HeldOutSplit, HistoryChoice } from "../run/protocol.js";
+
+interface Flags {
+  readonly model: string;
+  readonly split?: HeldOutSplit;
+  readonly history: HistoryChoice;
+  readonly out?: string;
+  readonly data?: string;
+  readonly backbone?: string;
+  readonly evaluate: boolean;
+  readonly json?: boolean;
+}
+
+const HELP = `
+One file without scripts and without anything loaded from elsewhere: learning curves, metrics with 95% intervals beside popularity and item
+KNN on the same split, settings, sizes, times, and sample recommendations. train, pretrain and finetune write it at their end.
+
+Examples:
+  $ cllm4rec report --model model
+  $ cllm4rec report --model model --split validation --out validation.html
+  $ cllm4rec report --model model --no-evaluate
+
+Exit codes: 0 done, 1 the run or its data cannot be used, 2 the command line cannot, 130 interrupted.
+`;
+
+/** The `report` command. */
+export function reportCommand(context: CliContext): Command {
+  return new Command("report")
+    .description(
+      "Write one HTML page about a run: curves, metrics against simple recommenders, samples, settings, times.",
+    )
+    .requiredOption("--model <dir>", "a model directory that train wrote")
+    .addOption(
+      new Option("--split <name>", "what is to be found (default: test where the dataset has it)").choices([
+        "validation",
+        "test",
+      ]),
+    )
+    .addOption(
+      new Option("--history <splits>", "what is known of each user")
+        .choices(["train", "train+validation"])
+        .default("train"),
+    )
+    .option("--out <file>", "the page to write (default: report.html in the model directory)")
+    .option("--data <dir>", "the dataset, if it was moved since")
+    .option("--backbone <dir|hub-id>", "the backbone, if it was moved since")
+    .option("--no-evaluate", "curves, settings and sizes only, in a moment and without the backbone")
+    .option("--json", "one JSON object on stdout")
+    .addHelpText("after", HELP)
+    .action(async (flags: Flags) => {
+      const { writeReport } = await import("../report/report.js");
+      const { json, ...options } = flags;
+      const display = new StageDisplay(context.stderr);
+      const { file, split, history, measurement } = await writeReport({ ...options, signal: context.signal, display });
+      const printed = {
+        file,
+        ...(measurement && {
+          split,
+          history,
+          users: measurement.users,
+          metrics: measurement.model.metrics,
+          baselines: measurement.baselines.map(({ name, metrics }) => ({ name, metrics })),
+        }),
+      };
+      context.stdout.write(json ? `${JSON.stringify(printed)}\n` : `${file}\n`);
+    });
+}

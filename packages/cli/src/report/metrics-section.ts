@@ -1,0 +1,93 @@
+// The metrics: the model beside simple recommenders, with intervals, and what of the differences is more than chance.
+import type { MetricComparison } from "@cllm4rec/eval";
+import { describeProtocol } from "../run/protocol.js";
+import { decimal, pValue, signed, whole } from "./format.js";
+import { type Html, html } from "./html.js";
+import { intervalChart } from "./interval-chart.js";
+import { type Measured, REPORTED } from "./measure.js";
+import type { ReportContent } from "./report.js";
+
+/** The metrics of the paper's tables. */
+const MAIN = ["recall@20", "recall@40", "ndcg@100"] as const;
+const LEVEL = 0.05;
+
+/** The three figures that people compare, above everything else. */
+export function summaryCards({ measured, model }: ReportContent): Html | undefined {
+  if (measured) {
+    const { split } = measured.protocol;
+    return html`<ul class="cards">${MAIN.map((metric) => {
+      const { mean, low, high } = measured.measurement.model.intervals[metric]!;
+      return html`<li>${metric}, ${split}<strong>${decimal(mean)}</strong><span class="soft">${decimal(low)} to ${decimal(high)}</span></li>`;
+    })}</ul>`;
+  }
+  const validation = Object.entries(model?.description.metrics ?? {});
+  if (validation.length === 0) return undefined;
+  return html`<ul class="cards">${validation.map(
+    ([metric, value]) =>
+      html`<li>${metric}, validation<strong>${decimal(value)}</strong><span class="soft">best epoch</span></li>`,
+  )}</ul>`;
+}
+
+export function metricsSection({ measured, directory }: ReportContent): Html {
+  if (!measured) {
+    return html`<p>The model has not been measured for this page. <code>cllm4rec report --model ${directory}</code> does that.</p>`;
+  }
+  const { measurement, protocol } = measured;
+  const { users, usersWithoutHeldOut, model, baselines } = measurement;
+  const systems = [model, ...baselines];
+  const left =
+    usersWithoutHeldOut > 0 ? ` ${whole(usersWithoutHeldOut)} users without held-out items are left out.` : "";
+  return html`<p>To be found: ${describeProtocol(protocol)}. ${whole(users)} users.${left} recall@K divides by min(K, held-out items), recall-all@K by all
+held-out items. Of equal scores the lower item index ranks first.</p>
+${MAIN.map(
+  (metric, i) =>
+    html`<figure>${intervalChart(
+      `interval-${i}`,
+      `${metric} on ${protocol.split}`,
+      systems.map(({ name, intervals }) => ({ name, ...intervals[metric]! })),
+    )}<figcaption>${metric}: mean over users and 95% bootstrap interval.</figcaption></figure>`,
+)}
+${metricsTable(systems)}
+${comparisonTable(measured)}`;
+}
+
+function metricsTable(systems: readonly Measured[]): Html {
+  return html`<div class="wide"><table><caption>Means over users, with 95% bootstrap intervals (2,000 resamples).</caption>
+<thead><tr><th scope="col">Recommender</th>${REPORTED.map((name) => html`<th scope="col" class="number">${name}</th>`)}</tr></thead>
+<tbody>${systems.map(
+    ({ name, metrics, intervals }) =>
+      html`<tr><th scope="row">${name}</th>${REPORTED.map((metric) => {
+        const interval = intervals[metric];
+        const range =
+          interval && html`<br><span class="soft">${decimal(interval.low)}–${decimal(interval.high)}</span>`;
+        return html`<td class="number">${decimal(metrics[metric]!)}${range}</td>`;
+      })}</tr>`,
+  )}</tbody></table></div>`;
+}
+
+function comparisonTable({ measurement }: NonNullable<ReportContent["measured"]>): Html {
+  const { baselines } = measurement;
+  const rows = baselines.flatMap(({ name, comparison }) =>
+    MAIN.map((metric) => ({ name, metric, ...comparison[metric]! })),
+  );
+  return html`<div class="wide"><table><caption>The model against each recommender, user by user. The verdict is the t-test's at ${String(LEVEL)} over
+${rows.length} comparisons (Bonferroni); the p-values themselves are not corrected.</caption>
+<thead><tr><th scope="col">Against</th><th scope="col">Metric</th><th scope="col" class="number">Difference</th><th scope="col" class="number">95% interval</th>
+<th scope="col" class="number">paired t-test, p</th><th scope="col" class="number">Wilcoxon, p</th><th scope="col">The model is</th></tr></thead>
+<tbody>${rows.map(({ name, metric, difference, tTest, wilcoxon }) => {
+    const { mean, low, high } = difference;
+    const said = verdict({ difference, tTest }, rows.length);
+    return html`<tr><th scope="row">${name}</th><td>${metric}</td><td class="number">${signed(mean)}</td>
+<td class="number">${signed(low)} to ${signed(high)}</td><td class="number">${pValue(tTest.pValue)}</td><td class="number">${pValue(wilcoxon.pValue)}</td>
+<td class="${said}">${said === "" ? "not distinguishable" : said}</td></tr>`;
+  })}</tbody></table></div>`;
+}
+
+/** Bonferroni: each of `count` comparisons at a level of 0.05 / count. Empty: neither. */
+function verdict(
+  { difference, tTest }: Pick<MetricComparison, "difference" | "tTest">,
+  count: number,
+): "better" | "worse" | "" {
+  if (!(tTest.pValue < LEVEL / count)) return "";
+  return difference.mean > 0 ? "better" : "worse";
+}

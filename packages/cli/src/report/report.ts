@@ -1,0 +1,103 @@
+// report.html of a run: gathers what is known of it, measures the model beside simple recommenders, writes one page.
+import fs from "node:fs";
+import path from "node:path";
+import { Dataset } from "@cllm4rec/corpus";
+import type { StageDisplay } from "../progress.js";
+import { writeWhole } from "../run/clock.js";
+import { type HeldOutSplit, type HistoryChoice, openProtocol, type Protocol } from "../run/protocol.js";
+import { openItsDataset, openPredictor, openTrainedModel, type TrainedModel } from "../run/saved-model.js";
+import { type Measurement, measure } from "./measure.js";
+import { page } from "./page.js";
+import { readFacts } from "./run-facts.js";
+import { type Sample, sampleUsers } from "./samples.js";
+
+export interface ReportOptions {
+  /** The model directory. */
+  readonly model: string;
+  /** What the model is measured on; default: test where the dataset has it, else validation. */
+  readonly split?: HeldOutSplit;
+  /** Default `train`, as in the paper. */
+  readonly history?: HistoryChoice;
+  /** The page to write; default `report.html` in the model directory. */
+  readonly out?: string;
+  /** Dataset and backbone, if they were moved since. */
+  readonly data?: string | undefined;
+  readonly backbone?: string | undefined;
+  /** False: learning curves, settings and sizes only, for which no backbone is opened. Default true. */
+  readonly evaluate?: boolean;
+  readonly signal: AbortSignal;
+  readonly display: StageDisplay;
+}
+
+/** What was written, and what is in it. */
+export interface WrittenReport {
+  readonly file: string;
+  readonly split?: HeldOutSplit;
+  readonly history?: HistoryChoice;
+  /** Absent where nothing was measured. */
+  readonly measurement?: Measurement;
+}
+
+/** All that the page shows. */
+export interface ReportContent {
+  readonly directory: string;
+  readonly facts: Awaited<ReturnType<typeof readFacts>>;
+  readonly manifest: Dataset["manifest"];
+  readonly model?: Pick<TrainedModel, "description" | "serving"> & { readonly hasContent: boolean };
+  readonly measured?: {
+    readonly protocol: Pick<Protocol, "split" | "historyOf">;
+    readonly measurement: Measurement;
+    readonly samples: readonly Sample[];
+    /** Of the frozen LM. */
+    readonly backboneParameters: number;
+  };
+}
+
+/**
+ * Writes a run's report, whole or not at all. A directory in which training was stopped before there was a model gives the report of that.
+ * @throws Error where the directory holds no run, or dataset or backbone are not those of training; the signal's reason when aborted
+ */
+export async function writeReport(options: ReportOptions): Promise<WrittenReport> {
+  const { model: directory, signal, display } = options;
+  const file = options.out ?? path.join(directory, "report.html");
+  const facts = fs.existsSync(directory) ? await readFacts(directory) : undefined;
+  const unfinished = facts?.record && !fs.existsSync(path.join(directory, "embeddings.safetensors"));
+  const model = unfinished ? undefined : await openTrainedModel(directory);
+  const dataset = model
+    ? await openItsDataset(model, options.data)
+    : await Dataset.open(options.data ?? facts!.record!.dataset.path);
+  try {
+    const common = { directory, facts: facts!, manifest: dataset.manifest };
+    const described = model && {
+      description: model.description,
+      serving: model.serving,
+      hasContent: model.tables.content !== undefined,
+    };
+    const split = options.split ?? (dataset.manifest.test > 0 ? "test" : "validation");
+    if (!model || options.evaluate === false || dataset.manifest[split] === 0) {
+      if (options.split && model && options.evaluate !== false) await openProtocol(dataset, split, options.history);
+      await writeWhole(file, page({ ...common, ...(described && { model: described }) }));
+      return { file };
+    }
+    const protocol = await openProtocol(dataset, split, options.history);
+    const { predictor, dispose } = await openPredictor(model, options.backbone, { signal, display });
+    try {
+      const measurement = await measure(predictor, protocol, { signal, display });
+      const samples = await sampleUsers(predictor, protocol, dataset, { signal });
+      const { historyOf } = protocol;
+      const measured = {
+        protocol: { split, historyOf },
+        measurement,
+        samples,
+        backboneParameters: predictor.model.backbone.parameterCount,
+      };
+      await writeWhole(file, page({ ...common, model: described!, measured }));
+      return { file, split, history: historyOf, measurement };
+    } finally {
+      await dispose();
+    }
+  } finally {
+    display.stop();
+    dataset.close();
+  }
+}
