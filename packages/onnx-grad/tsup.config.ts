@@ -1,7 +1,11 @@
 import { defineConfig } from "tsup";
 
 export default defineConfig({
-  entry: { index: "src/index.ts", "onnxruntime-worker": "src/engine/onnxruntime/worker.ts" },
+  entry: {
+    index: "src/index.ts",
+    "onnxruntime-worker": "src/engine/onnxruntime/worker.ts",
+    "onnxruntime-probe": "src/engine/onnxruntime/probe.ts",
+  },
   format: ["esm"],
   target: "node20",
   dts: { entry: { index: "src/index.ts" } },

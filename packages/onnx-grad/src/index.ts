@@ -13,6 +13,8 @@ export {
 } from "./engine/engine.js";
 export { type MatmulRate, matmulRate } from "./engine/matmul-rate.js";
 export { type OnnxRuntimeOptions, onnxRuntime } from "./engine/onnxruntime/engine.js";
+export type { ExecutionProvider } from "./engine/onnxruntime/protocol.js";
+export { type OnnxRuntimeChoice, type ProviderTrial, selectOnnxRuntime } from "./engine/onnxruntime/select.js";
 export { type Dim, formatShape, type Shape } from "./graph/dim.js";
 export { GraphError } from "./graph/errors.js";
 export { type Attributes, Graph, Node, Value } from "./graph/graph.js";

@@ -92,7 +92,7 @@ const mismatch = (input: Value, tensor: Tensor): string =>
   `input ${input.name}: ${tensor.dtype} [${tensor.shape.join(", ")}] given, ${input.dtype} ${formatShape(input.shape)} expected`;
 
 /** A dimension's size under the bindings; `undefined` where a symbol is not bound. */
-function evaluateDim(dim: Dim, bound: Bindings): number | undefined {
+export function evaluateDim(dim: Dim, bound: Bindings): number | undefined {
   let total = 0;
   for (const { coefficient, symbols } of dimTerms(dim)) {
     let term = coefficient;

@@ -15,13 +15,25 @@ import {
   type Session,
   type Tensor,
 } from "../engine.js";
-import type { Message, Request, Response, SessionSettings, WorkerData } from "./protocol.js";
+import { explain } from "./explain.js";
+import { type Placement, placementNotice } from "./placement.js";
+import type { ExecutionProvider, Message, Request, Response, SessionSettings, WorkerData } from "./protocol.js";
 import { endSafely } from "./safe-exit.js";
+import { checkProducts, type WebGpuLimits, webGpuLimits } from "./webgpu-limits.js";
 
 export interface OnnxRuntimeOptions {
   /** Threads of onnxruntime's pool; as many as the process may use where absent. */
   readonly threads?: number;
-  readonly executionProvider?: SessionSettings["executionProvider"];
+  /**
+   * What computes; the CPU where absent. Nodes that a GPU's provider has no kernel for, float64 among them, run on the CPU. Whether there
+   * is such a GPU shows when the first graph is loaded.
+   */
+  readonly executionProvider?: ExecutionProvider;
+  /**
+   * Takes one line for operators that run on the CPU although a GPU was asked for, after the first run of the graph in which they occur;
+   * each is told once an engine. The run that tells is slower.
+   */
+  readonly onNotice?: (notice: string) => void;
   /**
    * Whether onnxruntime may copy weights into a layout of its own. Off by default: weights then stay memory-mapped, opening takes
    * milliseconds, and pages are shared between sessions and processes; speed is the same.
@@ -55,6 +67,8 @@ export function onnxRuntime(options: OnnxRuntimeOptions = {}): Engine {
 class OnnxRuntimeEngine implements Engine {
   readonly description: string;
   private readonly settings: SessionSettings;
+  private readonly onNotice: ((notice: string) => void) | undefined;
+  private readonly told = new Set<string>();
   private readonly worker: Worker;
   private readonly ended: Promise<void>;
   private readonly pending = new Map<number, Pending>();
@@ -68,14 +82,18 @@ class OnnxRuntimeEngine implements Engine {
     prepacking = false,
     entries = {},
     profile,
+    onNotice,
   }: OnnxRuntimeOptions) {
     const { version } = createRequire(import.meta.url)("onnxruntime-node/package.json") as { version: string };
     this.description = `onnxruntime-node ${version} (${executionProvider}, ${threads} thread${threads === 1 ? "" : "s"})`;
+    this.onNotice = onNotice;
     this.settings = {
       executionProvider,
       threads,
       entries: { ...(prepacking ? {} : { "session.disable_prepacking": "1" }), ...entries },
       ...(profile === undefined ? {} : { profile }),
+      // A session has one profile, the caller's first.
+      placement: onNotice !== undefined && profile === undefined && executionProvider !== "cpu",
     };
     const flags = new Int32Array(new SharedArrayBuffer(8));
     this.worker = new Worker(new URL("./onnxruntime-worker.js", import.meta.url), {
@@ -107,14 +125,21 @@ class OnnxRuntimeEngine implements Engine {
         ? {}
         : { "session.model_external_initializers_file_folder_path": externalFolder }),
     };
-    const settings = { ...this.settings, entries };
+    const limits = this.settings.executionProvider === "webgpu" ? webGpuLimits(graph) : undefined;
+    const settings = { ...this.settings, entries, ...(limits && { onCpu: limits.onCpu }) };
     try {
       await this.send({ kind: "load", session, model: bytes, settings }, signal, [bytes.buffer as ArrayBuffer]);
     } catch (error) {
       if (signal?.aborted) this.release(session).catch(() => {});
       throw toEngineError(graph.name, error, signal);
     }
-    return new OnnxRuntimeSession(this, session, graph);
+    return new OnnxRuntimeSession(this, session, graph, limits);
+  }
+
+  /** Tells what a graph's first run showed, each operator once. */
+  tell(graphName: string, placement: Placement): void {
+    const notice = placementNotice(graphName, this.settings.executionProvider, placement, this.told);
+    if (notice !== undefined) this.onNotice?.(notice);
   }
 
   async dispose(): Promise<void> {
@@ -193,6 +218,7 @@ class OnnxRuntimeSession implements Session {
     private readonly engine: OnnxRuntimeEngine,
     private readonly id: number,
     graph: Graph,
+    private readonly limits: WebGpuLimits | undefined,
   ) {
     this.graphName = graph.name;
     this.inputs = new Map(graph.inputs);
@@ -214,12 +240,14 @@ class OnnxRuntimeSession implements Session {
         );
       }
     }
+    if (this.limits) checkProducts(this.graphName, this.limits, bound);
     const targets = checkReuse(this.graphName, this.outputs, reuse, bound);
     const copies = Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, ownCopy(tensor)]));
     const moved = [...Object.values(copies), ...Object.values(targets)].map(({ data }) => data.buffer as ArrayBuffer);
     const request = { kind: "run", session: this.id, feeds: copies, outputs, reuse: targets } as const;
     try {
       const response = await this.engine.send(request, signal, moved);
+      if (response.placement) this.engine.tell(this.graphName, response.placement);
       return response.outputs!;
     } catch (error) {
       throw toEngineError(this.graphName, error, signal);
@@ -245,5 +273,5 @@ function toEngineError(graph: string, error: unknown, signal: AbortSignal | unde
   if (signal?.aborted && error === signal.reason) return error;
   const message = error instanceof Error ? error.message : String(error);
   const node = /(?:Name:|with name)\s*'([^']+)'|node\s*\(([^)]+)\)/i.exec(message);
-  return new EngineError(graph, message, node?.[1] ?? node?.[2]);
+  return new EngineError(graph, explain(message), node?.[1] ?? node?.[2]);
 }

@@ -1,13 +1,21 @@
 // The messages between the engine and the worker thread that holds onnxruntime's sessions.
 import type { Tensor } from "../engine.js";
+import type { Placement } from "./placement.js";
+
+/** What of onnxruntime computes: its CPU kernels, or a GPU through WebGPU (Vulkan, Direct3D 12, Metal) or CUDA. */
+export type ExecutionProvider = "cpu" | "webgpu" | "cuda";
 
 export interface SessionSettings {
-  readonly executionProvider: "cpu" | "webgpu" | "cuda";
+  readonly executionProvider: ExecutionProvider;
   readonly threads: number;
   /** Session configuration entries by their full names. */
   readonly entries: Readonly<Record<string, string>>;
   /** Writes a profile in Chrome's trace format with this prefix. */
   readonly profile?: string;
+  /** Nodes that WebGPU leaves to the CPU. */
+  readonly onCpu?: readonly string[];
+  /** Whether the first run tells where the nodes are. */
+  readonly placement?: boolean;
 }
 
 export type Request =
@@ -46,5 +54,10 @@ export const busyFlag = 0;
 export const closingFlag = 1;
 
 export type Response =
-  | { readonly id: number; readonly ok: true; readonly outputs?: Record<string, Tensor> }
+  | {
+      readonly id: number;
+      readonly ok: true;
+      readonly outputs?: Record<string, Tensor>;
+      readonly placement?: Placement;
+    }
   | { readonly id: number; readonly ok: false; readonly message: string };

@@ -3,6 +3,7 @@ import { parentPort, receiveMessageOnPort, workerData } from "node:worker_thread
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import type { DType, TensorData } from "../../graph/tensor.js";
 import type { Tensor } from "../engine.js";
+import { type Placement, placementProfile } from "./placement.js";
 import {
   busyFlag,
   closingFlag,
@@ -16,7 +17,14 @@ import {
 if (!parentPort) throw new Error("this module is the entry of a worker thread");
 const port = parentPort;
 const { flags } = workerData as WorkerData;
-const sessions = new Map<number, InferenceSession>();
+
+interface LoadedSession {
+  readonly native: InferenceSession;
+  /** Present until the first run has told where the nodes are. */
+  profile: ReturnType<typeof placementProfile> | undefined;
+}
+
+const sessions = new Map<number, LoadedSession>();
 const queue: Request[] = [];
 const cancelled = new Set<number>();
 let working = false;
@@ -54,7 +62,7 @@ async function work(): Promise<void> {
 /** Frees the sessions; with its port closed, the thread ends by itself. */
 async function end(): Promise<void> {
   await natively(async () => {
-    for (const session of sessions.values()) await session.release();
+    for (const session of sessions.values()) await free(session);
   }).catch(() => {});
   port.close();
 }
@@ -85,33 +93,66 @@ function respond(response: Response): void {
   port.postMessage(response, [...new Set(moved)] as ArrayBuffer[]);
 }
 
-async function handle(request: Request): Promise<{ outputs?: Record<string, Tensor> }> {
+async function handle(
+  request: Request,
+): Promise<{ readonly outputs?: Record<string, Tensor>; readonly placement?: Placement }> {
   switch (request.kind) {
     case "load":
-      sessions.set(request.session, await InferenceSession.create(request.model, sessionOptions(request.settings)));
+      sessions.set(request.session, await load(request.model, request.settings));
       return {};
-    case "run":
-      return { outputs: await run(sessionOf(request.session), request) };
+    case "run": {
+      const session = sessionOf(request.session);
+      const outputs = await run(session.native, request);
+      const placement = takePlacement(session);
+      return placement ? { outputs, placement } : { outputs };
+    }
     case "release": {
       const session = sessions.get(request.session);
       sessions.delete(request.session);
-      session?.endProfiling();
-      await session?.release();
+      if (session) await free(session);
       return {};
     }
   }
 }
 
-function sessionOptions(settings: SessionSettings): InferenceSession.SessionOptions {
+async function load(model: Uint8Array, settings: SessionSettings): Promise<LoadedSession> {
+  const profile = settings.placement ? placementProfile() : undefined;
+  const prefix = profile?.prefix ?? settings.profile;
+  try {
+    return { native: await InferenceSession.create(model, sessionOptions(settings, prefix)), profile };
+  } catch (error) {
+    profile?.take();
+    throw error;
+  }
+}
+
+async function free(session: LoadedSession): Promise<void> {
+  session.native.endProfiling();
+  session.profile?.take();
+  await session.native.release();
+}
+
+/** After the first run: what the profile of it says. The runs that follow are not profiled. */
+function takePlacement(session: LoadedSession): Placement | undefined {
+  const { profile } = session;
+  if (!profile) return undefined;
+  session.profile = undefined;
+  session.native.endProfiling();
+  return profile.take();
+}
+
+function sessionOptions(settings: SessionSettings, profile: string | undefined): InferenceSession.SessionOptions {
+  const { executionProvider: name, onCpu = [] } = settings;
   return {
-    executionProviders: [settings.executionProvider],
+    // An empty list is refused.
+    executionProviders: [name === "webgpu" && onCpu.length > 0 ? { name, forceCpuNodeNames: onCpu } : name],
     intraOpNumThreads: settings.threads,
     interOpNumThreads: 1,
     executionMode: "sequential",
     graphOptimizationLevel: "all",
     logSeverityLevel: 4,
     extra: nested(settings.entries),
-    ...(settings.profile ? { enableProfiling: true, profileFilePrefix: settings.profile } : {}),
+    ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
   };
 }
 
@@ -131,7 +172,7 @@ function nested(entries: Readonly<Record<string, string>>): Record<string, unkno
 }
 
 /** Throws an Error that tells what is missing where the session was never loaded or has been released. */
-function sessionOf(id: number): InferenceSession {
+function sessionOf(id: number): LoadedSession {
   const session = sessions.get(id);
   if (!session) throw new Error("the session has been disposed of");
   return session;
