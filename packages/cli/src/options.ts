@@ -1,5 +1,6 @@
 // Parsers for option values: each gives the value or one message that says what was found and what is expected.
 import { InvalidArgumentError } from "commander";
+import { ENGINES, parseEngine } from "./run/engine.js";
 
 /** An integer of at least `least`. */
 export function integerFrom(least: number): (text: string) => number {
@@ -54,3 +55,11 @@ export function numberFrom(least: number, { above = false } = {}): (text: string
     return value;
   };
 }
+
+/** `--engine` and `--threads`, the same for every command that opens a backbone: flag, description, parser. */
+export const ENGINE = [
+  "--engine <name>",
+  `what computes: ${ENGINES.join(", ")} (default: cpu)`,
+  parsedBy(parseEngine),
+] as const;
+export const THREADS = ["--threads <n>", "of the CPU (default: all that it has)", integerFrom(1)] as const;

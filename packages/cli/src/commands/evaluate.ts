@@ -1,13 +1,17 @@
 // cllm4rec evaluate: a trained model against the items that its dataset held out, all items ranked.
 import { Command, Option } from "commander";
 import type { CliContext } from "../context.js";
+import { ENGINE, THREADS } from "../options.js";
 import { StageDisplay } from "../progress.js";
+import type { EngineName } from "../run/engine.js";
 
 interface Flags {
   readonly model: string;
   readonly split: "validation" | "test";
   readonly data?: string;
   readonly backbone?: string;
+  readonly engine?: EngineName;
+  readonly threads?: number;
   readonly json?: boolean;
 }
 
@@ -30,6 +34,8 @@ export function evaluateCommand(context: CliContext): Command {
     .addOption(new Option("--split <name>", "what is to be found").choices(["validation", "test"]).default("test"))
     .option("--data <dir>", "the dataset, if it was moved since")
     .option("--backbone <dir|hub-id>", "the backbone, if it was moved since")
+    .option(...ENGINE)
+    .option(...THREADS)
     .option("--json", "one JSON object on stdout")
     .addHelpText("after", HELP)
     .action(async (flags: Flags) => {
@@ -47,7 +53,11 @@ export function evaluateCommand(context: CliContext): Command {
             `${dataset.directory}: the dataset has no ${flags.split} items; prepare it with a share for them`,
           );
         }
-        const { predictor, dispose } = await openPredictor(model, flags.backbone, { signal, display });
+        const { predictor, dispose } = await openPredictor(model, flags.backbone, {
+          signal,
+          display,
+          engine: { engine: flags.engine ?? "cpu", threads: flags.threads },
+        });
         try {
           display.start(`ranking ${model.description.sizes.items} items for each user`);
           const result = await evaluate({ ...predictor, history, heldOut, signal });

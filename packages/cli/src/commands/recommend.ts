@@ -2,8 +2,9 @@
 import { Command } from "commander";
 import type { CliContext } from "../context.js";
 import { UsageError } from "../errors.js";
-import { integerFrom } from "../options.js";
+import { ENGINE, integerFrom, THREADS } from "../options.js";
 import { StageDisplay } from "../progress.js";
+import type { EngineName } from "../run/engine.js";
 import type { TrainedModel } from "../run/saved-model.js";
 
 interface Flags {
@@ -13,6 +14,8 @@ interface Flags {
   readonly number: number;
   readonly data?: string;
   readonly backbone?: string;
+  readonly engine?: EngineName;
+  readonly threads?: number;
   readonly json?: boolean;
 }
 
@@ -45,6 +48,8 @@ export function recommendCommand(context: CliContext): Command {
     .option("-k, --number <k>", "items for each user", integerFrom(1), 10)
     .option("--data <dir>", "the dataset, if it was moved since")
     .option("--backbone <dir|hub-id>", "the backbone, if it was moved since")
+    .option(...ENGINE)
+    .option(...THREADS)
     .option("--json", "one JSON object a line for each user on stdout")
     .addHelpText("after", HELP)
     .action(async (flags: Flags) => {
@@ -62,7 +67,11 @@ export function recommendCommand(context: CliContext): Command {
       const display = new StageDisplay(context.stderr);
       const model = await openTrainedModel(flags.model);
       const wanted = await requests(model, flags);
-      const { predictor, dispose } = await openPredictor(model, flags.backbone, { signal, display });
+      const { predictor, dispose } = await openPredictor(model, flags.backbone, {
+        signal,
+        display,
+        engine: { engine: flags.engine ?? "cpu", threads: flags.threads },
+      });
       try {
         const recommender = new Recommender(predictor);
         let at = 0;

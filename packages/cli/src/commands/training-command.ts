@@ -2,7 +2,7 @@
 import { Command, InvalidArgumentError } from "commander";
 import type { CliContext } from "../context.js";
 import { Interrupted } from "../errors.js";
-import { integerFrom, numberFrom, share } from "../options.js";
+import { ENGINE, integerFrom, numberFrom, share, THREADS } from "../options.js";
 import { StageDisplay } from "../progress.js";
 import type { RunConfig, StageName } from "../run/config.js";
 import type { TrainOutcome } from "../run/train.js";
@@ -28,6 +28,8 @@ const GENERAL: readonly Flag[] = [
   { flag: "--seed <n>", place: "seed", parse: integerFrom(0), about: "of everything random (default: 0)" },
   { flag: "--minutes <m>", place: "minutes", parse: above0, about: "time for all stages, validation included" },
   { flag: "--max-length <tokens>", place: "maxLength", parse: positive, about: "the longest prompt" },
+  { flag: ENGINE[0], place: "engine", about: ENGINE[1], parse: ENGINE[2] },
+  { flag: THREADS[0], place: "threads", about: THREADS[1], parse: THREADS[2] },
   {
     flag: "--prior-deviation <σ>",
     place: "priorDeviation",

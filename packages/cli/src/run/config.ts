@@ -2,6 +2,7 @@
 import fs from "node:fs";
 import { z } from "zod";
 import { UsageError } from "../errors.js";
+import { ENGINES } from "./engine.js";
 import { nearest } from "./nearest.js";
 
 const positive = z.int().positive();
@@ -73,6 +74,10 @@ const configSchema = z.strictObject({
   data: z.string(),
   backbone: z.string(),
   out: z.string(),
+  /** What computes. */
+  engine: z.enum(ENGINES).default("cpu"),
+  /** Threads of the CPU; default: as many as the process may use. */
+  threads: positive.exactOptional(),
   seed: count.default(0),
   /** Of training and validation together, all stages. */
   minutes: z.number().positive().exactOptional(),

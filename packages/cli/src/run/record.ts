@@ -8,8 +8,20 @@ import { UsageError } from "../errors.js";
 import { writeWhole } from "./clock.js";
 import type { RunConfig, StageName } from "./config.js";
 
-/** May differ when a run goes on: where things lie, how long it lasts, how often it saves. */
-const FREE = new Set(["data", "backbone", "out", "minutes", "saveEverySeconds", "finetune.epochs"]);
+/**
+ * May differ when a run goes on: where things lie, how long it lasts, how often it saves, and what computes, which changes no setting of the
+ * training but its last bits.
+ */
+const FREE = new Set([
+  "data",
+  "backbone",
+  "out",
+  "engine",
+  "threads",
+  "minutes",
+  "saveEverySeconds",
+  "finetune.epochs",
+]);
 const PACKAGES = [
   "backbone",
   "cli",

@@ -6,6 +6,7 @@ import { type RawIds, readModel, type SavedModel, TrainingError } from "@cllm4re
 import { z } from "zod";
 import type { StageDisplay } from "../progress.js";
 import { promptsSchema } from "./config.js";
+import type { EngineSettings } from "./engine.js";
 import { datasetHash, openBackbone } from "./workplace.js";
 
 const servingSchema = z.object({
@@ -81,7 +82,11 @@ export type Predictor = Required<Pick<RecommenderOptions, "model" | "tables" | "
 export async function openPredictor(
   model: TrainedModel,
   elsewhere: string | undefined,
-  options: { readonly signal: AbortSignal; readonly display?: StageDisplay },
+  options: {
+    readonly engine?: EngineSettings | undefined;
+    readonly signal: AbortSignal;
+    readonly display?: StageDisplay;
+  },
 ): Promise<{ readonly predictor: Predictor; dispose(): Promise<void> }> {
   const { backbone, sizes } = model.description;
   const { recommendation, tokenizer: tokenizerHash } = model.serving;

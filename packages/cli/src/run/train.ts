@@ -78,7 +78,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
     const opened = await openBackbone(
       config.backbone,
       { users, items },
-      { signal, display, maxLength: config.maxLength, layers: config.layers },
+      { signal, display, maxLength: config.maxLength, layers: config.layers, engine: config },
     );
     closers.push(() => opened.dispose());
     const source = { path: path.resolve(data), hash: datasetHash(dataset.manifest) };

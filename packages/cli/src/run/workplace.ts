@@ -7,6 +7,7 @@ import { hashTokenizer, type Manifest } from "@cllm4rec/corpus";
 import { ExtendedTokenizer } from "@cllm4rec/tokenizer-ext";
 import { loadTokenizer } from "@cllm4rec/tokenizer-ext/node";
 import type { StageDisplay } from "../progress.js";
+import { type EngineSettings, openEngine } from "./engine.js";
 
 /** A backbone with its tokenizer, extended by users and items. */
 export interface OpenBackbone {
@@ -29,13 +30,18 @@ export async function openBackbone(
   options: {
     readonly maxLength?: number | undefined;
     readonly layers?: number | undefined;
+    /** What computes; the CPU with all its cores where absent. */
+    readonly engine?: EngineSettings | undefined;
     readonly signal: AbortSignal;
     readonly display?: StageDisplay;
   },
 ): Promise<OpenBackbone> {
   const { maxLength, layers, signal, display } = options;
+  const say = (line: string) => display?.say(line);
+  const engine = await openEngine(options.engine ?? { engine: "cpu" }, { say, signal });
   let downloading = "";
   const backbone = await Backbone.open(name, {
+    engine,
     signal,
     ...(maxLength !== undefined && { maxPositions: maxLength }),
     ...(layers !== undefined && { layers }),
@@ -46,6 +52,9 @@ export async function openBackbone(
         display?.update(total > 0 ? done / total : 1);
       },
     },
+  }).catch(async (error: unknown) => {
+    await engine.dispose();
+    throw error;
   });
   display?.stop();
   try {
@@ -60,10 +69,12 @@ export async function openBackbone(
       async dispose() {
         await model.dispose();
         await backbone.dispose();
+        await engine.dispose();
       },
     };
   } catch (error) {
     await backbone.dispose();
+    await engine.dispose();
     throw error;
   }
 }
