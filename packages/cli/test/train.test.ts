@@ -3,7 +3,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { csrRow, Dataset } from "@cllm4rec/corpus";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { ITEMS, type Outcome, runCli, USERS, writeBackbone, writeChoices } from "./run-cli.js";
 
 let folder = "";
@@ -99,6 +99,35 @@ describe("train", () => {
     ]) {
       expect(fs.readFileSync(file("again", name)).equals(fs.readFileSync(file("model", name))), name).toBe(true);
     }
+  });
+
+  test("one run at a time writes to a directory, and one that was killed does not keep it", async () => {
+    const lock = file("locked", "lock.json");
+    const running = cllm4rec("train", ...TRAIN, "--minutes", "5", "--out", "locked");
+    const child = await vi.waitFor(() => Number(JSON.parse(fs.readFileSync(lock, "utf8")).process), 20_000);
+    expect(failure(await cllm4rec("train", ...TRAIN, "--minutes", "5", "--out", "locked"))).toMatch(
+      new RegExp(`^2 .*locked: is being written by process ${child} .*; wait for it, or choose another --out`),
+    );
+    process.kill(child, "SIGKILL");
+    expect((await running).code).toBe(null);
+    expect(fs.existsSync(lock)).toBe(true);
+    expect((await cllm4rec("train", ...TRAIN, "--minutes", "0.001", "--out", "locked")).code).toBe(0);
+    expect(fs.existsSync(lock)).toBe(false);
+  });
+
+  test("a pretraining that ran out of time leaves what finetuning can begin with", async () => {
+    const pretrained = await cllm4rec(
+      "pretrain",
+      ...COMMON.split(" "),
+      "--minutes",
+      "0.01",
+      "--out",
+      "short",
+      "--json",
+    );
+    expect(JSON.parse(pretrained.stdout).stages).toMatchObject({ pretrain: { reason: "time" } });
+    const finetuned = await cllm4rec("finetune", ...TRAIN, "--epochs", "1", "--from", "short", "--out", "from-short");
+    expect(finetuned.code).toBe(0);
   });
 
   test("time limits the stages; with more of it the run goes on", async () => {

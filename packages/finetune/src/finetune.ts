@@ -145,13 +145,15 @@ class Finetuning {
     };
   }
 
-  private async afterEpoch({ round, update, memory, tables, save, emit }: RoundContext): Promise<"continue" | "stop"> {
+  private async afterEpoch({ round, update, memory, tables, save, emit }: RoundContext) {
     const { settings } = this;
     const { validation, now = () => performance.now(), selectBy, patience } = settings;
     const last = round + 1 === settings.epochs;
     if (!validation || ((round + 1) % settings.validateEvery !== 0 && !last)) return "continue";
     const started = now();
-    const { metrics, users } = await this.validate(tables, validation);
+    const validated = await this.validate(tables, validation);
+    if (!validated) return "interrupted";
+    const { metrics, users } = validated;
     const selection = selectBy.reduce((sum, name) => sum + metrics[name]!, 0);
     const { best, waited = 0 } = this.remembered();
     const isBest = best === undefined || selection > best.selection;
@@ -178,21 +180,28 @@ class Finetuning {
     return patience !== undefined && waited + 1 >= patience ? "stop" : "continue";
   }
 
-  private validate(tables: TokenTables, heldOut: NonNullable<Settings["validation"]>) {
-    const { model, tokenizer, train, userToken, prompts, maxLength, order, seed, metrics } = this.settings;
-    return evaluate({
-      model,
-      tables: tables.collaborative,
-      tokenizer,
-      history: train,
-      heldOut,
-      userToken,
-      maxLength,
-      order,
-      seed,
-      metrics,
-      ...(prompts && { prompts }),
-    });
+  /** `undefined` where `stop` came before the end. */
+  private async validate(tables: TokenTables, heldOut: NonNullable<Settings["validation"]>) {
+    const { model, tokenizer, train, userToken, prompts, maxLength, order, seed, metrics, stop } = this.settings;
+    try {
+      return await evaluate({
+        model,
+        tables: tables.collaborative,
+        tokenizer,
+        history: train,
+        heldOut,
+        userToken,
+        maxLength,
+        order,
+        seed,
+        metrics,
+        ...(prompts && { prompts }),
+        ...(stop && { signal: stop }),
+      });
+    } catch (error) {
+      if (stop?.aborted) return undefined;
+      throw error;
+    }
   }
 
   private remembered(): { readonly best?: BestModel | undefined; readonly waited?: number | undefined } {

@@ -24,7 +24,8 @@ const STREAM = { "warm-up": 0, "l-step": 1, "c-step": 2 } as const;
 
 /**
  * Trains the collaborative tables on users' items (Eq. 4) and the content tables on texts (Eq. 5), each drawn towards the other. With
- * `output`, a run that was killed or stopped goes on when it is started again with the same settings, to the same bits.
+ * `output`, a run that was killed or stopped goes on when it is started again with the same settings, to the same bits; a stopped one
+ * leaves a model too, which says of itself that it is not complete.
  *
  * Without texts it is the paper's LLM-CF: L-steps alone, no regulariser towards content; an event says so.
  * @throws TrainingError for settings that make no sense, a state of other settings, a loss that is not finite, or files that cannot be written
@@ -64,9 +65,9 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainResult
     ...(now && { now }),
   });
   const { tables } = optimiser;
-  // A run that was finished before may have been followed by finetuning in the same directory, whose model is not to be overwritten.
-  const isNew = output && reason !== "stopped" && (updates > begunAt || !(await hasModel(output.directory)));
-  if (isNew) await publish(settings, output, said, tables);
+  // A run that had nothing left to do may have been followed by finetuning in the same directory, whose model is not to be overwritten.
+  const isNew = output && (updates > begunAt || (await awaitsModel(output.directory)));
+  if (isNew) await publish(settings, output, { ...said, complete: reason !== "stopped" }, tables);
   return { tables, reason, updates };
 }
 
@@ -136,11 +137,14 @@ function dropoutOf({ seed, dropout, backboneDropout }: Settings, stream: number)
       : { dropout: { seed: (folded * 4 + stream) * 2 ** 32 + update, softTokens: dropout, backbone: backboneDropout } };
 }
 
-const hasModel = (directory: string) =>
+/** Whether there is no model in the directory, or one of a pretraining that was stopped. */
+const awaitsModel = (directory: string) =>
   readModel(directory).then(
+    ({ description: { stage, settings } }) => stage === STAGE && !isComplete(settings.pretrain),
     () => true,
-    () => false,
   );
+const isComplete = (said: unknown) =>
+  typeof said === "object" && said !== null && "complete" in said && said.complete === true;
 
 async function publish(
   { model, prompts }: Settings,

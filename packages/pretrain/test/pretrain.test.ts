@@ -166,7 +166,7 @@ describe("stopping and going on", () => {
         if (event.type === "step" && event.update === stopAfter) stop.abort();
       };
       expect((await run({ ...settings(folder), stop: stop.signal, onEvent })).reason).toBe("stopped");
-      expect(fs.readdirSync(folder)).toEqual(["training-state"]);
+      expect((await readModel(folder)).description.settings).toMatchObject({ pretrain: { complete: false } });
       await run(settings(folder));
       expect(files(folder), `stopped after update ${stopAfter}`).toEqual(files(whole));
     }

@@ -65,9 +65,13 @@ export async function writeWhole(file: string, text: string): Promise<void> {
     await fs.rename(beside, file);
   } catch (error) {
     await fs.rm(beside, { force: true }).catch(() => undefined);
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new TrainingError(`${file}: cannot be written (${reason}); make room, or choose another --out`, {
-      cause: error,
-    });
+    throw cannotWrite(file, error);
   }
+}
+
+export function cannotWrite(file: string, error: unknown): TrainingError {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new TrainingError(`${file}: cannot be written (${reason}); make room, or choose another --out`, {
+    cause: error,
+  });
 }

@@ -33,6 +33,7 @@ import { UsageError } from "../errors.js";
 import type { StageDisplay } from "../progress.js";
 import { StageClock } from "./clock.js";
 import { lengths, type RunConfig, type StageName } from "./config.js";
+import { lockDirectory } from "./lock.js";
 import { writeRecord } from "./record.js";
 import { openTrainedModel, type Serving } from "./saved-model.js";
 import { datasetHash, type OpenBackbone, openBackbone } from "./workplace.js";
@@ -81,6 +82,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
       { signal, display, maxLength: config.maxLength, layers: config.layers, engine: config },
     );
     closers.push(() => opened.dispose());
+    closers.push(await lockDirectory(out));
     const source = { path: path.resolve(data), hash: datasetHash(dataset.manifest) };
     const caches = await openTokenCaches(options, dataset, opened, closers);
     const start = await startingTables(options, opened, source, caches);

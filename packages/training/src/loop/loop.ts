@@ -57,8 +57,11 @@ export interface LoopOptions {
   readonly seed: number;
   /** Everything that decides the bits of the run; a checkpoint of a run with other settings is refused. */
   readonly settings: JsonRecord;
-  /** After each round, e.g. validation. May keep its own JSON in `memory`, which is saved. */
-  readonly afterRound?: (context: RoundContext) => Promise<"continue" | "stop">;
+  /**
+   * After each round, e.g. validation. May keep its own JSON in `memory`, which is saved. `interrupted`: it gave way to `stop`, and is to be
+   * done again when the run goes on.
+   */
+  readonly afterRound?: (context: RoundContext) => Promise<"continue" | "stop" | "interrupted">;
   readonly memory?: Record<string, Json>;
   readonly store?: CheckpointStore;
   /** Seconds between two checkpoints; default 60. One is also saved at the end. 0 saves after every update. */
@@ -221,7 +224,7 @@ class Loop {
   }
 
   /** The round counts as done only when what follows it is, so a run killed during validation validates again. */
-  private async finishRound({ phase }: Round): Promise<"continue" | "stop"> {
+  private async finishRound({ phase }: Round): Promise<"continue" | "stop" | "interrupted"> {
     const { stage, afterRound, optimiser } = this.options;
     const { round, losses } = this.state;
     const languageModel = Object.fromEntries(Object.entries(losses).map(([name, [sum, n]]) => [name, sum! / n!]));
@@ -242,6 +245,7 @@ class Loop {
       },
       emit: (event) => this.emit(event),
     });
+    if (verdict === "interrupted") return verdict;
     this.state = { ...after, ended: verdict === "stop" };
     if (this.state.ended) this.dirty = true;
     return verdict ?? "continue";
