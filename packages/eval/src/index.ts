@@ -1,7 +1,9 @@
 // Ranking metrics, the full-ranking protocol and significance tests: the whole public interface of the package.
+export { type EaseOptions, ease, easeMemory } from "./baselines/ease.js";
 export { type EvaluateScorerOptions, evaluateScorer, type HistoryScorer } from "./baselines/history-scorer.js";
 export { type ItemKnnOptions, itemKnn } from "./baselines/item-knn.js";
 export { mostPopular } from "./baselines/most-popular.js";
+export type { InverseOptions, Multiply } from "./baselines/symmetric-inverse.js";
 export { compareRuns, confidenceIntervals, type MetricComparison } from "./compare.js";
 export { EvaluationError } from "./error.js";
 export {

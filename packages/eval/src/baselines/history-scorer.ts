@@ -8,7 +8,7 @@ import type { EvaluationResult } from "../result.js";
 
 /** A recommender that knows a user by the items of a history alone. */
 export interface HistoryScorer {
-  /** What it is and how it was set, such as `item-knn (all neighbours)`. */
+  /** What it is and how it was set, such as `item KNN (100 neighbours)`. */
   readonly name: string;
   /** J */
   readonly items: number;

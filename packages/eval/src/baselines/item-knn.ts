@@ -48,9 +48,12 @@ export function itemKnn(training: ItemLists, options: ItemKnnOptions): HistorySc
   }
   checkTraining(training, items);
   const nearest = findNeighbours(training, items, neighbours, shrinkage);
-  const count = neighbours === Number.POSITIVE_INFINITY ? "all neighbours" : `${neighbours} neighbours`;
+  const settings = [
+    ...(neighbours === Number.POSITIVE_INFINITY ? [] : [`${neighbours} neighbours`]),
+    ...(shrinkage === 0 ? [] : [`shrinkage ${shrinkage}`]),
+  ];
   return {
-    name: `item KNN (${count}${shrinkage > 0 ? `, shrinkage ${shrinkage}` : ""})`,
+    name: `item KNN${settings.length > 0 ? ` (${settings.join(", ")})` : ""}`,
     items,
     scores(histories) {
       const rows = rowCount(histories);
