@@ -4,10 +4,19 @@ import type { CliContext } from "../context.js";
 import { ENGINE, THREADS } from "../options.js";
 import { StageDisplay } from "../progress.js";
 import type { EngineName } from "../run/engine.js";
+import {
+  describeProtocol,
+  type HeldOutSplit,
+  HISTORIES,
+  type HistoryChoice,
+  openProtocol,
+  SPLITS,
+} from "../run/protocol.js";
 
 interface Flags {
   readonly model: string;
-  readonly split: "validation" | "test";
+  readonly split: HeldOutSplit;
+  readonly history: HistoryChoice;
   readonly data?: string;
   readonly backbone?: string;
   readonly engine?: EngineName;
@@ -16,12 +25,14 @@ interface Flags {
 }
 
 const HELP = `
-Every item is ranked but the user's training items, which stand in the prompt; items of the other held-out split are neither in the
-prompt nor left out. recall@K divides by min(K, held-out items). Users without held-out items do not count.
+Every item is ranked but those of the user's history, which stands in the prompt: the training items, as in the paper, or with
+--history train+validation the validation items too. recall@K divides by min(K, held-out items). Users without held-out items do not
+count.
 
 Examples:
   $ cllm4rec evaluate --model model
   $ cllm4rec evaluate --model model --split validation --json
+  $ cllm4rec evaluate --model model --history train+validation
 
 Exit codes: 0 done, 1 the model or its data cannot be used, 2 the command line cannot, 130 interrupted.
 `;
@@ -31,7 +42,8 @@ export function evaluateCommand(context: CliContext): Command {
   return new Command("evaluate")
     .description("Measure a trained model: recall@20, recall@40 and ndcg@100 on held-out items.")
     .requiredOption("--model <dir>", "a model directory that train wrote")
-    .addOption(new Option("--split <name>", "what is to be found").choices(["validation", "test"]).default("test"))
+    .addOption(new Option("--split <name>", "what is to be found").choices([...SPLITS]).default("test"))
+    .addOption(new Option("--history <splits>", "what is known of each user").choices([...HISTORIES]).default("train"))
     .option("--data <dir>", "the dataset, if it was moved since")
     .option("--backbone <dir|hub-id>", "the backbone, if it was moved since")
     .option(...ENGINE)
@@ -39,20 +51,18 @@ export function evaluateCommand(context: CliContext): Command {
     .option("--json", "one JSON object on stdout")
     .addHelpText("after", HELP)
     .action(async (flags: Flags) => {
-      const [{ openTrainedModel, openItsDataset, openPredictor }, { evaluate }, { confidenceIntervals, formatResult }] =
-        await Promise.all([import("../run/saved-model.js"), import("@cllm4rec/finetune"), import("@cllm4rec/eval")]);
+      const [
+        { openTrainedModel, openItsDataset, openPredictor },
+        { evaluate },
+        { confidenceIntervals, formatResult, toJson },
+      ] = await Promise.all([import("../run/saved-model.js"), import("@cllm4rec/finetune"), import("@cllm4rec/eval")]);
       const { signal } = context;
       const display = new StageDisplay(context.stderr);
       const model = await openTrainedModel(flags.model);
       const dataset = await openItsDataset(model, flags.data);
       try {
-        const history = await dataset.interactions("train");
-        const heldOut = await dataset.interactions(flags.split);
-        if (heldOut.indices.length === 0) {
-          throw new Error(
-            `${dataset.directory}: the dataset has no ${flags.split} items; prepare it with a share for them`,
-          );
-        }
+        const protocol = await openProtocol(dataset, flags.split, flags.history);
+        const { history, heldOut } = protocol;
         const { predictor, dispose } = await openPredictor(model, flags.backbone, {
           signal,
           display,
@@ -63,12 +73,21 @@ export function evaluateCommand(context: CliContext): Command {
           const result = await evaluate({ ...predictor, history, heldOut, signal });
           display.stop();
           const { users, usersWithoutHeldOut, metrics } = result;
-          const json = { users, metrics, split: flags.split, usersWithoutHeldOut, model: flags.model };
-          const intervals = () => confidenceIntervals(result, { seed: 0 });
+          const intervals = confidenceIntervals(result, { seed: 0 });
+          const { split, history: historyOf, model: directory } = flags;
+          const json = {
+            users,
+            metrics,
+            split,
+            history: historyOf,
+            usersWithoutHeldOut,
+            intervals: toJson(result, { intervals }).intervals,
+            model: directory,
+          };
           context.stdout.write(
             flags.json
               ? `${JSON.stringify(json)}\n`
-              : `${flags.model}, ${flags.split} items, with 95% bootstrap intervals\n${formatResult(result, { intervals: intervals() })}\n`,
+              : `${directory}: ${describeProtocol(protocol)}. With 95% bootstrap intervals:\n${formatResult(result, { intervals })}\n`,
           );
         } finally {
           await dispose();

@@ -1,7 +1,9 @@
 // cllm4rec report: the HTML page of a run.
 import { Command, Option } from "commander";
 import type { CliContext } from "../context.js";
+import { ENGINE, THREADS } from "../options.js";
 import { StageDisplay } from "../progress.js";
+import type { EngineName } from "../run/engine.js";
 import type { HeldOutSplit, HistoryChoice } from "../run/protocol.js";
 
 interface Flags {
@@ -11,6 +13,8 @@ interface Flags {
   readonly out?: string;
   readonly data?: string;
   readonly backbone?: string;
+  readonly engine?: EngineName;
+  readonly threads?: number;
   readonly evaluate: boolean;
   readonly json?: boolean;
 }
@@ -48,14 +52,21 @@ export function reportCommand(context: CliContext): Command {
     .option("--out <file>", "the page to write (default: report.html in the model directory)")
     .option("--data <dir>", "the dataset, if it was moved since")
     .option("--backbone <dir|hub-id>", "the backbone, if it was moved since")
+    .option(...ENGINE)
+    .option(...THREADS)
     .option("--no-evaluate", "curves, settings and sizes only, in a moment and without the backbone")
     .option("--json", "one JSON object on stdout")
     .addHelpText("after", HELP)
     .action(async (flags: Flags) => {
       const { writeReport } = await import("../report/report.js");
-      const { json, ...options } = flags;
+      const { json, engine = "cpu", threads, ...options } = flags;
       const display = new StageDisplay(context.stderr);
-      const { file, split, history, measurement } = await writeReport({ ...options, signal: context.signal, display });
+      const { file, split, history, measurement } = await writeReport({
+        ...options,
+        engine: { engine, threads },
+        signal: context.signal,
+        display,
+      });
       const printed = {
         file,
         ...(measurement && {

@@ -42,6 +42,11 @@ const GENERAL: readonly Flag[] = [
     parse: atLeast0,
     about: "between two checkpoints (default: 60)",
   },
+  {
+    flag: "--report <split>",
+    place: "report",
+    about: "that report.html measures the model on: test (default), validation, or none for no report",
+  },
 ];
 
 const PRETRAIN: readonly Flag[] = [
@@ -148,10 +153,11 @@ export function trainingCommand(context: CliContext, stages: readonly StageName[
 }
 
 async function run(context: CliContext, config: RunConfig, stages: readonly StageName[], flags: Flags): Promise<void> {
-  const [{ train }, { trainingDisplay }, { lengths }] = await Promise.all([
+  const [{ train }, { trainingDisplay }, { lengths }, { reportAfterTraining }] = await Promise.all([
     import("../run/train.js"),
     import("../run/display.js"),
     import("../run/config.js"),
+    import("../report/after-training.js"),
   ]);
   const display = new StageDisplay(context.stderr);
   const { warmUpEpochs, epochs } = lengths(config);
@@ -171,18 +177,30 @@ async function run(context: CliContext, config: RunConfig, stages: readonly Stag
       onEvent: trainingDisplay(display, total),
     });
     display.stop();
-    if (outcome.interrupted) {
+    const { interrupted } = outcome;
+    const file = await reportAfterTraining(config, stages, { interrupted, signal: context.signal, display });
+    if (interrupted) {
       throw new Interrupted(`interrupted: everything is saved in ${config.out}; the same command goes on from there`);
     }
-    context.stdout.write(flags.json ? `${JSON.stringify(summary(config, outcome))}\n` : report(config, outcome));
+    context.stdout.write(
+      flags.json ? `${JSON.stringify(summary(config, outcome, file))}\n` : describe(config, outcome, file),
+    );
   } finally {
     display.stop();
   }
 }
 
-function summary({ out, seed }: RunConfig, { users, items, stages }: TrainOutcome): object {
+function summary({ out, seed }: RunConfig, { users, items, stages }: TrainOutcome, report: string | undefined): object {
   const best = stages.finetune?.best;
-  return { out, seed, users, items, ...(best && { epoch: best.epoch, validation: best.metrics }), stages };
+  return {
+    out,
+    seed,
+    users,
+    items,
+    ...(best && { epoch: best.epoch, validation: best.metrics }),
+    stages,
+    ...(report && { report }),
+  };
 }
 
 const REASONS = {
@@ -192,7 +210,7 @@ const REASONS = {
   interrupted: "interrupted",
 } as const;
 
-function report({ out }: RunConfig, { users, items, stages }: TrainOutcome): string {
+function describe({ out }: RunConfig, { users, items, stages }: TrainOutcome, report: string | undefined): string {
   const lines = [`${out}: ${users} users, ${items} items`];
   for (const [name, { reason, updates, seconds, best }] of Object.entries(stages)) {
     lines.push(
@@ -202,6 +220,7 @@ function report({ out }: RunConfig, { users, items, stages }: TrainOutcome): str
     const metrics = Object.entries(best.metrics).map(([metric, value]) => `${metric} ${value.toFixed(4)}`);
     lines.push(`  best on validation: epoch ${best.epoch + 1}, ${metrics.join(", ")}`);
   }
+  if (report) lines.push(`  report: ${report}`);
   lines.push(`Next: cllm4rec evaluate --model ${out}`, "");
   return lines.join("\n");
 }

@@ -12,7 +12,7 @@ export interface IntervalRow {
 
 const WIDTH = 640;
 const ROW = 26;
-const MARGIN = { top: 8, right: 64, bottom: 24, left: 220 };
+const MARGIN = { top: 8, right: 64, bottom: 24, left: 180 };
 
 /** The first row is the one that stands out: the model. `id` is unique on the page. */
 export function intervalChart(id: string, title: string, rows: readonly IntervalRow[]): Html {

@@ -56,7 +56,7 @@ function metricsTable(systems: readonly Measured[]): Html {
 <thead><tr><th scope="col">Recommender</th>${REPORTED.map((name) => html`<th scope="col" class="number">${name}</th>`)}</tr></thead>
 <tbody>${systems.map(
     ({ name, metrics, intervals }) =>
-      html`<tr><th scope="row">${name}</th>${REPORTED.map((metric) => {
+      html`<tr><th scope="row" class="whole">${name}</th>${REPORTED.map((metric) => {
         const interval = intervals[metric];
         const range =
           interval && html`<br><span class="soft">${decimal(interval.low)}–${decimal(interval.high)}</span>`;
@@ -77,7 +77,7 @@ ${rows.length} comparisons (Bonferroni); the p-values themselves are not correct
 <tbody>${rows.map(({ name, metric, difference, tTest, wilcoxon }) => {
     const { mean, low, high } = difference;
     const said = verdict({ difference, tTest }, rows.length);
-    return html`<tr><th scope="row">${name}</th><td>${metric}</td><td class="number">${signed(mean)}</td>
+    return html`<tr><th scope="row" class="whole">${name}</th><td class="whole">${metric}</td><td class="number">${signed(mean)}</td>
 <td class="number">${signed(low)} to ${signed(high)}</td><td class="number">${pValue(tTest.pValue)}</td><td class="number">${pValue(wilcoxon.pValue)}</td>
 <td class="${said}">${said === "" ? "not distinguishable" : said}</td></tr>`;
   })}</tbody></table></div>`;

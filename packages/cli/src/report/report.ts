@@ -4,6 +4,7 @@ import path from "node:path";
 import { Dataset } from "@cllm4rec/corpus";
 import type { StageDisplay } from "../progress.js";
 import { writeWhole } from "../run/clock.js";
+import type { EngineSettings } from "../run/engine.js";
 import { type HeldOutSplit, type HistoryChoice, openProtocol, type Protocol } from "../run/protocol.js";
 import { openItsDataset, openPredictor, openTrainedModel, type TrainedModel } from "../run/saved-model.js";
 import { type Measurement, measure } from "./measure.js";
@@ -23,6 +24,8 @@ export interface ReportOptions {
   /** Dataset and backbone, if they were moved since. */
   readonly data?: string | undefined;
   readonly backbone?: string | undefined;
+  /** What computes; default: the CPU with all its cores. */
+  readonly engine?: EngineSettings;
   /** False: learning curves, settings and sizes only, for which no backbone is opened. Default true. */
   readonly evaluate?: boolean;
   readonly signal: AbortSignal;
@@ -80,7 +83,11 @@ export async function writeReport(options: ReportOptions): Promise<WrittenReport
       return { file };
     }
     const protocol = await openProtocol(dataset, split, options.history);
-    const { predictor, dispose } = await openPredictor(model, options.backbone, { signal, display });
+    const { predictor, dispose } = await openPredictor(model, options.backbone, {
+      signal,
+      display,
+      engine: options.engine,
+    });
     try {
       const measurement = await measure(predictor, protocol, { signal, display });
       const samples = await sampleUsers(predictor, protocol, dataset, { signal });

@@ -19,7 +19,8 @@ a { color: var(--s0); }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; margin: .75rem 0; font-size: .9rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding-bottom: .35rem; }
-th, td { text-align: left; vertical-align: top; padding: .3rem .9rem .3rem 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
+th, td { text-align: left; vertical-align: top; padding: .3rem .9rem .3rem 0; border-bottom: 1px solid var(--line); }
+td { overflow-wrap: anywhere; } .whole { white-space: nowrap; }
 thead th { color: var(--soft); font-weight: 600; }
 tbody th { font-weight: 400; }
 .number { text-align: right; white-space: nowrap; }
@@ -29,7 +30,7 @@ tbody th { font-weight: 400; }
 .better { color: var(--good); } .worse { color: var(--bad); }
 figure { margin: 1rem 0; } figcaption { font-size: .9rem; }
 details { margin: .5rem 0; } summary { cursor: pointer; color: var(--soft); font-size: .9rem; }
-.chart { display: block; width: 100%; max-width: 46rem; height: auto; font: 12px system-ui, sans-serif; }
+.chart { display: block; width: 100%; max-width: 52rem; height: auto; font: 12px system-ui, sans-serif; }
 .chart text { fill: var(--text); } .chart .ticks text { fill: var(--soft); }
 .grid line { stroke: var(--line); } .mark line { stroke: var(--soft); stroke-dasharray: 2 3; } .chart .mark text { fill: var(--soft); }
 .series path { fill: none; stroke: currentColor; stroke-width: 2; stroke-linejoin: round; } .series circle { fill: currentColor; }

@@ -97,6 +97,8 @@ const configSchema = z.strictObject({
   priorDeviation: weight.default(0.02),
   contentDeviation: weight.default(0.02),
   saveEverySeconds: weight.default(60),
+  /** What the model is measured on for the report at the end; `test` is validation where a dataset has no test items. */
+  report: z.enum(["test", "validation", "none"]).default("test"),
   prompts: promptsSchema.prefault({}),
   pretrain: pretrainSchema.prefault({}),
   finetune: finetuneSchema.prefault({}),

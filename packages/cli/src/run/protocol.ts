@@ -1,5 +1,5 @@
 // What is ranked against what: the split to be found, and the history that a model may know and may not recommend.
-import { type Csr, type Dataset, uniteHistories } from "@cllm4rec/corpus";
+import type { Csr, Dataset } from "@cllm4rec/corpus";
 import { UsageError } from "../errors.js";
 
 export const SPLITS = ["validation", "test"] as const;
@@ -38,7 +38,10 @@ export async function openProtocol(
   if (heldOut.indices.length === 0) {
     throw new Error(`${dataset.directory}: the dataset has no ${split} items; prepare it with a share for them`);
   }
-  const history = historyOf === "train" ? train : uniteHistories(train, await dataset.interactions("validation"));
+  if (historyOf === "train") return { split, historyOf, train, history: train, heldOut };
+  // Loaded here, so that the names above are at hand for --help at once.
+  const { uniteHistories } = await import("@cllm4rec/corpus");
+  const history = uniteHistories(train, await dataset.interactions("validation"));
   return { split, historyOf, train, history, heldOut };
 }
 

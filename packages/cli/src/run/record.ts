@@ -20,6 +20,7 @@ const FREE = new Set([
   "threads",
   "minutes",
   "saveEverySeconds",
+  "report",
   "finetune.epochs",
 ]);
 const PACKAGES = [
