@@ -3,3 +3,4 @@ export { expectClose } from "./close.js";
 export { runUntilKilled } from "./kill.js";
 export { runReadmeExample } from "./readme.js";
 export { sharedPath, smollm2Directory } from "./shared.js";
+export { webGpuUsable } from "./vulkan.js";

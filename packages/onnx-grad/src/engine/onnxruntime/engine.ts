@@ -20,6 +20,7 @@ import { type Placement, placementNotice } from "./placement.js";
 import type { ExecutionProvider, Message, Request, Response, SessionSettings, WorkerData } from "./protocol.js";
 import { endSafely } from "./safe-exit.js";
 import { checkProducts, type WebGpuLimits, webGpuLimits } from "./webgpu-limits.js";
+import { forWebGpu } from "./webgpu-lowering.js";
 
 export interface OnnxRuntimeOptions {
   /** Threads of onnxruntime's pool; as many as the process may use where absent. */
@@ -117,7 +118,9 @@ class OnnxRuntimeEngine implements Engine {
 
   async load(graph: Graph, { signal }: LoadOptions = {}): Promise<Session> {
     signal?.throwIfAborted();
-    const { bytes, externalFolder } = serializeModel(graph);
+    const onWebGpu = this.settings.executionProvider === "webgpu";
+    const lowered = onWebGpu ? forWebGpu(graph) : graph;
+    const { bytes, externalFolder } = serializeModel(lowered);
     const session = this.nextSession++;
     const entries = {
       ...this.settings.entries,
@@ -125,7 +128,7 @@ class OnnxRuntimeEngine implements Engine {
         ? {}
         : { "session.model_external_initializers_file_folder_path": externalFolder }),
     };
-    const limits = this.settings.executionProvider === "webgpu" ? webGpuLimits(graph) : undefined;
+    const limits = onWebGpu ? webGpuLimits(lowered) : undefined;
     const settings = { ...this.settings, entries, ...(limits && { onCpu: limits.onCpu }) };
     try {
       await this.send({ kind: "load", session, model: bytes, settings }, signal, [bytes.buffer as ArrayBuffer]);
