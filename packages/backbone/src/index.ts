@@ -5,6 +5,7 @@ export { type BackboneConfig, parseConfig } from "./checkpoint/config.js";
 export type { CommonConfig } from "./checkpoint/config-common.js";
 export type { Gpt2Config } from "./checkpoint/config-gpt2.js";
 export type { LlamaConfig, RopeScaling } from "./checkpoint/config-llama.js";
+export type { T5Config } from "./checkpoint/config-t5.js";
 export { CheckpointError } from "./checkpoint/errors.js";
 export {
   type Derivation,
@@ -33,6 +34,12 @@ export { BaseModel, type LossGradients, type LossOptions, type LossResult } from
 export type { Vocabulary } from "./model/batch.js";
 export type {
   EmbeddingTable,
+  EncoderDecoderDocument,
+  EncoderDecoderRecommendation,
+  EncoderDecoderSequence,
+  HeldOutDocument,
+  LanguageDocument,
+  Prompt,
   RecommendationDocument,
   Reduction,
   RowGradients,
@@ -42,5 +49,7 @@ export type {
 export type { DropoutOptions } from "./model/dropout.js";
 export type { HeadKind } from "./model/graphs.js";
 export type { LanguageModel } from "./model/language-model.js";
+export type { SequenceLayout } from "./model/layout.js";
 export { TrainableBackbone, type TrainableBackboneOptions } from "./model/trainable-backbone.js";
 export { type Packing, type Placement, packSequences } from "./packing/pack.js";
+export { type PairLengths, type PairPacking, type PairPlacement, packPairs } from "./packing/pack-pairs.js";

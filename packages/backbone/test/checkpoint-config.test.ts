@@ -174,7 +174,7 @@ describe("what is not supported", () => {
     [
       "unknown type",
       { model_type: "lama" },
-      /"model_type" is "lama", expected one of gpt2, llama, mistral, qwen2; the closest name is "llama"/,
+      /"model_type" is "lama", expected one of gpt2, llama, mistral, qwen2, t5; the closest name is "llama"/,
     ],
     ["no type", {}, /"model_type" is absent/],
     ["type of Object.prototype", { model_type: "constructor" }, /"model_type" is "constructor"/],

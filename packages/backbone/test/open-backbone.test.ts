@@ -142,7 +142,7 @@ describe("Backbone.open", () => {
       },
     );
     expect(await refusal(folder)).toBe(
-      '/config.json: "model_type" is "llama4", expected one of gpt2, llama, mistral, qwen2; the closest name is "llama"',
+      '/config.json: "model_type" is "llama4", expected one of gpt2, llama, mistral, qwen2, t5; the closest name is "llama"',
     );
   });
 

@@ -1,9 +1,10 @@
-// What a decoder-only architecture is: which weights it has, and its forward pass as nodes of a graph. Each lives in one file.
+// What an architecture is: which weights it has, and its forward pass as nodes of a graph. Each lives in one file.
 import type { Graph, Value } from "@cllm4rec/onnx-grad";
 import type { BackboneConfig } from "../checkpoint/config.js";
 import type { ExpectedWeight } from "../checkpoint/weights.js";
 
-// Shape legend: B rows, T positions a row, K width, H heads, G key/value heads, D head size, P cached positions, S = P + T keys.
+// Shape legend: B rows, T positions a row, K width, H heads, G key/value heads, D head size, P cached positions, S = P + T keys;
+// of an encoder: A rows, E positions a row, and V positions a row of the memory that its states become for the decoder.
 
 /** Keys and values of one layer, each [B, G, S, D]. */
 export interface KeyValues {
@@ -13,6 +14,26 @@ export interface KeyValues {
 
 /** Where dropout acts in training; the identity outside of it. */
 export type DropoutHook = (x: Value, probability: number) => Value;
+
+export interface EncoderInputs {
+  /** Token embeddings, one row a token: float32 [A·E, K]. */
+  readonly embeddings: Value;
+  /** Position of every token inside its own sequence: int64 [A, E]. */
+  readonly positions: Value;
+  /** Added to the attention scores, 0 or −∞: float32 [A, 1, E, E]. */
+  readonly attentionBias: Value;
+  /** Flat indices, into the A·E tokens, of the states that each row of the decoder may look at: int64 [B, V]. Absent: row by row, as they lie. */
+  readonly memory?: Value;
+  readonly dropout: DropoutHook;
+}
+
+/** What an encoder has made of a prompt, as the decoder looks at it. */
+export interface Memory {
+  /** Keys and values of the encoder's final states for each block of the decoder, [B, G, V, D] each. */
+  readonly keyValues: readonly KeyValues[];
+  /** Added to the scores of decoder positions against encoder positions, 0 or −∞: float32 [B, 1, T, V]. */
+  readonly attentionBias: Value;
+}
 
 export interface DecoderInputs {
   /** Token embeddings, one row a token: float32 [B·T, K]. */
@@ -26,6 +47,8 @@ export interface DecoderInputs {
   readonly attentionBias: readonly Value[];
   /** Keys and values of earlier positions, a layer each; absent where there are none. */
   readonly past?: readonly KeyValues[];
+  /** Exactly where the architecture has an encoder. */
+  readonly memory?: Memory;
   readonly dropout: DropoutHook;
   /**
    * Flat indices, into the B·T tokens, of the hidden states that are wanted: int64 [M]; all of them where absent. What only the others
@@ -49,6 +72,8 @@ export interface ForwardCost {
   readonly wanted: number;
   /** By attention, for every pair of a position and one that it may look at. */
   readonly pair: number;
+  /** Of an encoder, all of whose positions look at one another; `cross` for every pair of a decoder and an encoder position. */
+  readonly encoder?: { readonly token: number; readonly pair: number; readonly cross: number };
 }
 
 export interface Architecture<C extends BackboneConfig = BackboneConfig> {
@@ -61,6 +86,10 @@ export interface Architecture<C extends BackboneConfig = BackboneConfig> {
   /** Name of the head's own matrix [N, K] where it is not tied. */
   readonly headName: string;
   cost(config: C): ForwardCost;
+  /** What hidden states are multiplied by before a head that is tied to input embeddings; 1 where absent. */
+  tiedHeadScale?(config: C): number;
+  /** Adds the encoder's pass; absent in decoder-only architectures. Gives keys and values for each block of the decoder. */
+  encode?(graph: Graph, config: C, weight: (name: string) => Value, inputs: EncoderInputs): readonly KeyValues[];
   /** Adds the forward pass; `weight` gives a weight of the checkpoint as a value of the graph. */
   decode(graph: Graph, config: C, weight: (name: string) => Value, inputs: DecoderInputs): DecoderOutputs;
 }

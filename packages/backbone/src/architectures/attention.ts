@@ -8,6 +8,8 @@ export interface AttentionShape {
   readonly heads: number;
   readonly keyValueHeads: number;
   readonly headSize: number;
+  /** What dot products are multiplied by; 1/√D where absent. */
+  readonly scale?: number;
 }
 
 /** [B·T, heads·D] → [B, heads, T, D] */
@@ -17,7 +19,7 @@ export function splitHeads(graph: Graph, x: Value, positions: Value, heads: numb
 }
 
 /**
- * softmax(q·kᵀ/√D + bias)·v for every head.
+ * softmax(scale·q·kᵀ + bias)·v for every head.
  *
  * With `queryBlocks` > 1 the queries are cut into that many equal blocks along a row, and each block looks only at the keys up to its own
  * end: what the causal mask would throw away is for the most part not computed, and the scores of a block stay in the cache.
@@ -31,7 +33,7 @@ export function attend(
   shape: AttentionShape,
   query: Value,
   fresh: KeyValues,
-  inputs: DecoderInputs,
+  inputs: Pick<DecoderInputs, "attentionBias" | "positions" | "dropout">,
   past: KeyValues | undefined,
   dropoutProbability: number,
 ): { output: Value; present: KeyValues } {
@@ -72,7 +74,7 @@ function blockwise(
 /** One block of queries against the keys that it may see: [B, H, T', D] × [B, G, S', D] → [B, H, T', D]. */
 function block(
   graph: Graph,
-  { heads, keyValueHeads, headSize }: AttentionShape,
+  { heads, keyValueHeads, headSize, scale: alpha = 1 / Math.sqrt(headSize) }: AttentionShape,
   query: Value,
   keys: Value,
   values: Value,
@@ -80,7 +82,6 @@ function block(
   dropout: (weights: Value) => Value,
 ): Value {
   const { op } = graph;
-  const alpha = 1 / Math.sqrt(headSize);
   const repeats = heads / keyValueHeads;
   const [rows, , length] = query.shape as [Dim, Dim, Dim];
   if (repeats === 1) {

@@ -151,3 +151,11 @@ export function limitPositions(own: number, context: ConfigContext): number {
   }
   return maxPositions;
 }
+
+/** The limit of a model without one of its own: the caller's, or the length it was pretrained with. */
+export function choosePositions(pretrained: number, context: ConfigContext): number {
+  const { maxPositions = pretrained } = context;
+  if (!Number.isInteger(maxPositions) || maxPositions < 1)
+    throw new CheckpointError(`${context.file}: maxPositions is ${maxPositions}, expected a positive integer`);
+  return maxPositions;
+}

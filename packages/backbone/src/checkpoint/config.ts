@@ -2,17 +2,19 @@
 import type { ConfigContext } from "./config-common.js";
 import { type Gpt2Config, parseGpt2Config } from "./config-gpt2.js";
 import { type LlamaConfig, parseLlamaConfig } from "./config-llama.js";
+import { parseT5Config, type T5Config } from "./config-t5.js";
 import { CheckpointError, didYouMean, shown } from "./errors.js";
 import { isJsonObject, type JsonObject } from "./json.js";
 
 /** The typed config of any supported backbone, told apart by `modelType`. */
-export type BackboneConfig = Gpt2Config | LlamaConfig;
+export type BackboneConfig = Gpt2Config | LlamaConfig | T5Config;
 
 const PARSERS: Readonly<Record<string, (config: JsonObject, context: ConfigContext) => BackboneConfig>> = {
   gpt2: parseGpt2Config,
   llama: (config, context) => parseLlamaConfig("llama", config, context),
   mistral: (config, context) => parseLlamaConfig("mistral", config, context),
   qwen2: (config, context) => parseLlamaConfig("qwen2", config, context),
+  t5: parseT5Config,
 };
 
 /**
@@ -22,7 +24,8 @@ const PARSERS: Readonly<Record<string, (config: JsonObject, context: ConfigConte
  * @param config the parsed JSON, e.g. `checkpoint.config`
  * @param options.file how messages name it
  * @param options.generationConfig `generation_config.json`, whose end-of-sequence ids have precedence
- * @param options.maxPositions a limit on the sequence length below the model's own; needed for models with a sliding window
+ * @param options.maxPositions a limit on the sequence length below the model's own; needed for models with a sliding window. T5 has no
+ * limit of its own, and takes any
  * @throws CheckpointError when `model_type` is unknown (listing the known ones), a field is missing or out of range, or the model
  * uses a feature that is not implemented (naming the field, its value and what would be accepted)
  */

@@ -1,7 +1,7 @@
 // Autoregressive generation of words after a soft+hard prompt, one token at a time, over cached keys and values.
 import type { Session, Tensor } from "@cllm4rec/onnx-grad";
 import { packBatch, type Vocabulary } from "../model/batch.js";
-import type { SoftTables } from "../model/documents.js";
+import type { EncoderDecoderSequence, SoftTables } from "../model/documents.js";
 import type { LanguageModel } from "../model/language-model.js";
 import { cacheNames } from "./graph.js";
 import { type SamplingOptions, sampler } from "./sampling.js";
@@ -14,16 +14,30 @@ export interface GenerateOptions extends SamplingOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What generation runs: the graph of a step, and for an encoder–decoder that of the prompt. */
+export interface GenerationSessions {
+  readonly step: Session;
+  readonly memory?: Session;
+}
+
 /** Yields vocabulary tokens after the prompt; see `BaseModel.generate`. */
 export async function* generateTokens(
-  session: Session,
+  sessions: GenerationSessions,
   backbone: LanguageModel,
   vocabulary: Vocabulary,
-  prompt: ArrayLike<number>,
+  sequence: ArrayLike<number> | EncoderDecoderSequence,
   tables: SoftTables,
   options: GenerateOptions,
 ): AsyncGenerator<number, void, undefined> {
   const { config } = backbone;
+  const run = options.signal ? { signal: options.signal } : {};
+  const hasEncoder = "encoderIds" in sequence;
+  const prompt = hasEncoder ? sequence.decoderIds : sequence;
+  let memory: Record<string, Tensor> = {};
+  if (hasEncoder && sessions.memory) {
+    const { segments: _, ...feeds } = packBatch([sequence.encoderIds], vocabulary, tables, 1).feeds;
+    memory = await sessions.memory.run(feeds, run);
+  }
   const room = config.maxPositions - prompt.length;
   const maxTokens = Math.min(options.maxTokens ?? room, room);
   const stop = new Set(options.stopTokens ?? config.eosTokenIds);
@@ -34,8 +48,8 @@ export async function* generateTokens(
   for (let count = 0; count < maxTokens; count++) {
     const { segments: _, ...feeds } = packBatch([next], vocabulary, tables, 1).feeds;
     const positions = BigInt64Array.from({ length: next.length }, (_, t) => BigInt(position + t));
-    const step = { ...feeds, ...cache, positions: { ...feeds.positions, data: positions } };
-    const outputs = await session.run(step, options.signal ? { signal: options.signal } : {});
+    const step = { ...feeds, ...cache, ...memory, positions: { ...feeds.positions, data: positions } };
+    const outputs = await sessions.step.run(step, run);
     const token = choose(outputs.logits!.data as Float32Array);
     if (stop.has(token)) return;
     yield token;

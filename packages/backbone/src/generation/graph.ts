@@ -1,13 +1,15 @@
-// The graph of one generation step: new tokens and cached keys and values in, next-word logits and the grown cache out.
-import { Graph, type Value } from "@cllm4rec/onnx-grad";
+// The graph of one generation step: new tokens and cached keys and values in, next-word logits and the grown cache out. For an
+// encoder–decoder also the graph before the first step: the prompt in, the decoder's memory of it out.
+import { type Dim, Graph, type Value } from "@cllm4rec/onnx-grad";
 import type { KeyValues } from "../architectures/architecture.js";
 import { embedTokens } from "../model/body.js";
 import type { LanguageModel } from "../model/language-model.js";
 
-// Shape legend: T new positions, P cached positions, G key/value heads, D head size, K width, N vocabulary rows.
+// Shape legend: T new positions, P cached positions, V positions of the prompt in the encoder, G key/value heads, D head size, K width, N
+// vocabulary rows.
 
-/** Names of the cache's inputs (`past`) and outputs (`present`), layer by layer. */
-export const cacheNames = (kind: "past" | "present", layer: number) =>
+/** Names of the cache's inputs (`past`) and outputs (`present`), and of the decoder's memory of the encoder, layer by layer. */
+export const cacheNames = (kind: "past" | "present" | "memory", layer: number) =>
   [`${kind}.${layer}.keys`, `${kind}.${layer}.values`] as const;
 
 /** One sequence at a time: the inputs of a packed batch with B = 1, the cache [1, G, P, D] of every layer, and logits [N] of the last position. */
@@ -15,11 +17,15 @@ export function generationGraph(backbone: LanguageModel): Graph {
   const graph = new Graph("generation step");
   const { op } = graph;
   const { layers, headSize } = backbone.config;
-  const cacheShape = [1, backbone.keyValueHeads, "P", headSize];
-  const past = Array.from({ length: layers }, (_, layer): KeyValues => {
-    const [keys, values] = cacheNames("past", layer);
-    return { keys: graph.input(keys, "float32", cacheShape), values: graph.input(values, "float32", cacheShape) };
-  });
+  const cached = (kind: "past" | "memory", length: Dim) =>
+    Array.from({ length: layers }, (_, layer): KeyValues => {
+      const shape = [1, backbone.keyValueHeads, length, headSize];
+      const [keys, values] = cacheNames(kind, layer);
+      return { keys: graph.input(keys, "float32", shape), values: graph.input(values, "float32", shape) };
+    });
+  const past = cached("past", "P");
+  const hasEncoder = backbone.layout.kind === "encoder-decoder";
+  const memory = hasEncoder ? { keyValues: cached("memory", "V"), attentionBias: noBias(graph) } : undefined;
   const { embeddings, positions } = embedTokens(graph, backbone, [1, "T"]);
   const attentionBias = [causalBias(graph, positions)];
   const { hiddenStates, present } = backbone.decode(graph, {
@@ -27,17 +33,35 @@ export function generationGraph(backbone: LanguageModel): Graph {
     positions,
     attentionBias,
     past,
+    ...(memory && { memory }),
     dropout: (x) => x,
   });
   const last = op.Slice(hiddenStates, [-1], [2 ** 31 - 1], [0]); // [1, K]
-  graph.output("logits", op.Squeeze(op.FusedMatMul(last, backbone.wordHead(graph), { transB: 1 }), [0]));
-  present.forEach((cache, layer) => {
-    const [keys, values] = cacheNames("present", layer);
+  const alpha = backbone.wordHeadScale;
+  graph.output("logits", op.Squeeze(op.FusedMatMul(last, backbone.wordHead(graph), { transB: 1, alpha }), [0]));
+  outputCaches(graph, "present", present);
+  return graph;
+}
+
+/** An encoder–decoder's pass over one prompt: the inputs of a packed batch with B = 1 in, its memory [1, G, V, D] of every decoder layer out. */
+export function memoryGraph(backbone: LanguageModel): Graph {
+  const graph = new Graph("generation prompt");
+  const { embeddings, positions } = embedTokens(graph, backbone, [1, "V"]);
+  const inputs = { embeddings, positions, attentionBias: noBias(graph), dropout: (x: Value) => x };
+  outputCaches(graph, "memory", backbone.encode(graph, inputs));
+  return graph;
+}
+
+function outputCaches(graph: Graph, kind: "present" | "memory", caches: readonly KeyValues[]): void {
+  caches.forEach((cache, layer) => {
+    const [keys, values] = cacheNames(kind, layer);
     graph.output(keys, cache.keys);
     graph.output(values, cache.values);
   });
-  return graph;
 }
+
+/** Every position may look at every other: [1, 1, 1, 1]. */
+const noBias = (graph: Graph): Value => graph.constant([0], { shape: [1, 1, 1, 1] });
 
 /** 0 where key position ≤ query position, −∞ elsewhere: [1, 1, T, P+T]. */
 function causalBias(graph: Graph, positions: Value): Value {

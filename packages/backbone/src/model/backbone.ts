@@ -1,7 +1,13 @@
 // A frozen LM, opened: its config, its weights as graph constants that point into files, and its forward pass.
 import { createHash } from "node:crypto";
 import { type Engine, type Graph, onnxRuntime, type Value } from "@cllm4rec/onnx-grad";
-import type { Architecture, DecoderInputs, DecoderOutputs } from "../architectures/architecture.js";
+import type {
+  Architecture,
+  DecoderInputs,
+  DecoderOutputs,
+  EncoderInputs,
+  KeyValues,
+} from "../architectures/architecture.js";
 import { architectureOf } from "../architectures/registry.js";
 import { openCheckpoint } from "../checkpoint/checkpoint.js";
 import { type BackboneConfig, parseConfig } from "../checkpoint/config.js";
@@ -11,6 +17,8 @@ import { type ResolveOptions, resolveModel } from "../checkpoint/hub.js";
 import type { TensorLocation } from "../checkpoint/safetensors.js";
 import { readFloat32 } from "../checkpoint/tensor-reader.js";
 import { claimWeights } from "../checkpoint/weights.js";
+import type { PairLengths } from "../packing/pack-pairs.js";
+import { layoutOf, type SequenceLayout } from "./layout.js";
 
 export interface OpenBackboneOptions {
   /** What runs the graphs; by default onnxruntime-node, started with the backbone and disposed of with it. */
@@ -19,14 +27,17 @@ export interface OpenBackboneOptions {
   readonly hub?: ResolveOptions;
   /** Where F16 and BF16 weights are kept as F32; see {@link openFloat32Weights}. */
   readonly weights?: Pick<Float32Options, "cacheDirectory" | "verify" | "onProgress">;
-  /** A limit on the sequence length below the model's own; needed for models with a sliding window. */
+  /**
+   * A limit on the sequence length below the model's own; needed for models with a sliding window. T5 has no limit of its own: it may be any,
+   * and is the length of pretraining, 512, where absent.
+   */
   readonly maxPositions?: number;
-  /** Only the first blocks, with the final norm after them: a cheaper LM of the same width. All where absent. */
+  /** Only the first blocks, of encoder and decoder alike, with the final norm after them: a cheaper LM of the same width. All where absent. */
   readonly layers?: number;
   readonly signal?: AbortSignal;
 }
 
-/** A pretrained decoder-only LM whose weights are never written to. */
+/** A pretrained LM whose weights are never written to. */
 export class Backbone {
   private readonly architecture: Architecture;
   private deviation: Promise<number> | undefined;
@@ -105,6 +116,21 @@ export class Backbone {
     return "keyValueHeads" in this.config ? this.config.keyValueHeads : this.config.heads;
   }
 
+  /** Whether prompts and main texts go into one sequence, or into those of an encoder and a decoder. */
+  get layout(): SequenceLayout {
+    return layoutOf(this.config);
+  }
+
+  /** What hidden states are multiplied by before a head that is tied to input embeddings; K^−½ in T5, 1 elsewhere. */
+  get tiedHeadScale(): number {
+    return this.architecture.tiedHeadScale?.(this.config) ?? 1;
+  }
+
+  /** What hidden states are multiplied by before the next-word head. */
+  get wordHeadScale(): number {
+    return "scaleWordHead" in this.config && this.config.scaleWordHead ? this.tiedHeadScale : 1;
+  }
+
   /** SHA-256 of every file that weights are mapped from, read anew: equal before and after training. */
   fileHashes(signal?: AbortSignal): Promise<Record<string, string>> {
     return this.weights.fileHashes(signal);
@@ -124,20 +150,37 @@ export class Backbone {
 
   /**
    * Floating-point operations (two a multiplication) that a forward pass can't do without: the floor that running times are held against.
-   * Attention counts the pairs that the causal mask allows. Backward towards the inputs costs the same again for the frozen matrices
+   * Attention counts the pairs that the masks allow. Backward towards the inputs costs the same again for the frozen matrices
    * and twice that for attention, both factors of which vary.
-   * @param lengths of the sequences
-   * @param wanted how many final hidden states are wanted; all where absent
+   * @param lengths of the sequences; of both sequences of each document where the LM has an encoder
+   * @param wanted how many final hidden states are wanted; all of the decoder's where absent
+   * @throws RangeError for lengths of the other kind of LM
    */
   operations(
-    lengths: readonly number[],
+    lengths: readonly (number | PairLengths)[],
     { wanted, backward = false }: { wanted?: number; backward?: boolean } = {},
   ): number {
-    const cost = this.architecture.cost(this.config);
-    const tokens = lengths.reduce((a, b) => a + b, 0);
-    const pairs = lengths.reduce((sum, T) => sum + (T * (T + 1)) / 2, 0);
-    const matrices = cost.token * tokens + cost.wanted * (wanted ?? tokens);
-    return 2 * (matrices * (backward ? 2 : 1) + cost.pair * pairs * (backward ? 3 : 1));
+    const { token, wanted: finishing, pair, encoder } = this.architecture.cost(this.config);
+    let [tokens, matrices, attention] = [0, 0, 0];
+    for (const length of lengths) {
+      if ((typeof length === "number") === (encoder !== undefined)) {
+        const expected = encoder ? "{ encoder, decoder }" : "a number";
+        throw new RangeError(`length ${JSON.stringify(length)}: expected ${expected} for ${this.config.modelType}`);
+      }
+      const [E, T] = typeof length === "number" ? [0, length] : [length.encoder, length.decoder];
+      tokens += T;
+      matrices += token * T + (encoder?.token ?? 0) * E;
+      attention += pair * ((T * (T + 1)) / 2) + (encoder ? encoder.pair * E * E + encoder.cross * E * T : 0);
+    }
+    matrices += finishing * (wanted ?? tokens);
+    return 2 * (matrices * (backward ? 2 : 1) + attention * (backward ? 3 : 1));
+  }
+
+  /** Adds the encoder's pass over token embeddings to a graph. @throws Error where the LM has none */
+  encode(graph: Graph, inputs: EncoderInputs): readonly KeyValues[] {
+    const { architecture, config } = this;
+    if (!architecture.encode) throw new Error(`${config.modelType} has no encoder`);
+    return architecture.encode(graph, config, (name) => this.weight(graph, name), inputs);
   }
 
   /** Adds the forward pass over token embeddings to a graph. */
@@ -177,6 +220,7 @@ function shortened(config: BackboneConfig, layers: number | undefined): Backbone
   if (layers === undefined || layers === config.layers) return config;
   if (!Number.isInteger(layers) || layers < 1 || layers > config.layers)
     throw new RangeError(`layers: found ${layers}, expected 1 … ${config.layers}, as many as the model has`);
+  if (config.modelType === "t5") return { ...config, layers, encoderLayers: Math.min(config.encoderLayers, layers) };
   return { ...config, layers };
 }
 

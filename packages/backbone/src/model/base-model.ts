@@ -1,16 +1,18 @@
 // The CLLM4Rec base model (Eq. 3): a frozen LM over words, users and items, with three tied heads and gradients towards the soft rows.
 import type { Feeds, Graph, Session, Tensor } from "@cllm4rec/onnx-grad";
 import { type GenerateOptions, generateTokens } from "../generation/generate.js";
-import { generationGraph } from "../generation/graph.js";
+import { generationGraph, memoryGraph } from "../generation/graph.js";
 import type { Backbone } from "./backbone.js";
 import { type PackedBatch, packBatch, sumSoftGradients, type Vocabulary } from "./batch.js";
 import type {
   EmbeddingTable,
-  RecommendationDocument,
+  EncoderDecoderSequence,
+  HeldOutDocument,
+  LanguageDocument,
+  Prompt,
   Reduction,
   RowGradients,
   SoftTables,
-  TokenDocument,
 } from "./documents.js";
 import type { DropoutOptions } from "./dropout.js";
 import {
@@ -22,8 +24,10 @@ import {
   WEIGHT_GRADIENT,
 } from "./graphs.js";
 import type { LanguageModel } from "./language-model.js";
+import type { SequenceLayout } from "./layout.js";
+import { packPairBatch } from "./pair-batch.js";
 
-// Shape legend: N words, I users, J items, K width, T tokens of a sequence, M scored positions.
+// Shape legend: N words, I users, J items, K width, T tokens of a sequence (of the decoder's, where there is an encoder), M scored positions.
 
 export interface LossOptions {
   /** `target-mean` where absent. */
@@ -41,7 +45,7 @@ export interface LossResult {
   readonly documentLosses: Float64Array;
   /** Number of targets in all. */
   readonly targets: number;
-  /** Tokens of the documents, and tokens computed for them (padding included). */
+  /** Tokens of the documents, encoder's and decoder's alike, and tokens computed for them (padding included). */
   readonly usefulTokens: number;
   readonly computedTokens: number;
   /** Absent where not asked for. */
@@ -84,12 +88,17 @@ export class BaseModel<B extends LanguageModel = Backbone> {
     this.vocabulary = { words: vocabularySize, width: hiddenSize, maxPositions, ...sizes };
   }
 
+  /** Which documents the losses take: one sequence each (`ids`), or two (`encoderIds`, `decoderIds`). */
+  get layout(): SequenceLayout {
+    return this.backbone.layout;
+  }
+
   /**
    * Next-item language modelling, Eq. 4: softmax over all items from every position that has a target.
-   * @throws RangeError where a target is no item
+   * @throws RangeError where a target is no item, or a document is not of the backbone's layout
    */
   async nextItemLoss(
-    documents: readonly TokenDocument[],
+    documents: readonly LanguageDocument[],
     tables: SoftTables,
     options: LossOptions = {},
   ): Promise<LossResult> {
@@ -99,10 +108,10 @@ export class BaseModel<B extends LanguageModel = Backbone> {
 
   /**
    * Next-word language modelling, Eq. 5: softmax over the frozen vocabulary from every position that has a target.
-   * @throws RangeError where a target is no vocabulary token
+   * @throws RangeError where a target is no vocabulary token, or a document is not of the backbone's layout
    */
   async nextWordLoss(
-    documents: readonly TokenDocument[],
+    documents: readonly LanguageDocument[],
     tables: SoftTables,
     options: LossOptions = {},
   ): Promise<LossResult> {
@@ -110,19 +119,17 @@ export class BaseModel<B extends LanguageModel = Backbone> {
   }
 
   /**
-   * The multinomial log-likelihood of the held-out items from the last position of every prompt, Eq. 9.
-   * @throws RangeError where a document has no held-out item, or one outside 0 … J−1
+   * The multinomial log-likelihood of the held-out items from the last position of every prompt, Eq. 9; with an encoder–decoder from the
+   * decoder's last position, which is its start token.
+   * @throws RangeError where a document has no held-out item, or one outside 0 … J−1, or is not of the backbone's layout
    */
   async heldOutLoss(
-    documents: readonly RecommendationDocument[],
+    documents: readonly HeldOutDocument[],
     tables: SoftTables,
     options: LossOptions = {},
   ): Promise<LossResult> {
     const { items } = this.vocabulary;
-    const batch = this.pack(
-      documents.map(({ ids }) => ids),
-      tables,
-    );
+    const batch = this.pack(this.sequencesOf(documents), tables);
     const targets = documents.flatMap(({ heldOut }, document) => {
       if (heldOut.length === 0) throw new RangeError(`document ${document} has no held-out item`);
       return Array.from(heldOut, (target): Target => {
@@ -131,15 +138,11 @@ export class BaseModel<B extends LanguageModel = Backbone> {
         return { document, row: document, target };
       });
     });
-    return this.loss("items", batch, this.lastPositions(batch, documents), targets, documents.length, tables, options);
+    return this.loss("items", batch, lastPositions(batch), targets, documents.length, tables, options);
   }
 
-  /** Final hidden states of every sequence, [T, K] each. */
-  async hiddenStates(
-    sequences: readonly ArrayLike<number>[],
-    tables: SoftTables,
-    signal?: AbortSignal,
-  ): Promise<Float32Array[]> {
+  /** Final hidden states of every sequence, [T, K] each, as they come out of the last normalisation. */
+  async hiddenStates(sequences: readonly Prompt[], tables: SoftTables, signal?: AbortSignal): Promise<Float32Array[]> {
     const batch = this.pack(sequences, tables);
     const { hiddenStates } = await this.run(
       "hidden",
@@ -150,39 +153,38 @@ export class BaseModel<B extends LanguageModel = Backbone> {
     );
     const { width } = this.vocabulary;
     const data = hiddenStates!.data as Float32Array;
-    return sequences.map(({ length }, i) => data.slice(batch.starts[i]! * width, (batch.starts[i]! + length) * width));
+    return batch.starts.map((start, i) => data.slice(start * width, (start + batch.lengths[i]!) * width));
   }
 
   /** Scores (logits) of all items after every prompt: row-major [prompts, J]. */
-  async itemScores(
-    prompts: readonly ArrayLike<number>[],
-    tables: SoftTables,
-    signal?: AbortSignal,
-  ): Promise<Float32Array> {
+  async itemScores(prompts: readonly Prompt[], tables: SoftTables, signal?: AbortSignal): Promise<Float32Array> {
     return this.lastLogits("items", prompts, tables, signal);
   }
 
   /** Logits of the next word after every prompt: row-major [prompts, N]. */
-  async nextWordLogits(
-    prompts: readonly ArrayLike<number>[],
-    tables: SoftTables,
-    signal?: AbortSignal,
-  ): Promise<Float32Array> {
+  async nextWordLogits(prompts: readonly Prompt[], tables: SoftTables, signal?: AbortSignal): Promise<Float32Array> {
     return this.lastLogits("words", prompts, tables, signal);
   }
 
   /**
-   * Continues a prompt word by word, each token as soon as it is chosen. Deterministic for a given seed.
+   * Continues a prompt word by word, each token as soon as it is chosen. Deterministic for a given seed. An encoder–decoder answers the
+   * prompt in its encoder.
    * @param prompt extended ids
    * @throws RangeError for a prompt that does not fit, or sampling options out of range
    */
   async *generate(
-    prompt: ArrayLike<number>,
+    prompt: Prompt,
     tables: SoftTables,
     options: GenerateOptions = {},
   ): AsyncGenerator<number, void, undefined> {
-    const session = await this.session("generation", () => generationGraph(this.backbone));
-    yield* generateTokens(session, this.backbone, this.vocabulary, prompt, tables, options);
+    const { layout } = this;
+    const step = await this.session("generation", () => generationGraph(this.backbone));
+    const memory =
+      layout.kind === "encoder-decoder" && (await this.session("generation prompt", () => memoryGraph(this.backbone)));
+    const sequence =
+      layout.kind === "encoder-decoder" ? pairOf(prompt, layout.decoderStart) : this.single(prompt, "the prompt");
+    const sessions = { step, ...(memory && { memory }) };
+    yield* generateTokens(sessions, this.backbone, this.vocabulary, sequence, tables, options);
   }
 
   /** Loads the graph of a loss ahead of its first step; without it the first step does. */
@@ -202,19 +204,14 @@ export class BaseModel<B extends LanguageModel = Backbone> {
 
   private async lastLogits(
     head: HeadKind,
-    prompts: readonly ArrayLike<number>[],
+    prompts: readonly Prompt[],
     tables: SoftTables,
     signal: AbortSignal | undefined,
   ): Promise<Float32Array> {
     const batch = this.pack(prompts, tables);
     const feeds = {
       ...batch.feeds,
-      scored: int64(
-        this.lastPositions(
-          batch,
-          prompts.map((ids) => ({ ids })),
-        ),
-      ),
+      scored: int64(lastPositions(batch)),
       ...(head === "items" ? { itemTable: this.itemTable(tables.items) } : {}),
     };
     const { logits } = await this.run(
@@ -229,21 +226,19 @@ export class BaseModel<B extends LanguageModel = Backbone> {
 
   private sequenceLoss(
     head: HeadKind,
-    documents: readonly TokenDocument[],
+    documents: readonly LanguageDocument[],
     tables: SoftTables,
     firstClass: number,
     classes: number,
     options: LossOptions,
   ): Promise<LossResult> {
-    const batch = this.pack(
-      documents.map(({ ids }) => ids),
-      tables,
-    );
+    const batch = this.pack(this.sequencesOf(documents), tables);
     const scored: number[] = [];
     const targets: Target[] = [];
-    documents.forEach(({ ids, targets: wanted }, document) => {
-      if (wanted.length !== ids.length)
-        throw new RangeError(`document ${document}: ${wanted.length} targets for ${ids.length} tokens`);
+    documents.forEach(({ targets: wanted }, document) => {
+      const tokens = batch.lengths[document];
+      if (wanted.length !== tokens)
+        throw new RangeError(`document ${document}: ${wanted.length} targets for ${tokens} tokens`);
       for (let t = 0; t < wanted.length; t++) {
         if (wanted[t] === -1) continue;
         const target = wanted[t]! - firstClass;
@@ -325,12 +320,36 @@ export class BaseModel<B extends LanguageModel = Backbone> {
     );
   }
 
-  private pack(sequences: readonly ArrayLike<number>[], tables: SoftTables): PackedBatch {
-    return packBatch(sequences, this.vocabulary, tables);
+  private pack(sequences: readonly Prompt[], tables: SoftTables): PackedBatch {
+    const { layout, vocabulary } = this;
+    if (layout.kind === "encoder-decoder") {
+      const pairs = sequences.map((sequence) => pairOf(sequence, layout.decoderStart));
+      return packPairBatch(pairs, vocabulary, tables);
+    }
+    return packBatch(
+      sequences.map((sequence, i) => this.single(sequence, `sequence ${i}`)),
+      vocabulary,
+      tables,
+    );
   }
 
-  private lastPositions(batch: PackedBatch, sequences: readonly { readonly ids: ArrayLike<number> }[]): number[] {
-    return sequences.map(({ ids }, i) => batch.starts[i]! + ids.length - 1);
+  /** The sequences of documents. @throws RangeError for one that is not of the backbone's layout */
+  private sequencesOf(documents: readonly (LanguageDocument | HeldOutDocument)[]): Prompt[] {
+    return documents.map((document, i) => {
+      if (!("ids" in document)) return document;
+      if (this.layout.kind === "decoder-only") return document.ids;
+      throw new RangeError(
+        `document ${i} has ids; a ${this.backbone.config.modelType} backbone takes encoderIds and decoderIds: make documents with the layout that model.layout names`,
+      );
+    });
+  }
+
+  /** The sequence for an LM without an encoder. @throws RangeError where there are two */
+  private single(sequence: Prompt, name: string): ArrayLike<number> {
+    if (!("encoderIds" in sequence)) return sequence;
+    throw new RangeError(
+      `${name} has encoderIds; a ${this.backbone.config.modelType} backbone has no encoder: make documents with the layout that model.layout names`,
+    );
   }
 
   private itemTable({ rows, data }: EmbeddingTable): Tensor {
@@ -374,3 +393,10 @@ function droppedWhat(dropout: DropoutOptions | undefined): Pick<LossGraphOptions
 function int64(numbers: readonly number[]): Tensor {
   return { dtype: "int64", shape: [numbers.length], data: BigInt64Array.from(numbers, BigInt) };
 }
+
+/** A prompt alone is for the encoder. */
+const pairOf = (sequence: Prompt, decoderStart: number): EncoderDecoderSequence =>
+  "encoderIds" in sequence ? sequence : { encoderIds: sequence, decoderIds: [decoderStart] };
+
+/** Flat index of every sequence's last token. */
+const lastPositions = ({ starts, lengths }: PackedBatch): number[] => starts.map((start, i) => start + lengths[i]! - 1);

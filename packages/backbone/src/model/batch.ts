@@ -18,16 +18,21 @@ export interface Vocabulary {
   readonly maxPositions: number;
 }
 
+/** The inputs of every graph of the base model. */
+export type BatchFeeds = Record<"ids" | "positions" | "segments" | "softPositions" | "softIndex" | "softRows", Tensor>;
+
 /** A packed batch: graph inputs, and how to find sequences and soft rows in it again. */
 export interface PackedBatch {
-  readonly feeds: Record<"ids" | "positions" | "segments" | "softPositions" | "softIndex" | "softRows", Tensor>;
-  /** Flat index of the first token of every sequence in the [B·T] tokens. */
+  readonly feeds: BatchFeeds;
+  /** Flat index of the first token of every sequence in the [B·T] tokens; of the decoder, where there is an encoder too. */
   readonly starts: readonly number[];
+  /** Tokens of every sequence from there on. */
+  readonly lengths: readonly number[];
   /** Extended ids of the R distinct soft tokens, ascending: the rows of `softRows`. */
   readonly softTokens: Int32Array;
   /** In how many blocks attention takes the queries of a row: more for long rows; T is a multiple of it. */
   readonly queryBlocks: number;
-  /** Tokens computed, padding included: B·T. */
+  /** Tokens computed, padding included: B·T, and the encoder's. */
   readonly computedTokens: number;
   readonly usefulTokens: number;
 }
@@ -44,59 +49,86 @@ export function packBatch(
   tables: SoftTables,
   queryBlocks = blocksFor(sequences.reduce((longest, { length }) => Math.max(longest, length), 0)),
 ): PackedBatch {
-  checkTable("users", tables.users, vocabulary.users, vocabulary.width);
-  checkTable("items", tables.items, vocabulary.items, vocabulary.width);
-  for (const [i, ids] of sequences.entries()) checkSequence(ids, i, vocabulary);
+  checkTables(tables, vocabulary);
+  for (const [i, ids] of sequences.entries()) checkSequence(ids, `sequence ${i}`, vocabulary);
   const lengths = sequences.map(({ length }) => length);
   const { rows, rowLength, placements } = packSequences(lengths, { width: vocabulary.width, multiple: queryBlocks });
-  const tokens = rows * rowLength;
+  const starts = placements.map(({ row, offset }) => row * rowLength + offset);
+  const { ids, positions, segments, soft } = fillRows(sequences, starts, [rows, rowLength], vocabulary.words);
+  const { softTokens, feeds } = softFeeds(soft, vocabulary, tables);
+  return {
+    feeds: { ids, positions, segments, ...feeds },
+    starts,
+    lengths,
+    softTokens,
+    queryBlocks,
+    computedTokens: rows * rowLength,
+    usefulTokens: lengths.reduce((a, b) => a + b, 0),
+  };
+}
+
+/** One soft token of a batch: where it stands among all of the batch's tokens, and its extended id. */
+export interface SoftOccurrence {
+  readonly position: number;
+  readonly token: number;
+}
+
+/** The sequences in their places: int64 [B, T] each, and where soft tokens are. Padding is token 0 at position 0 of segment −1. */
+export function fillRows(
+  sequences: readonly ArrayLike<number>[],
+  starts: readonly number[],
+  shape: readonly [rows: number, rowLength: number],
+  words: number,
+): Record<"ids" | "positions" | "segments", Tensor> & { readonly soft: readonly SoftOccurrence[] } {
+  const tokens = shape[0] * shape[1];
   const ids = new BigInt64Array(tokens);
   const positions = new BigInt64Array(tokens);
   const segments = new BigInt64Array(tokens).fill(-1n);
-  const soft: { position: number; token: number }[] = [];
-  const starts = placements.map(({ row, offset }) => row * rowLength + offset);
+  const soft: SoftOccurrence[] = [];
   sequences.forEach((sequence, s) => {
     const start = starts[s]!;
     for (let t = 0; t < sequence.length; t++) {
       const token = sequence[t]!;
       positions[start + t] = BigInt(t);
       segments[start + t] = BigInt(s);
-      if (token < vocabulary.words) ids[start + t] = BigInt(token);
+      if (token < words) ids[start + t] = BigInt(token);
       else soft.push({ position: start + t, token });
     }
   });
+  return { ids: int64(shape, ids), positions: int64(shape, positions), segments: int64(shape, segments), soft };
+}
+
+/** The graph inputs that say where soft tokens stand and what their embeddings are. */
+export function softFeeds(
+  soft: readonly SoftOccurrence[],
+  vocabulary: Vocabulary,
+  tables: SoftTables,
+): {
+  readonly softTokens: Int32Array;
+  readonly feeds: Pick<BatchFeeds, "softPositions" | "softIndex" | "softRows">;
+} {
   const softTokens = Int32Array.from(new Set(soft.map(({ token }) => token))).sort();
   const indexOf = new Map(Array.from(softTokens, (token, row) => [token, row]));
-  const int64 = (shape: readonly number[], data: BigInt64Array): Tensor => ({ dtype: "int64", shape, data });
+  const positions = BigInt64Array.from(soft, ({ position }) => BigInt(position));
+  const index = BigInt64Array.from(soft, ({ token }) => BigInt(indexOf.get(token)!));
   return {
+    softTokens,
     feeds: {
-      ids: int64([rows, rowLength], ids),
-      positions: int64([rows, rowLength], positions),
-      segments: int64([rows, rowLength], segments),
-      softPositions: int64(
-        [soft.length, 1],
-        BigInt64Array.from(soft, ({ position }) => BigInt(position)),
-      ),
-      softIndex: int64(
-        [soft.length],
-        BigInt64Array.from(soft, ({ token }) => BigInt(indexOf.get(token)!)),
-      ),
+      softPositions: int64([soft.length, 1], positions),
+      softIndex: int64([soft.length], index),
       softRows: {
         dtype: "float32",
         shape: [softTokens.length, vocabulary.width],
         data: gatherRows(softTokens, vocabulary, tables),
       },
     },
-    starts,
-    softTokens,
-    queryBlocks,
-    computedTokens: tokens,
-    usefulTokens: lengths.reduce((a, b) => a + b, 0),
   };
 }
 
+export const int64 = (shape: readonly number[], data: BigInt64Array): Tensor => ({ dtype: "int64", shape, data });
+
 /** Blocks of at least 128 queries; three variants, so that a session for each is no burden. */
-function blocksFor(longest: number): number {
+export function blocksFor(longest: number): number {
   return longest < 256 ? 1 : longest < 512 ? 2 : 4;
 }
 
@@ -141,6 +173,12 @@ function gatherRows(softTokens: Int32Array, { words, users, width }: Vocabulary,
   return rows;
 }
 
+/** @throws RangeError for a table of another size than the vocabulary says */
+export function checkTables({ users, items }: SoftTables, vocabulary: Vocabulary): void {
+  checkTable("users", users, vocabulary.users, vocabulary.width);
+  checkTable("items", items, vocabulary.items, vocabulary.width);
+}
+
 function checkTable(name: string, { rows, data }: EmbeddingTable, expected: number, width: number): void {
   if (rows !== expected || data.length !== rows * width) {
     throw new RangeError(
@@ -149,20 +187,20 @@ function checkTable(name: string, { rows, data }: EmbeddingTable, expected: numb
   }
 }
 
-function checkSequence(ids: ArrayLike<number>, index: number, vocabulary: Vocabulary): void {
+/**
+ * @param name how messages call the sequence
+ * @throws RangeError for an empty or over-long sequence, or an id outside the extended vocabulary
+ */
+export function checkSequence(ids: ArrayLike<number>, name: string, vocabulary: Vocabulary): void {
   const size = vocabulary.words + vocabulary.users + vocabulary.items;
-  if (ids.length === 0) throw new RangeError(`sequence ${index} is empty`);
+  if (ids.length === 0) throw new RangeError(`${name} is empty`);
   if (ids.length > vocabulary.maxPositions) {
-    throw new RangeError(
-      `sequence ${index} has ${ids.length} tokens; the backbone has positions for ${vocabulary.maxPositions}`,
-    );
+    throw new RangeError(`${name} has ${ids.length} tokens; the backbone has positions for ${vocabulary.maxPositions}`);
   }
   for (let t = 0; t < ids.length; t++) {
     const id = ids[t]!;
     if (!Number.isInteger(id) || id < 0 || id >= size) {
-      throw new RangeError(
-        `sequence ${index}, position ${t}: id ${id} is outside the extended vocabulary 0 … ${size - 1}`,
-      );
+      throw new RangeError(`${name}, position ${t}: id ${id} is outside the extended vocabulary 0 … ${size - 1}`);
     }
   }
 }

@@ -1,9 +1,12 @@
 // The part that all graphs of the base model share: packed token ids and soft rows in, final hidden states out (Eq. 3).
-import type { Graph, Shape, Value } from "@cllm4rec/onnx-grad";
+import type { Dim, Graph, Shape, Value } from "@cllm4rec/onnx-grad";
+import type { BatchFeeds } from "./batch.js";
 import { type Dropout, noDropout } from "./dropout.js";
 import type { LanguageModel } from "./language-model.js";
+import type { EncoderFeeds } from "./pair-batch.js";
 
-// Shape legend: B rows, T positions a row, n = B·T tokens, S soft positions, R distinct soft tokens, K width.
+// Shape legend: B rows, T positions a row, n = B·T tokens, S soft positions, R distinct soft tokens, K width; of an encoder: A rows, E
+// positions a row, V positions of memory beside each row of the decoder.
 
 export interface Body {
   /** The embedding of every occurrence of a soft token, [S, K]: what gradients are taken towards. */
@@ -13,7 +16,7 @@ export interface Body {
 }
 
 /**
- * Declares the inputs of {@link PackedBatch} and adds the LM over them.
+ * Declares the inputs of {@link PackedBatch} ({@link PackedPairs} where the LM has an encoder) and adds the LM over them.
  * @param queryBlocks in how many blocks attention takes the queries of a row; T must be a multiple of it
  * @param wanted flat positions of the hidden states that are wanted, int64 [M]; all where absent
  */
@@ -24,6 +27,8 @@ export function addBody(
   { wanted, dropout = noDropout }: { wanted?: Value; dropout?: Dropout } = {},
 ): Body {
   const length = queryBlocks === 1 ? "T" : `${queryBlocks}*t`;
+  if (backbone.layout.kind === "encoder-decoder")
+    return addPairBody(graph, backbone, queryBlocks, length, dropout, wanted);
   const { embeddings, positions, softTokens } = embedTokens(graph, backbone, ["B", length], dropout.softTokens);
   const segments = graph.input("segments", "int64", ["B", length]);
   const attentionBias = graph.scope("mask", () => segmentBiases(graph, positions, segments, queryBlocks));
@@ -49,15 +54,82 @@ export function embedTokens(
   shape: Shape,
   softDropout: (x: Value) => Value = (x) => x,
 ): { embeddings: Value; positions: Value; softTokens: Value } {
-  const { op } = graph;
   const ids = graph.input("ids", "int64", shape);
   const positions = graph.input("positions", "int64", shape);
+  return { ...lookUp(graph, backbone, graph.op.Reshape(ids, [-1]), softDropout), positions };
+}
+
+/** Embeddings of n tokens by flat ids, [n, K], with the soft ones in their places. */
+function lookUp(
+  graph: Graph,
+  backbone: LanguageModel,
+  ids: Value,
+  softDropout: (x: Value) => Value,
+): { embeddings: Value; softTokens: Value } {
+  const { op } = graph;
   const softPositions = graph.input("softPositions", "int64", ["S", 1]);
   const softIndex = graph.input("softIndex", "int64", ["S"]);
   const softRows = graph.input("softRows", "float32", ["R", backbone.config.hiddenSize]);
-  const words = op.Gather(backbone.embeddings(graph), op.Reshape(ids, [-1])); // [n, K]
+  const words = op.Gather(backbone.embeddings(graph), ids); // [n, K]
   const softTokens = op.Gather(softRows, softIndex); // [S, K]
-  return { embeddings: op.ScatterND(words, softPositions, softDropout(softTokens)), positions, softTokens };
+  return { embeddings: op.ScatterND(words, softPositions, softDropout(softTokens)), softTokens };
+}
+
+/** The body of an encoder–decoder: tokens of both sides are looked up together, the encoder's first. */
+function addPairBody(
+  graph: Graph,
+  backbone: LanguageModel,
+  queryBlocks: number,
+  length: Dim,
+  dropout: Dropout,
+  wanted: Value | undefined,
+): Body {
+  const { op } = graph;
+  const [read, written, kept]: Shape[] = [
+    ["A", "E"],
+    ["B", length],
+    ["B", "V"],
+  ];
+  const input = (name: keyof (BatchFeeds & EncoderFeeds), shape: Shape) => graph.input(name, "int64", shape);
+  const encoderIds = op.Reshape(input("encoderIds", read!), [-1]);
+  const encoderPositions = input("encoderPositions", read!);
+  const encoderSegments = input("encoderSegments", read!);
+  const memoryIndex = input("memoryIndex", kept!);
+  const memorySegments = input("memorySegments", kept!);
+  const ids = op.Concat([encoderIds, op.Reshape(input("ids", written!), [-1])], { axis: 0 }); // [A·E + B·T]
+  const positions = input("positions", written!);
+  const segments = input("segments", written!);
+  const { embeddings, softTokens } = lookUp(graph, backbone, ids, dropout.softTokens);
+  const boundary = [encoderIds.dim(0)];
+  const masks = graph.scope("mask", () => ({
+    encoder: together(graph, encoderSegments, encoderSegments),
+    decoder: segmentBiases(graph, positions, segments, queryBlocks),
+    // A row without a single visible position would be NaN, so padding looks at everything.
+    memory: together(graph, segments, memorySegments, op.Less(op.Unsqueeze(segments, [1, 3]), 0)),
+  }));
+  const keyValues = backbone.encode(graph, {
+    embeddings: op.Slice(embeddings, [0], boundary, [0]),
+    positions: encoderPositions,
+    attentionBias: masks.encoder,
+    memory: memoryIndex,
+    dropout: dropout.backbone,
+  });
+  const { hiddenStates } = backbone.decode(graph, {
+    embeddings: op.Slice(embeddings, boundary, [embeddings.dim(0)], [0]),
+    positions,
+    attentionBias: masks.decoder,
+    memory: { keyValues, attentionBias: masks.memory },
+    dropout: dropout.backbone,
+    ...(wanted ? { wanted } : {}),
+  });
+  return { softTokens, hiddenStates };
+}
+
+/** 0 where query [B, T] and key [B, S] are of one segment, or where `also` [B, 1, T, 1] says so, −∞ elsewhere: [B, 1, T, S]. */
+function together(graph: Graph, queries: Value, keys: Value, also?: Value): Value {
+  const { op } = graph;
+  const same = op.Equal(op.Unsqueeze(queries, [1, 3]), op.Unsqueeze(keys, [1, 2]));
+  return op.Where(also ? op.Or(same, also) : same, op.scalar(0), op.scalar(Number.NEGATIVE_INFINITY));
 }
 
 /**

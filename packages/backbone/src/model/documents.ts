@@ -1,4 +1,5 @@
 // What the base model is given: soft+hard token sequences with their targets, and tables of soft rows.
+// Decoder-only LMs take one sequence a document, encoder–decoder LMs two (A.1): the prompt in the encoder, the main text in the decoder.
 
 /** A soft+hard document for a decoder-only LM. */
 export interface TokenDocument {
@@ -14,6 +15,38 @@ export interface RecommendationDocument {
   /** Items to predict, by index 0 … J−1 (multi-hot, Eq. 9). */
   readonly heldOut: ArrayLike<number>;
 }
+
+/** The two sequences of an encoder–decoder LM, of extended token ids. */
+export interface EncoderDecoderSequence {
+  /** [E] what the encoder reads. */
+  readonly encoderIds: ArrayLike<number>;
+  /** [T] what the decoder reads, beginning with its start token. */
+  readonly decoderIds: ArrayLike<number>;
+}
+
+/** A soft+hard document for an encoder–decoder LM. */
+export interface EncoderDecoderDocument extends EncoderDecoderSequence {
+  /** [T]: the extended id that the decoder's position t predicts, or −1 where it predicts nothing. */
+  readonly targets: ArrayLike<number>;
+}
+
+/** A recommendation prompt for an encoder–decoder LM: the decoder's last position scores all items at once. */
+export interface EncoderDecoderRecommendation extends EncoderDecoderSequence {
+  /** Items to predict, by index 0 … J−1 (multi-hot, Eq. 9). */
+  readonly heldOut: ArrayLike<number>;
+}
+
+/** A document of either form; the backbone's `layout` says which one it takes. */
+export type LanguageDocument = TokenDocument | EncoderDecoderDocument;
+
+/** A recommendation document of either form. */
+export type HeldOutDocument = RecommendationDocument | EncoderDecoderRecommendation;
+
+/**
+ * A sequence of extended ids for a decoder-only LM. An encoder–decoder LM takes its two sequences, or one of ids: then the encoder reads
+ * that, and the decoder its start token.
+ */
+export type Prompt = ArrayLike<number> | EncoderDecoderSequence;
 
 /** A matrix of soft-token embeddings, row-major [rows, K]. */
 export interface EmbeddingTable {

@@ -35,13 +35,15 @@ export function lossGraph(
     ...(dropout ? { dropout: addDropout(graph, dropout) } : {}),
   });
   const table = headTable(graph, backbone, head);
-  const { loss, targetLosses, hiddenGradient, tableGradient } = addHead(graph, hiddenStates, table);
+  const scale = headScale(backbone, head);
+  const scaled = scale === 1 ? hiddenStates : graph.op.Mul(hiddenStates, scale);
+  const { loss, targetLosses, hiddenGradient, tableGradient } = addHead(graph, scaled, table);
   graph.output("loss", loss);
   graph.output("targetLosses", targetLosses);
   if (wanted) {
     const weights = [...(backbone.trainableWeights?.(graph) ?? [])];
     const targets = [softTokens, ...weights.map(([, value]) => value)];
-    const [softGradients, ...ofWeights] = gradients(graph, hiddenStates, targets, hiddenGradient);
+    const [softGradients, ...ofWeights] = gradients(graph, scaled, targets, hiddenGradient);
     graph.output("softGradients", softGradients!);
     if (head === "items") graph.output("tableGradients", tableGradient());
     weights.forEach(([name, value], i) => {
@@ -63,7 +65,8 @@ export function hiddenGraph(backbone: LanguageModel, queryBlocks: number): Graph
 export function logitsGraph(backbone: LanguageModel, head: HeadKind, queryBlocks: number): Graph {
   const graph = new Graph(`${head} logits`);
   const { hiddenStates } = addBody(graph, backbone, queryBlocks, { wanted: scoredPositions(graph) });
-  graph.output("logits", graph.op.FusedMatMul(hiddenStates, headTable(graph, backbone, head), { transB: 1 }));
+  const alpha = headScale(backbone, head);
+  graph.output("logits", graph.op.FusedMatMul(hiddenStates, headTable(graph, backbone, head), { transB: 1, alpha }));
   return graph;
 }
 
@@ -75,3 +78,7 @@ function headTable(graph: Graph, backbone: LanguageModel, head: HeadKind): Value
     ? graph.input("itemTable", "float32", ["J", backbone.config.hiddenSize])
     : backbone.wordHead(graph);
 }
+
+/** What hidden states are multiplied by on the way into the head. */
+const headScale = (backbone: LanguageModel, head: HeadKind): number =>
+  head === "items" ? backbone.tiedHeadScale : backbone.wordHeadScale;

@@ -1,16 +1,25 @@
 // What graphs and the base model need of an LM, whether its weights lie frozen in files or are being trained in memory.
 import type { Engine, Graph, Session, Value } from "@cllm4rec/onnx-grad";
-import type { DecoderInputs, DecoderOutputs } from "../architectures/architecture.js";
+import type { DecoderInputs, DecoderOutputs, EncoderInputs, KeyValues } from "../architectures/architecture.js";
 import type { BackboneConfig } from "../checkpoint/config.js";
+import type { SequenceLayout } from "./layout.js";
 
 // Shape legend: N vocabulary rows, K width.
 
-/** A decoder-only LM that can be put into a graph: `Backbone` (frozen) or `TrainableBackbone`. */
+/** An LM that can be put into a graph: `Backbone` (frozen) or `TrainableBackbone`. */
 export interface LanguageModel {
   readonly config: BackboneConfig;
   readonly engine: Engine;
   /** G: heads of keys and values, fewer than query heads where the architecture groups them. */
   readonly keyValueHeads: number;
+  /** Whether prompts and main texts go into one sequence, or into those of an encoder and a decoder. */
+  readonly layout: SequenceLayout;
+  /** What hidden states are multiplied by before a head that is tied to input embeddings, as the one over items is. */
+  readonly tiedHeadScale: number;
+  /** What hidden states are multiplied by before the next-word head. */
+  readonly wordHeadScale: number;
+  /** Adds the encoder's pass over token embeddings to a graph. @throws Error where the LM has no encoder */
+  encode(graph: Graph, inputs: EncoderInputs): readonly KeyValues[];
   /** Adds the forward pass over token embeddings to a graph. */
   decode(graph: Graph, inputs: DecoderInputs): DecoderOutputs;
   /** The vocabulary embeddings as a value of the graph, [N, K]. */

@@ -2,7 +2,13 @@
 import fs from "node:fs/promises";
 import path from "node:path";
 import { type Engine, type Feeds, type Graph, onnxRuntime, type Session, type Value } from "@cllm4rec/onnx-grad";
-import type { Architecture, DecoderInputs, DecoderOutputs } from "../architectures/architecture.js";
+import type {
+  Architecture,
+  DecoderInputs,
+  DecoderOutputs,
+  EncoderInputs,
+  KeyValues,
+} from "../architectures/architecture.js";
 import { architectureOf } from "../architectures/registry.js";
 import { openCheckpoint } from "../checkpoint/checkpoint.js";
 import { type BackboneConfig, parseConfig } from "../checkpoint/config.js";
@@ -14,6 +20,7 @@ import { type TensorData, writeAtomically, writeSafetensors } from "../checkpoin
 import { claimWeights, type ExpectedWeight } from "../checkpoint/weights.js";
 import type { OpenBackboneOptions } from "./backbone.js";
 import type { LanguageModel } from "./language-model.js";
+import { layoutOf, type SequenceLayout } from "./layout.js";
 
 // Shape legend: N vocabulary rows, K width.
 
@@ -37,7 +44,7 @@ const TOKENIZER_FILES = [
 ];
 
 /**
- * A decoder-only LM in full training. `new BaseModel(trainable, sizes)` gives the same losses as over a frozen `Backbone`, with
+ * An LM in full training. `new BaseModel(trainable, sizes)` gives the same losses as over a frozen `Backbone`, with
  * gradients of the weights beside those of the soft rows. {@link weights} may be changed between two calls; each call uses them as they
  * then are, and copies them to the engine: 4 bytes a parameter there, and as many back for the gradients.
  */
@@ -135,6 +142,24 @@ export class TrainableBackbone implements LanguageModel {
 
   get keyValueHeads(): number {
     return "keyValueHeads" in this.config ? this.config.keyValueHeads : this.config.heads;
+  }
+
+  get layout(): SequenceLayout {
+    return layoutOf(this.config);
+  }
+
+  get tiedHeadScale(): number {
+    return this.architecture.tiedHeadScale?.(this.config) ?? 1;
+  }
+
+  get wordHeadScale(): number {
+    return "scaleWordHead" in this.config && this.config.scaleWordHead ? this.tiedHeadScale : 1;
+  }
+
+  encode(graph: Graph, inputs: EncoderInputs): readonly KeyValues[] {
+    const { architecture, config } = this;
+    if (!architecture.encode) throw new Error(`${config.modelType} has no encoder`);
+    return architecture.encode(graph, config, (name) => this.weight(graph, name), inputs);
   }
 
   decode(graph: Graph, inputs: DecoderInputs): DecoderOutputs {

@@ -1,0 +1,141 @@
+// T5's config.json: T5 1.0 (tied, scaled head) and T5 1.1, Flan-T5 (a head of its own). Raffel et al. 2020; field names as in T5Config.
+import { z } from "zod";
+import {
+  type CommonConfig,
+  type ConfigContext,
+  choosePositions,
+  commonFields,
+  count,
+  epsilon,
+  parseFields,
+  probability,
+  refuseCommon,
+  specialTokens,
+  unrecognised,
+  unsupported,
+} from "./config-common.js";
+import { CheckpointError } from "./errors.js";
+import type { JsonObject } from "./json.js";
+
+/** T5: encoder and decoder, relative position biases, RMSNorm without biases, unscaled dot products. */
+export interface T5Config extends CommonConfig<"t5"> {
+  /** Blocks of the encoder; `layers` counts those of the decoder. */
+  readonly encoderLayers: number;
+  readonly activation: "relu" | "gelu" | "gelu_tanh" | "silu";
+  /** Whether the inner layer is act(x·W₀) ∘ x·W₁ (T5 1.1) rather than act(x·W) (1.0). */
+  readonly gated: boolean;
+  /** Relative distances fall into this many classes, … */
+  readonly positionBuckets: number;
+  /** … all from this one on into the same. */
+  readonly maxDistance: number;
+  /** Whether the next-word head takes hidden states times K^−½ (1.0); where the head is tied it always does. */
+  readonly scaleWordHead: boolean;
+  /** What the decoder starts with. */
+  readonly decoderStartTokenId: number;
+  /** The probability of dropout, the same in all places of T5. */
+  readonly dropout: number;
+}
+
+const ACTIVATIONS: Readonly<Record<string, T5Config["activation"]>> = {
+  relu: "relu",
+  gelu: "gelu",
+  gelu_new: "gelu_tanh",
+  gelu_pytorch_tanh: "gelu_tanh",
+  silu: "silu",
+  swish: "silu",
+};
+
+const schema = z.object({
+  ...commonFields,
+  vocab_size: count,
+  d_model: count,
+  d_kv: count,
+  d_ff: count,
+  num_layers: count,
+  num_decoder_layers: count.nullish(),
+  num_heads: count,
+  relative_attention_num_buckets: count.default(32),
+  relative_attention_max_distance: count.default(128),
+  dropout_rate: probability.default(0.1),
+  layer_norm_epsilon: epsilon.default(1e-6),
+  feed_forward_proj: z.string().default("relu"),
+  dense_act_fn: z.string().nullish(),
+  is_gated_act: z.boolean().nullish(),
+  tie_word_embeddings: z.boolean().default(true),
+  scale_decoder_outputs: z.boolean().nullish(),
+  decoder_start_token_id: z.number().int().nonnegative().nullish(),
+  n_positions: count.nullish(),
+});
+
+type Fields = z.infer<typeof schema>;
+
+/** Of the classification head, and of training. */
+const HARMLESS = ["classifier_dropout", "initializer_factor", "output_past"];
+
+/** The length that T5 was pretrained with; its positions are relative, so nothing ends there. */
+const PRETRAINED_LENGTH = 512;
+
+/** The typed config of a T5 checkpoint; see `parseConfig`. */
+export function parseT5Config(config: JsonObject, context: ConfigContext): T5Config {
+  const fields = parseFields(schema, config, context);
+  refuseCommon({ ...fields, is_encoder_decoder: false }, context);
+  if (fields.is_encoder_decoder === false)
+    throw unsupported(context, "is_encoder_decoder", false, "true: both halves of T5 are needed");
+  const buckets = fields.relative_attention_num_buckets;
+  const maxDistance = fields.relative_attention_max_distance;
+  if (buckets < 4) throw unsupported(context, "relative_attention_num_buckets", buckets, "at least 4");
+  if (maxDistance <= buckets / 2) {
+    throw unsupported(
+      context,
+      "relative_attention_max_distance",
+      maxDistance,
+      `more than ${buckets / 2}, half of the buckets`,
+    );
+  }
+  const decoderStartTokenId = fields.decoder_start_token_id ?? fields.pad_token_id;
+  if (decoderStartTokenId == null || decoderStartTokenId < 0 || decoderStartTokenId >= fields.vocab_size) {
+    throw new CheckpointError(
+      `${context.file}: "decoder_start_token_id" is ${decoderStartTokenId ?? "absent"}, expected a token from 0 to ${fields.vocab_size - 1}; T5 starts with its padding token, 0`,
+    );
+  }
+  // transformers 5 writes every T5 as tied and tells 1.1 from 1.0 by scale_decoder_outputs; before, the tie said both.
+  const scaleWordHead = fields.scale_decoder_outputs ?? fields.tie_word_embeddings;
+  return {
+    modelType: "t5",
+    hiddenSize: fields.d_model,
+    encoderLayers: fields.num_layers,
+    layers: fields.num_decoder_layers ?? fields.num_layers,
+    heads: fields.num_heads,
+    headSize: fields.d_kv,
+    intermediateSize: fields.d_ff,
+    vocabularySize: fields.vocab_size,
+    maxPositions: choosePositions(fields.n_positions ?? PRETRAINED_LENGTH, context),
+    normEpsilon: fields.layer_norm_epsilon,
+    ...feedForward(fields, context),
+    positionBuckets: buckets,
+    maxDistance,
+    tieWordEmbeddings: fields.tie_word_embeddings && scaleWordHead,
+    scaleWordHead,
+    decoderStartTokenId,
+    dropout: fields.dropout_rate,
+    ...specialTokens(fields, context),
+    unrecognisedKeys: unrecognised(config, schema, HARMLESS),
+  };
+}
+
+/** `relu`, `gated-gelu` and the like; "gated-gelu" has always meant the tanh form. */
+function feedForward(fields: Fields, context: ConfigContext): Pick<T5Config, "activation" | "gated"> {
+  const { feed_forward_proj: kind, dense_act_fn, is_gated_act } = fields;
+  const gated = kind.startsWith("gated-");
+  const name = kind === "gated-gelu" ? "gelu_new" : gated ? kind.slice("gated-".length) : kind;
+  const activation = Object.hasOwn(ACTIVATIONS, name) ? ACTIVATIONS[name] : undefined;
+  if (!activation) {
+    const known = Object.keys(ACTIVATIONS).join(", ");
+    throw unsupported(context, "feed_forward_proj", kind, `one of ${known}, or one of these after "gated-"`);
+  }
+  if (dense_act_fn != null && dense_act_fn !== name)
+    throw unsupported(context, "dense_act_fn", dense_act_fn, `"${name}", which "feed_forward_proj" says`);
+  if (is_gated_act != null && is_gated_act !== gated)
+    throw unsupported(context, "is_gated_act", is_gated_act, `${gated}, which "feed_forward_proj" says`);
+  return { activation, gated };
+}
