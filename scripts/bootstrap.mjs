@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // From a fresh clone to a running command with Node and npm alone: installs with a pinned pnpm, builds what is stale, then runs.
-//   node scripts/bootstrap.mjs demo | test | bench | cllm4rec [arguments]
+//   node scripts/bootstrap.mjs demo | test | bench | results | cllm4rec [arguments]
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
@@ -100,6 +100,7 @@ const commands = {
   demo: (rest) => program("packages/cli/dist/bin.js", ["demo", ...rest]),
   cllm4rec: (rest) => program("packages/cli/dist/bin.js", rest),
   bench: (rest) => program("benchmarks/src/main.js", rest),
+  results: (rest) => program("benchmarks/src/results/main.js", rest),
   test: (rest) => run(process.execPath, [path.join(root, "scripts", "test-all.mjs"), ...rest], { cwd: root }),
 };
 

@@ -111,11 +111,11 @@ class Finetuning {
   }
 
   private tasks(): Record<string, Task> {
-    const { lambdaC, lambdaL, scaling, clipNorm, dropout, backboneDropout, seed, learningRate } = this.settings;
+    const { lambdaC, lambdaL, scaling, clipNorm, dropout, backboneDropout, seed } = this.settings;
+    const { learningRate, contentLearningRate } = this.settings;
     const common = {
       lambdaC,
       scaling,
-      learningRate: schedule(learningRate),
       ...(clipNorm !== undefined && { clipNorm }),
     };
     const dropped = (stream: number) => (update: number) =>
@@ -128,6 +128,7 @@ class Finetuning {
         ...common,
         lambdaL,
         side: "collaborative",
+        learningRate: schedule(learningRate),
         loss: "held-out",
         batches: rec,
         lossOptions: dropped(0),
@@ -137,6 +138,7 @@ class Finetuning {
           ...common,
           lambdaL: 0,
           side: "content",
+          learningRate: schedule(contentLearningRate),
           loss: "next-word",
           batches: content,
           lossOptions: dropped(1),

@@ -5,9 +5,9 @@ import type {
   Csr,
   DocumentSource,
   ItemOrder,
+  LanguageDocument,
   Prompts,
   PromptTokenizer,
-  TokenDocument,
 } from "@cllm4rec/corpus";
 import type { MetricName } from "@cllm4rec/eval";
 import type {
@@ -34,7 +34,7 @@ export interface FinetuneOptions extends FinetuneSettings {
   /** [I, J] what the best model is chosen on. Absent: the model after the last epoch is the result. */
   readonly validation?: Csr;
   /** Documents of reviews and descriptions (Eq. 5), on which the content tables go on training; needs `tables.content`. */
-  readonly texts?: DocumentSource<TokenDocument>;
+  readonly texts?: DocumentSource<LanguageDocument>;
   /** The model directory: the best model so far, and the training state that a run resumes from. Absent: nothing is saved. */
   readonly output?: {
     readonly directory: string;
@@ -61,6 +61,8 @@ export interface FinetuneSettings {
   readonly batch?: BatchOptions["size"];
   /** Default 1e-3 (released code: 1e-4, with batches of 160). */
   readonly learningRate?: number | LearningRate;
+  /** Of the content tables; default: `learningRate`. */
+  readonly contentLearningRate?: number | LearningRate;
   readonly adam?: AdamOptions;
   /**
    * The model is judged and published by an exponential moving average of the tables with this decay per update; 0 (default, as in the

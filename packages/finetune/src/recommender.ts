@@ -3,7 +3,8 @@ import type { BaseModel, SoftTables } from "@cllm4rec/backbone";
 import {
   type Csr,
   csrRow,
-  decoderOnly,
+  documentLayout,
+  type HeldOutDocument,
   type ItemOrder,
   type Prompts,
   type PromptTokenizer,
@@ -49,7 +50,7 @@ export interface Recommendation {
 /** Ranks all items for users or for bare histories, in batches. Deterministic. */
 export class Recommender {
   readonly #options: RecommenderOptions;
-  readonly #prompt: ReturnType<typeof recommendationPrompter<unknown, { readonly ids: Int32Array }>>;
+  readonly #prompt: ReturnType<typeof recommendationPrompter<unknown, HeldOutDocument>>;
   readonly #moment: { readonly seed: number; readonly epoch: number };
   readonly #batch: number;
 
@@ -63,7 +64,7 @@ export class Recommender {
     this.#moment = { seed, epoch: 0 };
     this.#prompt = recommendationPrompter({
       tokenizer,
-      layout: decoderOnly(),
+      layout: documentLayout(model.layout),
       maxLength: options.maxLength ?? model.vocabulary.maxPositions,
       userToken,
       ...(prompts && { prompts }),
@@ -115,7 +116,10 @@ export class Recommender {
   /** Scores (logits) of all items, [B, J] row-major, in one forward pass; items of the history included. */
   async scores(requests: readonly RecommendationRequest[], signal?: AbortSignal): Promise<Float32Array> {
     const { model, tables } = this.#options;
-    const prompts = requests.map((request) => this.#prompt(request, this.#moment).ids);
+    const prompts = requests.map((request) => {
+      const document = this.#prompt(request, this.#moment);
+      return "ids" in document ? document.ids : document;
+    });
     return model.itemScores(prompts, tables, signal);
   }
 }

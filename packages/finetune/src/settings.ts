@@ -2,10 +2,10 @@
 import { createHash } from "node:crypto";
 import {
   BatchPlan,
-  decoderOnly,
-  type RecommendationDocument,
+  documentLayout,
+  type HeldOutDocument,
+  type LanguageDocument,
   recommendationDocuments,
-  type TokenDocument,
 } from "@cllm4rec/corpus";
 import { PAPER_METRICS } from "@cllm4rec/eval";
 import { type JsonRecord, type Side, type TokenTables, TrainingError } from "@cllm4rec/training";
@@ -19,6 +19,7 @@ export function complete(options: FinetuneOptions) {
     epochs: 100,
     batch: { documents: 128 },
     learningRate: 1e-3,
+    contentLearningRate: options.learningRate ?? 1e-3,
     adam: {},
     averageDecay: 0,
     targets: "held-out" as const,
@@ -82,15 +83,27 @@ function check(name: string, value: number, good: boolean, expected: string): vo
 
 /** The batches of both tasks. */
 export function batchPlans(settings: Settings): {
-  readonly rec: BatchPlan<RecommendationDocument>;
-  readonly content: BatchPlan<TokenDocument> | undefined;
+  readonly rec: BatchPlan<HeldOutDocument>;
+  readonly content: BatchPlan<LanguageDocument> | undefined;
 } {
-  const { tokenizer, train, maxLength, targets, maskedShare, userToken, order, prompts, batch, texts, textBatch } =
-    settings;
+  const {
+    model,
+    tokenizer,
+    train,
+    maxLength,
+    targets,
+    maskedShare,
+    userToken,
+    order,
+    prompts,
+    batch,
+    texts,
+    textBatch,
+  } = settings;
   const documents = recommendationDocuments({
     tokenizer,
     interactions: train,
-    layout: decoderOnly(),
+    layout: documentLayout(model.layout),
     maxLength,
     targets,
     maskedShare,
@@ -107,11 +120,6 @@ export function batchPlans(settings: Settings): {
 /** Everything that decides the bits of a run but the number of epochs; a checkpoint of another record is refused. */
 export function record(settings: Settings, plans: ReturnType<typeof batchPlans>): JsonRecord {
   const { model, validation } = settings;
-  const {
-    peak,
-    warmup = 0,
-    decay,
-  } = typeof settings.learningRate === "number" ? { peak: settings.learningRate } : settings.learningRate;
   return {
     backbone: model.backbone.contentHash,
     tables: hashTables(settings.tables),
@@ -119,7 +127,8 @@ export function record(settings: Settings, plans: ReturnType<typeof batchPlans>)
     batches: plans.rec.identity,
     texts: plans.content?.identity ?? null,
     contentSteps: plans.content ? settings.contentSteps : null,
-    learningRate: { peak, warmup, decay: decay ? { ...decay } : null },
+    learningRate: rateRecord(settings.learningRate),
+    contentLearningRate: plans.content ? rateRecord(settings.contentLearningRate) : null,
     adam: { ...settings.adam },
     averageDecay: settings.averageDecay,
     clipNorm: settings.clipNorm ?? null,
@@ -139,6 +148,11 @@ export function record(settings: Settings, plans: ReturnType<typeof batchPlans>)
     validateEvery: settings.validateEvery,
     patience: settings.patience ?? null,
   };
+}
+
+function rateRecord(rate: Settings["learningRate"]): JsonRecord {
+  const { peak, warmup = 0, decay } = typeof rate === "number" ? { peak: rate } : rate;
+  return { peak, warmup, decay: decay ? { ...decay } : null };
 }
 
 function hashTables(tables: TokenTables): string {

@@ -27,6 +27,13 @@ const GENERAL: readonly Flag[] = [
   { flag: "--out <dir>", place: "out", about: "the model directory to write; the same command again goes on in it" },
   { flag: "--seed <n>", place: "seed", parse: integerFrom(0), about: "of everything random (default: 0)" },
   { flag: "--minutes <m>", place: "minutes", parse: above0, about: "time for all stages, validation included" },
+  { flag: "--layers <n>", place: "layers", parse: positive, about: "blocks of the backbone in use (default: all)" },
+  {
+    flag: "--text-share <share>",
+    place: "textShare",
+    parse: share,
+    about: "of the initial embeddings' variance that comes from texts (default: 0)",
+  },
   { flag: "--max-length <tokens>", place: "maxLength", parse: positive, about: "the longest prompt" },
   { flag: ENGINE[0], place: "engine", about: ENGINE[1], parse: ENGINE[2] },
   { flag: THREADS[0], place: "threads", about: THREADS[1], parse: THREADS[2] },
@@ -34,7 +41,7 @@ const GENERAL: readonly Flag[] = [
     flag: "--prior-deviation <σ>",
     place: "priorDeviation",
     parse: atLeast0,
-    about: "of the initial embeddings (default: 0.02)",
+    about: "of the initial embeddings (default: a tenth of the vocabulary's)",
   },
   {
     flag: "--save-every <seconds>",
@@ -94,6 +101,12 @@ const FINETUNE: readonly Flag[] = [
     place: "finetune.lambdaC",
     parse: atLeast0,
     about: "towards the content tables (default: 1)",
+  },
+  {
+    flag: "--average-decay <share>",
+    place: "finetune.averageDecay",
+    parse: share,
+    about: "of the moving average that the model is judged and published by (default: 0, none)",
   },
   { flag: "--validate-every <epochs>", place: "finetune.validateEvery", parse: positive, about: "(default: 1)" },
   {

@@ -20,12 +20,25 @@ const learningRateSchema = z.strictObject({
     .exactOptional(),
 });
 
+const adamSchema = z.strictObject({
+  beta1: shareBelowOne.exactOptional(),
+  beta2: shareBelowOne.exactOptional(),
+  epsilon: z.number().positive().exactOptional(),
+  rows: z.enum(["dense", "sparse", "lazy"]).exactOptional(),
+});
+
+/** Of the deviation of the frozen vocabulary's embeddings; measured in docs/results.md. */
+export const PRIOR_SHARE = 0.1;
+
 const bothStages = {
   /** Users in a batch. */
   batch: positive.default(128),
   /** Tokens in a batch of texts. */
   textTokens: positive.default(4096),
   learningRate: z.union([z.number().positive(), learningRateSchema]).default(1e-3),
+  /** Of the content tables; default: by the embeddings' scale, see scales.ts. */
+  contentLearningRate: z.union([z.number().positive(), learningRateSchema]).exactOptional(),
+  adam: adamSchema.prefault({}),
   clipNorm: z.number().positive().exactOptional(),
   lambdaC: weight.default(1),
   lambdaL: weight.default(0),
@@ -93,9 +106,10 @@ const configSchema = z.strictObject({
   layers: positive.exactOptional(),
   /** Share of the initial embeddings' variance that comes from users' and items' texts. */
   textShare: z.number().min(0).max(1).default(0),
-  /** Standard deviations of the initial embeddings, Eq. 1 and Eq. 2. */
-  priorDeviation: weight.default(0.02),
-  contentDeviation: weight.default(0.02),
+  /** Standard deviation of the initial embeddings, Eq. 1; default: a tenth of that of the backbone's vocabulary. */
+  priorDeviation: weight.exactOptional(),
+  /** Standard deviation of content around collaborative embeddings, Eq. 2; default: that of Eq. 1. */
+  contentDeviation: weight.exactOptional(),
   saveEverySeconds: weight.default(60),
   /** What the model is measured on for the report at the end; `test` is validation where a dataset has no test items. */
   report: z.enum(["test", "validation", "none"]).default("test"),

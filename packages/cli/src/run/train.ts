@@ -4,12 +4,12 @@ import {
   concatenateSources,
   Dataset,
   type DocumentSource,
-  decoderOnly,
   definePrompts,
+  documentLayout,
   itemTexts,
+  type LanguageDocument,
   openTokenCache,
   type TokenCache,
-  type TokenDocument,
   textDocuments,
   trainReviewTexts,
   userTexts,
@@ -36,6 +36,7 @@ import { lengths, type RunConfig, type StageName } from "./config.js";
 import { lockDirectory } from "./lock.js";
 import { writeRecord } from "./record.js";
 import { openTrainedModel, type Serving } from "./saved-model.js";
+import { embeddingScales, type Scales } from "./scales.js";
 import { datasetHash, type OpenBackbone, openBackbone } from "./workplace.js";
 
 /** What surrounds a run. */
@@ -85,7 +86,8 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
     closers.push(await lockDirectory(out));
     const source = { path: path.resolve(data), hash: datasetHash(dataset.manifest) };
     const caches = await openTokenCaches(options, dataset, opened, closers);
-    const start = await startingTables(options, opened, source, caches);
+    const scales = await embeddingScales(config, opened.model.backbone);
+    const start = await startingTables(options, opened, source, caches, scales);
     const { contentHash } = opened.model.backbone;
     await writeRecord({
       config,
@@ -102,6 +104,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
       opened,
       await materials(options, dataset, opened, source, texts),
       await StageClock.open(out),
+      scales,
     );
     const outcome = await run.all(start.tables);
     return { users, items, ...outcome };
@@ -114,7 +117,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
 interface Materials {
   readonly train: Awaited<ReturnType<Dataset["interactions"]>>;
   readonly validation: Awaited<ReturnType<Dataset["interactions"]>>;
-  readonly texts: DocumentSource<TokenDocument> | undefined;
+  readonly texts: DocumentSource<LanguageDocument> | undefined;
   readonly output: {
     readonly directory: string;
     readonly backboneId: string;
@@ -128,7 +131,7 @@ async function materials(
   dataset: Dataset,
   opened: OpenBackbone,
   source: Serving["dataset"],
-  texts: DocumentSource<TokenDocument> | undefined,
+  texts: DocumentSource<LanguageDocument> | undefined,
 ): Promise<Materials> {
   const { seed, prompts, finetune: settings, maxLength, layers } = config;
   const serving: Serving = {
@@ -165,6 +168,7 @@ class Run {
     private readonly opened: OpenBackbone,
     private readonly materials: Materials,
     private readonly clock: StageClock,
+    private readonly scales: Scales,
   ) {}
 
   async all(initial: TokenTables): Promise<Pick<TrainOutcome, "interrupted" | "stages">> {
@@ -229,12 +233,14 @@ class Run {
   /** Settings that both stages know by the same names. */
   private stageSettings(stage: StageName) {
     const { config } = this.options;
-    const { learningRate, clipNorm, lambdaC, lambdaL, scaling, order, dropout, backboneDropout } = config[stage];
+    const { learningRate, adam, clipNorm, lambdaC, lambdaL, scaling, order, dropout, backboneDropout } = config[stage];
     return {
       seed: config.seed,
       batch: { documents: config[stage].batch },
       textBatch: { tokens: config[stage].textTokens },
       learningRate,
+      contentLearningRate: this.scales.contentLearningRate[stage],
+      adam,
       lambdaC,
       lambdaL,
       scaling,
@@ -324,10 +330,11 @@ async function startingTables(
   { model }: OpenBackbone,
   dataset: Serving["dataset"],
   caches: readonly TokenCache[],
+  { priorDeviation, contentDeviation }: Scales,
 ): Promise<{ readonly tables: TokenTables; readonly from?: string }> {
   const { users, items, width } = model.vocabulary;
   if (from === undefined) {
-    const { seed, priorDeviation, contentDeviation, textShare: share } = config;
+    const { seed, textShare: share } = config;
     const means = async () =>
       textMeans({ texts: caches, words: await model.backbone.wordEmbeddings(), width, users, items });
     return {
@@ -398,11 +405,11 @@ async function openTokenCaches(
 function documentsOf(
   caches: readonly TokenCache[],
   config: RunConfig,
-  { tokenizer }: OpenBackbone,
-): DocumentSource<TokenDocument> | undefined {
+  { model, tokenizer }: OpenBackbone,
+): DocumentSource<LanguageDocument> | undefined {
   if (caches.length === 0) return undefined;
   const maxLength = Math.min(config.textLength, config.maxLength ?? Number.POSITIVE_INFINITY);
   const prompts = definePrompts(config.prompts);
-  const layout = decoderOnly();
+  const layout = documentLayout(model.layout);
   return concatenateSources(caches.map((cache) => textDocuments({ tokenizer, cache, layout, maxLength, prompts })));
 }
