@@ -6,6 +6,9 @@ import { fillNormal } from "../random/normal.js";
 /** Streams of random numbers from here on, one a weight in the architecture's order; the tables' are 1 to 4. */
 const FIRST_STREAM = 1000;
 
+/** Those whose weights begin as described below. */
+const DRAWN = ["gpt2", "llama", "mistral", "qwen2"];
+
 export interface InitialWeightsOptions extends TrainableBackboneOptions {
   /** An integer from 0 to 2⁵³ − 1. */
   readonly seed: number;
@@ -19,7 +22,7 @@ export interface InitialWeightsOptions extends TrainableBackboneOptions {
  * reads it). The same bits on every machine.
  *
  * @param config a `config.json` as transformers reads it
- * @throws TrainingError for a deviation that is no number above 0; CheckpointError for a config that is not understood
+ * @throws TrainingError for other architectures than those, and for a deviation that is no number above 0; CheckpointError for a config that is not understood
  * @example
  * initialLanguageModel({ model_type: "llama", vocab_size: 2048, hidden_size: 128, … }, { seed: 0 })
  */
@@ -27,7 +30,12 @@ export function initialLanguageModel(
   config: { readonly [key: string]: unknown },
   { seed, ...options }: InitialWeightsOptions,
 ): TrainableBackbone {
-  const { initializer_range: deviation = 0.02 } = config;
+  const { model_type: modelType, initializer_range: deviation = 0.02 } = config;
+  if (!DRAWN.includes(String(modelType))) {
+    throw new TrainingError(
+      `model_type: found ${JSON.stringify(modelType)}, expected one of ${DRAWN.join(", ")}; others can be trained from weights that are there, but how theirs begin is not implemented`,
+    );
+  }
   if (typeof deviation !== "number" || !(deviation > 0 && Number.isFinite(deviation))) {
     throw new TrainingError(
       `initializer_range: found ${JSON.stringify(deviation)}, expected a finite number above 0, the deviation of the initial weights`,
@@ -36,7 +44,7 @@ export function initialLanguageModel(
   let stream = FIRST_STREAM;
   return TrainableBackbone.create(
     config,
-    ({ name, shape }, { modelType, layers }) => {
+    ({ name, shape }, { layers }) => {
       const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
       const own = stream++;
       if (shape.length < 2) return name.endsWith(".bias") ? data : data.fill(1);
