@@ -1,0 +1,71 @@
+// Matrix products. Shapes: [..., M, C] × [..., C, P] → [..., M, P].
+import { sizeOf } from "../host-array.js";
+import type { DeviceTensor } from "../tensorflow.js";
+import { type KernelContext, type KernelTable, onDevice } from "./kernel.js";
+
+const swapLast = (c: KernelContext, x: DeviceTensor) => {
+  const axes = x.shape.map((_, i) => i);
+  return c.tf.transpose(x, [...axes.slice(0, -2), x.rank - 1, x.rank - 2]);
+};
+
+/** alpha · op(a) · op(b), operands of rank 2 or more. */
+function product(c: KernelContext, a: DeviceTensor, b: DeviceTensor, transA: boolean, transB: boolean): DeviceTensor {
+  const { tf, traits } = c;
+  if (!traits.fastTransposedProducts && (transA || transB)) {
+    return product(c, transA ? swapLast(c, a) : a, transB ? swapLast(c, b) : b, false, false);
+  }
+  const [m, inner] = transA ? [a.shape.at(-1)!, a.shape.at(-2)!] : [a.shape.at(-2)!, a.shape.at(-1)!];
+  const p = transB ? b.shape.at(-2)! : b.shape.at(-1)!;
+  const batchA = a.shape.slice(0, -2);
+  const batchB = b.shape.slice(0, -2);
+  const batch = tf.backend_util.assertAndGetBroadcastShape(batchA, batchB);
+  const shape = [...batch, m, p];
+  if (inner === 0) return tf.zeros(shape);
+  // One matrix for all: the batch is more rows of one product.
+  if (sizeOf(batchB) === 1 && !transA) {
+    const rows = tf.reshape(a, [sizeOf(batchA) * m, inner]);
+    return tf.reshape(tf.matMul(rows, tf.reshape(b, b.shape.slice(-2)), false, transB), shape);
+  }
+  const flat = (x: DeviceTensor, own: readonly number[]) => {
+    const same = own.length === batch.length && own.every((size, i) => size === batch[i]);
+    const full = same ? x : tf.broadcastTo(x, [...batch, ...x.shape.slice(-2)]);
+    return tf.reshape(full, [sizeOf(batch), ...x.shape.slice(-2)]);
+  };
+  return tf.reshape(tf.matMul(flat(a, batchA), flat(b, batchB), transA, transB), shape);
+}
+
+const scaled = (c: KernelContext, x: DeviceTensor, factor: number) => (factor === 1 ? x : c.tf.mul(x, factor));
+
+export const matrix: KernelTable = {
+  // A vector on the left is a row, on the right a column, and its axis is dropped again, as numpy.matmul does.
+  MatMul: {
+    device: onDevice((c) => {
+      const { tf } = c;
+      const [a, b] = [c.tensor(0), c.tensor(1)];
+      const result = product(
+        c,
+        a.rank === 1 ? tf.expandDims(a, 0) : a,
+        b.rank === 1 ? tf.expandDims(b, 1) : b,
+        false,
+        false,
+      );
+      const dropped = [...(a.rank === 1 ? [result.rank - 2] : []), ...(b.rank === 1 ? [result.rank - 1] : [])];
+      return dropped.length > 0 ? tf.squeeze(result, dropped) : result;
+    }),
+  },
+  FusedMatMul: {
+    device: onDevice((c) =>
+      scaled(c, product(c, c.tensor(0), c.tensor(1), c.flag("transA"), c.flag("transB")), c.float("alpha")),
+    ),
+  },
+  Gemm: {
+    device: onDevice((c) => {
+      const result = scaled(
+        c,
+        product(c, c.tensor(0), c.tensor(1), c.flag("transA"), c.flag("transB")),
+        c.float("alpha"),
+      );
+      return c.has(2) ? c.tf.add(result, scaled(c, c.tensor(2), c.float("beta"))) : result;
+    }),
+  },
+};
