@@ -23,8 +23,10 @@ export {
   type DecoderOnlyOptions,
   type DocumentLayout,
   decoderOnly,
+  documentLayout,
   type EncoderDecoderOptions,
   encoderDecoder,
+  type SequenceLayout,
 } from "./documents/layout.js";
 export {
   type RecommendationDocumentOptions,
@@ -53,6 +55,8 @@ export type {
   DocumentSource,
   EncoderDecoderDocument,
   EncoderDecoderRecommendation,
+  HeldOutDocument,
+  LanguageDocument,
   Moment,
   PromptTokenizer,
   RecommendationDocument,

@@ -5,9 +5,9 @@ import type {
   Csr,
   DocumentSource,
   ItemOrder,
+  LanguageDocument,
   Prompts,
   PromptTokenizer,
-  TokenDocument,
 } from "@cllm4rec/corpus";
 import type {
   AdamOptions,
@@ -34,7 +34,7 @@ export interface PretrainOptions extends PretrainSettings {
    * Documents of reviews and descriptions for the content LM (Eq. 5), e.g. `concatenateSources` of several `textDocuments`. Absent: only
    * the collaborative LM is trained (the paper's LLM-CF).
    */
-  readonly texts?: DocumentSource<TokenDocument>;
+  readonly texts?: DocumentSource<LanguageDocument>;
   /** The model directory: the tables at the end, and the training state that a run resumes from. Absent: nothing is saved. */
   readonly output?: {
     readonly directory: string;

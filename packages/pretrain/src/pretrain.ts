@@ -1,5 +1,5 @@
 // Mutually regularised pretraining (§3.3): content warm-up (Eq. 5), then L-steps (Eq. 7) and C-steps (Eq. 8) in alternation.
-import type { TokenDocument } from "@cllm4rec/corpus";
+import type { LanguageDocument } from "@cllm4rec/corpus";
 import {
   type BatchSource,
   copyTables,
@@ -117,7 +117,7 @@ function roundOf(
 }
 
 /** The same batches `offset` epochs on, so that the alternation does not repeat the order of the warm-up. */
-function laterEpochs(plan: BatchSource<TokenDocument>, offset: number): BatchSource<TokenDocument> {
+function laterEpochs(plan: BatchSource<LanguageDocument>, offset: number): BatchSource<LanguageDocument> {
   return {
     identity: `${plan.identity} from epoch ${offset}`,
     steps: ({ seed, epoch }) => plan.steps({ seed, epoch: epoch + offset }),

@@ -1,6 +1,6 @@
 // The defaults of a run, filled in and checked, and the record of everything that decides its bits.
 import { createHash } from "node:crypto";
-import { BatchPlan, decoderOnly, interactionDocuments, type TokenDocument } from "@cllm4rec/corpus";
+import { BatchPlan, documentLayout, interactionDocuments, type LanguageDocument } from "@cllm4rec/corpus";
 import { type JsonRecord, type LearningRate, type TokenTables, TrainingError } from "@cllm4rec/training";
 import type { PretrainOptions } from "./options.js";
 
@@ -62,15 +62,25 @@ function check(name: string, value: number | string, good: boolean, expected: st
 
 /** The batches of both language models. */
 export interface Plans {
-  readonly interactions: BatchPlan<TokenDocument>;
-  readonly texts: BatchPlan<TokenDocument> | undefined;
+  readonly interactions: BatchPlan<LanguageDocument>;
+  readonly texts: BatchPlan<LanguageDocument> | undefined;
 }
 
-export function batchPlans({ tokenizer, train, maxLength, order, prompts, batch, texts, textBatch }: Settings): Plans {
+export function batchPlans({
+  model,
+  tokenizer,
+  train,
+  maxLength,
+  order,
+  prompts,
+  batch,
+  texts,
+  textBatch,
+}: Settings): Plans {
   const documents = interactionDocuments({
     tokenizer,
     interactions: train,
-    layout: decoderOnly(),
+    layout: documentLayout(model.layout),
     maxLength,
     order,
     ...(prompts && { prompts }),

@@ -3,6 +3,8 @@
 import type {
   EncoderDecoderDocument,
   EncoderDecoderRecommendation,
+  HeldOutDocument,
+  LanguageDocument,
   RecommendationDocument,
   TokenDocument,
 } from "./types.js";
@@ -99,4 +101,18 @@ export function encoderDecoder({
       heldOut,
     }),
   };
+}
+
+/** Which of the two layouts, with its special tokens; what `BaseModel.layout` of `@cllm4rec/backbone` says is one. */
+export type SequenceLayout =
+  | ({ readonly kind: "decoder-only" } & DecoderOnlyOptions)
+  | ({ readonly kind: "encoder-decoder" } & EncoderDecoderOptions);
+
+/**
+ * The layout that a language model asks for.
+ * @example
+ * const documents = interactionDocuments({ tokenizer, interactions, layout: documentLayout(model.layout), maxLength: 512 });
+ */
+export function documentLayout(layout: SequenceLayout): DocumentLayout<LanguageDocument, HeldOutDocument> {
+  return layout.kind === "decoder-only" ? decoderOnly(layout) : encoderDecoder(layout);
 }

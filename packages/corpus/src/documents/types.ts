@@ -40,6 +40,12 @@ export interface EncoderDecoderRecommendation {
   readonly heldOut: Int32Array;
 }
 
+/** A document of either form. */
+export type LanguageDocument = TokenDocument | EncoderDecoderDocument;
+
+/** A recommendation prompt of either form. */
+export type HeldOutDocument = RecommendationDocument | EncoderDecoderRecommendation;
+
 /** What every random choice is a function of, together with the document's index: nothing else, so nothing has to be replayed. */
 export interface Moment {
   /** An integer from 0 to 2⁵³ − 1. */

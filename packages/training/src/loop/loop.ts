@@ -1,5 +1,5 @@
 // The loop that both trainers run: rounds of tasks, an optimiser update each, saved and resumed to the same bits.
-import type { BaseModel, LossOptions, RecommendationDocument, TokenDocument } from "@cllm4rec/backbone";
+import type { BaseModel, HeldOutDocument, LanguageDocument, LossOptions } from "@cllm4rec/backbone";
 import type { CheckpointStore, Json, JsonRecord } from "../checkpoint/checkpoint.js";
 import { TrainingError } from "../error.js";
 import type { EventListener, StopReason, TrainingEvent } from "../events/events.js";
@@ -37,8 +37,8 @@ interface TaskCommon {
 
 /** One kind of update. */
 export type Task =
-  | (TaskCommon & { readonly loss: "next-item" | "next-word"; readonly batches: BatchSource<TokenDocument> })
-  | (TaskCommon & { readonly loss: "held-out"; readonly batches: BatchSource<RecommendationDocument> });
+  | (TaskCommon & { readonly loss: "next-item" | "next-word"; readonly batches: BatchSource<LanguageDocument> })
+  | (TaskCommon & { readonly loss: "held-out"; readonly batches: BatchSource<HeldOutDocument> });
 
 /** What is done before the trainer looks up again. */
 export interface Round {

@@ -1,13 +1,13 @@
 // One batch of the MAP objective: a language model's loss and the squared terms, with the gradient towards one side's tables.
 import type {
   BaseModel,
+  HeldOutDocument,
+  LanguageDocument,
   LanguageModel,
   LossGradients,
   LossOptions,
   LossResult,
-  RecommendationDocument,
   SoftTables,
-  TokenDocument,
 } from "@cllm4rec/backbone";
 import { TrainingError } from "../error.js";
 import { countOccurrences } from "./occurrences.js";
@@ -15,8 +15,8 @@ import { addPenalty, penaltyWeight, type RegulariserScaling } from "./regularise
 
 /** A batch with the loss that it is for: Eq. 4 (`next-item`), Eq. 5 (`next-word`) or Eq. 9 (`held-out`). */
 export type LossBatch =
-  | { readonly loss: "next-item" | "next-word"; readonly documents: readonly TokenDocument[] }
-  | { readonly loss: "held-out"; readonly documents: readonly RecommendationDocument[] };
+  | { readonly loss: "next-item" | "next-word"; readonly documents: readonly LanguageDocument[] }
+  | { readonly loss: "held-out"; readonly documents: readonly HeldOutDocument[] };
 
 export interface MapObjectiveOptions {
   /** The side that is trained. */

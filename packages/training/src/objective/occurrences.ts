@@ -1,5 +1,5 @@
 // Which users and items stand in a batch of documents: whom the squared terms of Eq. 7, 8 and 10 are summed over.
-import type { RecommendationDocument, TokenDocument, Vocabulary } from "@cllm4rec/backbone";
+import type { HeldOutDocument, LanguageDocument, Vocabulary } from "@cllm4rec/backbone";
 import type { Occurrences } from "./regulariser.js";
 
 /**
@@ -7,7 +7,7 @@ import type { Occurrences } from "./regulariser.js";
  * (Eq. 10 sums over all of the user's items, held-out ones included). Within one document a token counts once, as k runs over items.
  */
 export function countOccurrences(
-  documents: readonly (TokenDocument | RecommendationDocument)[],
+  documents: readonly (LanguageDocument | HeldOutDocument)[],
   { words, users, items }: Pick<Vocabulary, "words" | "users" | "items">,
 ): { readonly users: Occurrences; readonly items: Occurrences } {
   const counts = new Map<number, number>();
@@ -16,8 +16,12 @@ export function countOccurrences(
     const add = (id: number) => {
       if (id >= words) present.add(id - words);
     };
-    for (let t = 0; t < document.ids.length; t++) add(document.ids[t]!);
-    if ("targets" in document) for (let t = 0; t < document.targets.length; t++) add(document.targets[t]!);
+    const addAll = (ids: ArrayLike<number>) => {
+      for (let t = 0; t < ids.length; t++) add(ids[t]!);
+    };
+    if ("ids" in document) addAll(document.ids);
+    else for (const ids of [document.encoderIds, document.decoderIds]) addAll(ids);
+    if ("targets" in document) addAll(document.targets);
     else for (let t = 0; t < document.heldOut.length; t++) present.add(users + document.heldOut[t]!);
     for (const id of present) counts.set(id, (counts.get(id) ?? 0) + 1);
   }
