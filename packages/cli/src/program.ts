@@ -43,6 +43,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import("./commands/recommend.js")).recommendCommand,
   },
   {
+    name: "baselines",
+    summary: "simple recommenders on a dataset: what a model has to beat",
+    load: async () => (await import("./commands/baselines.js")).baselinesCommand,
+  },
+  {
     name: "report",
     summary: "one HTML page about a run: curves, metrics, samples",
     load: async () => (await import("./commands/report.js")).reportCommand,

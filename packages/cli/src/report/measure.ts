@@ -4,15 +4,13 @@ import {
   confidenceIntervals,
   type EvaluationResult,
   evaluateScorer,
-  type HistoryScorer,
   type Interval,
-  itemKnn,
   type MetricComparison,
   type MetricName,
-  mostPopular,
 } from "@cllm4rec/eval";
 import { evaluate } from "@cllm4rec/finetune";
 import type { StageDisplay } from "../progress.js";
+import { quickBaselines } from "../run/baselines.js";
 import type { Protocol } from "../run/protocol.js";
 import type { Predictor } from "../run/saved-model.js";
 
@@ -43,12 +41,6 @@ export interface Measurement {
     /** The model against it, by metric. */
     readonly comparison: Readonly<Record<string, MetricComparison>>;
   })[];
-}
-
-/** Popularity and item KNN: what takes seconds. */
-export function quickBaselines({ train }: Pick<Protocol, "train">): HistoryScorer[] {
-  const items = train.columns;
-  return [mostPopular(train, { items }), itemKnn(train, { items }), itemKnn(train, { items, shrinkage: 10 })];
 }
 
 export async function measure(

@@ -3,8 +3,8 @@
 import { EvaluationError } from "../error.js";
 
 /**
- * A matrix product in single precision: [m, k] · [k, n] → [m, n], all row-major. The result may share memory with nothing that changes
- * before the next call; the arguments may not be kept.
+ * A matrix product in single precision: [m, k] · [k, n] → [m, n], all row-major. The result may be overwritten by
+ * the next call; the arguments may not be kept.
  */
 export type Multiply = (
   a: Float32Array,
@@ -25,7 +25,7 @@ export interface InverseOptions {
 
 /** Widths that were fastest of those tried: panels that stay in the caches, or products large enough to be worth a call. */
 const OWN_BLOCK = 96;
-const MULTIPLIED_BLOCK = 256;
+const MULTIPLIED_BLOCK = 512;
 /** Columns that are updated together, and with `multiply`. */
 const OWN_STRIPE = 96;
 const MULTIPLIED_STRIPE = 1024;
@@ -47,24 +47,21 @@ export async function invertSymmetric(a: Float64Array, n: number, options: Inver
     const b = Math.min(width, n - from);
     const inverse = invertBlock(a, n, from, b);
     const panel = rowsAgainst(a, n, from, b); // A_RK, [n, b]
-    const scaled = new Float64Array(n * b); // A_RK·A_KK⁻¹, [n, b]
-    subtractProducts(
-      scaled,
-      b,
-      panel,
-      inverse.map((value) => -value),
-      b,
-      [0, n],
-      [0, b],
-    );
-    if (multiply) await updateBy(multiply, a, n, panel, scaled, b);
-    else {
+    if (multiply) {
+      const product = checked(await multiply(Float32Array.from(panel), Float32Array.from(inverse), n, b, b), n, b, b);
+      const scaled = product.slice(); // A_RK·A_KK⁻¹, [n, b]; the product is only lent
+      await updateBy(multiply, a, n, panel, scaled, b);
+      writeBlock(a, n, from, b, inverse, scaled);
+    } else {
+      const scaled = new Float64Array(n * b); // A_RK·A_KK⁻¹, [n, b]
+      const negative = inverse.map((value) => -value);
+      subtractProducts(scaled, b, panel, negative, b, [0, n], [0, b]);
       for (let to = 0; to < n; to += OWN_STRIPE) {
         const end = Math.min(to + OWN_STRIPE, n);
         subtractProducts(a, n, panel, scaled, b, [0, end], [to, end]);
       }
+      writeBlock(a, n, from, b, inverse, scaled);
     }
-    writeBlock(a, n, from, b, inverse, scaled);
     onProgress?.((from + b) / n);
     await new Promise((resolve) => setTimeout(resolve));
   }
@@ -127,7 +124,7 @@ function writeBlock(
   from: number,
   b: number,
   inverse: Float64Array,
-  scaled: Float64Array,
+  scaled: Float64Array | Float32Array,
 ): void {
   for (let j = 0; j < from; j++) a.set(scaled.subarray(j * b, (j + 1) * b), j * n + from);
   for (let p = 0; p < b; p++) {
@@ -143,7 +140,7 @@ async function updateBy(
   a: Float64Array,
   n: number,
   panel: Float64Array,
-  scaled: Float64Array,
+  scaled: Float32Array,
   b: number,
 ): Promise<void> {
   const rows = Float32Array.from(panel); // [n, b]
@@ -152,17 +149,20 @@ async function updateBy(
     const m = to - from;
     const columns = new Float32Array(b * m); // [b, m]
     for (let j = 0; j < m; j++) for (let p = 0; p < b; p++) columns[p * m + j] = scaled[(from + j) * b + p]!;
-    const product = await multiply(rows.subarray(0, to * b), columns, to, b, m); // [to, m]
-    if (product.length !== to * m) {
-      throw new EvaluationError(
-        `multiply: found ${product.length} values, expected ${to * m} for [${to}, ${b}] · [${b}, ${m}].`,
-      );
-    }
+    const product = checked(await multiply(rows.subarray(0, to * b), columns, to, b, m), to, b, m);
     for (let i = 0; i < to; i++) {
       const [row, start] = [i * n, i * m - from];
       for (let j = Math.max(from, i); j < to; j++) a[row + j]! -= product[start + j]!;
     }
   }
+}
+
+/** A caller's product, if it has the size that it was asked for. */
+function checked(product: Float32Array, m: number, k: number, n: number): Float32Array {
+  if (product.length === m * n) return product;
+  throw new EvaluationError(
+    `multiply: found ${product.length} values, expected ${m * n} for [${m}, ${k}] · [${k}, ${n}].`,
+  );
 }
 
 /**

@@ -1,0 +1,107 @@
+// cllm4rec baselines: simple recommenders on a dataset's held-out items, under the protocol of evaluate.
+import { Command, Option } from "commander";
+import type { CliContext } from "../context.js";
+import { ENGINE, integerFrom, numberFrom, THREADS } from "../options.js";
+import { StageDisplay } from "../progress.js";
+import type { EngineName } from "../run/engine.js";
+import {
+  describeProtocol,
+  type HeldOutSplit,
+  HISTORIES,
+  type HistoryChoice,
+  openProtocol,
+  SPLITS,
+} from "../run/protocol.js";
+
+interface Flags {
+  readonly data: string;
+  readonly split: HeldOutSplit;
+  readonly history: HistoryChoice;
+  readonly neighbours?: number;
+  readonly shrinkage?: number;
+  readonly lambda: number;
+  readonly ease: boolean;
+  readonly engine?: EngineName;
+  readonly threads?: number;
+  readonly json?: boolean;
+}
+
+const HELP = `
+Most popular; item KNN by the cosine of items, with all neighbours, and with shrunk similarities (or as --neighbours and --shrinkage say);
+EASE, a linear model in closed form. Everything is fitted to the training items. Ranking, masks and metrics are those of evaluate:
+recall@K divides by min(K, held-out items). λ, neighbours and shrinkage want choosing on --split validation.
+
+Examples:
+  $ cllm4rec baselines --data beauty
+  $ cllm4rec baselines --data beauty --split validation --lambda 500 --json
+  $ cllm4rec baselines --data beauty --neighbours 100 --no-ease
+
+Exit codes: 0 done, 1 the data cannot be used, 2 the command line cannot, 130 interrupted.
+`;
+
+/** The `baselines` command. */
+export function baselinesCommand(context: CliContext): Command {
+  return new Command("baselines")
+    .description("Measure simple recommenders on a dataset: what a model has to beat.")
+    .requiredOption("--data <dir>", "a dataset directory that prepare wrote")
+    .addOption(new Option("--split <name>", "what is to be found").choices([...SPLITS]).default("test"))
+    .addOption(new Option("--history <splits>", "what is known of each user").choices([...HISTORIES]).default("train"))
+    .option("--neighbours <k>", "most similar items that each item keeps (default: all)", integerFrom(1))
+    .option("--shrinkage <s>", "added to the denominator of the cosine (default: 0 and 10)", numberFrom(0))
+    .option("--lambda <λ>", "EASE's L2 weight", numberFrom(0, { above: true }), 200)
+    .option("--no-ease", "without EASE, which takes time with the cube of the items and memory with their square")
+    .option(...ENGINE)
+    .option(...THREADS)
+    .option("--json", "one JSON object on stdout")
+    .addHelpText("after", HELP)
+    .action(async (flags: Flags) => {
+      const [{ Dataset }, { confidenceIntervals, evaluateScorer, formatResult, toJson }, { fitEase, quickBaselines }] =
+        await Promise.all([import("@cllm4rec/corpus"), import("@cllm4rec/eval"), import("../run/baselines.js")]);
+      const { data, split, history: historyOf, neighbours, shrinkage, json } = flags;
+      const { signal } = context;
+      const display = new StageDisplay(context.stderr);
+      const dataset = await Dataset.open(data);
+      try {
+        const protocol = await openProtocol(dataset, split, historyOf);
+        const knn = { ...(neighbours !== undefined && { neighbours }), ...(shrinkage !== undefined && { shrinkage }) };
+        const scorers = quickBaselines(protocol, Object.keys(knn).length > 0 ? [knn] : undefined);
+        if (flags.ease) {
+          const engine = { engine: flags.engine ?? "cpu", threads: flags.threads };
+          scorers.push(await fitEase(protocol, flags.lambda, { engine, signal, display }));
+        }
+        const rows = [];
+        for (const scorer of scorers) {
+          display.start(`ranking by ${scorer.name}`);
+          const result = await evaluateScorer(scorer, {
+            history: protocol.history,
+            heldOut: protocol.heldOut,
+            signal,
+            onProgress: (done, users) => display.update(done / users),
+          });
+          rows.push({ name: scorer.name, result, intervals: confidenceIntervals(result, { seed: 0 }) });
+        }
+        display.stop();
+        const [{ users, usersWithoutHeldOut }] = [rows[0]!.result];
+        if (json) {
+          const baselines = rows.map(({ name, result, intervals }) => {
+            const { metrics, intervals: ranges } = toJson(result, { intervals });
+            return { name, metrics, intervals: ranges };
+          });
+          context.stdout.write(
+            `${JSON.stringify({ users, baselines, split, history: historyOf, usersWithoutHeldOut, data })}\n`,
+          );
+        } else {
+          const tables = rows.map(({ name, result, intervals }) => {
+            const [, ...lines] = formatResult(result, { intervals }).split("\n");
+            return `${name}\n${lines.map((line) => `  ${line}\n`).join("")}`;
+          });
+          context.stdout.write(
+            `${data}: ${describeProtocol(protocol)}. ${users} users, 95% bootstrap intervals.\n${tables.join("")}`,
+          );
+        }
+      } finally {
+        display.stop();
+        dataset.close();
+      }
+    });
+}
