@@ -2,11 +2,13 @@
 // npm run bench: the frozen-LM training step of the GPT-2 124M shape against the machine's own matmul rate, measured in the same run.
 //   npm run bench                one table
 //   npm run -s bench -- --json   the same as one JSON object
+//   npm run bench -- --engine webgpu | cuda [--tiny] [--no-goldens]   on a GPU, against the CPU; --tiny is for a Vulkan in software
 import os from "node:os";
 import { parseArgs } from "node:util";
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
 import { matmulRate, onnxRuntime } from "@cllm4rec/onnx-grad";
 import { gpt2ShapedDirectory, gpt2Small } from "./gpt2-shape.js";
+import { gpuBenchmark } from "./gpu.js";
 import { measureMemory } from "./memory.js";
 import { raggedLengths, stepCase } from "./step.js";
 import { table } from "./table.js";
@@ -14,15 +16,32 @@ import { torchSteps } from "./torch.js";
 import { wasmMatmul } from "./wasm.js";
 
 const { values: options } = parseArgs({
-  options: { json: { type: "boolean", default: false }, repeats: { type: "string", default: "5" } },
+  options: {
+    json: { type: "boolean", default: false },
+    repeats: { type: "string", default: "5" },
+    engine: { type: "string", default: "cpu" },
+    tiny: { type: "boolean", default: false },
+    "no-goldens": { type: "boolean", default: false },
+  },
 });
 const repeats = Number(options.repeats);
 if (!Number.isInteger(repeats) || repeats < 1) {
   console.error(`--repeats ${options.repeats}: a positive integer is expected`);
   process.exit(2);
 }
+const { engine: engineName } = options;
+if (engineName !== "cpu" && engineName !== "webgpu" && engineName !== "cuda") {
+  console.error(`--engine ${engineName}: cpu, webgpu or cuda is expected`);
+  process.exit(2);
+}
 /** @param {string} text */
 const progress = (text) => process.stderr.write(`${text}\n`);
+
+if (engineName !== "cpu") {
+  const { tiny, json } = options;
+  await gpuBenchmark({ engine: engineName, repeats, tiny, json, goldens: !options["no-goldens"], progress });
+  process.exit();
+}
 
 progress("preparing a checkpoint of GPT-2's shape (494 MB, once)");
 const directory = await gpt2ShapedDirectory(gpt2Small);

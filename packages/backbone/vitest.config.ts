@@ -1,3 +1,6 @@
 import { defineConfig } from "vitest/config";
+import { useSoftwareVulkan } from "../../tooling/testing/src/vulkan.js";
+
+useSoftwareVulkan();
 
 export default defineConfig({ test: { include: ["test/**/*.test.ts"], testTimeout: 240_000, hookTimeout: 240_000 } });

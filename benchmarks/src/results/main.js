@@ -2,6 +2,7 @@
 // npm run results: the quality of models on real data, as records in docs/results/ and as the tables and plots of docs/results.md.
 //   npm run results -- list                       what can be run
 //   npm run results -- run NAME... [--seed N] [--until MINUTES]
+//   npm run results -- cost                       seconds of an epoch against the floor
 //   npm run results -- document                   tables and plots from the records
 import fs from "node:fs";
 import path from "node:path";
@@ -18,6 +19,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     seed: { type: "string", default: "0" },
+    repeats: { type: "string", default: "3" },
     until: { type: "string", default: "1000" },
     shared: { type: "string", default: path.join(root, "..", "shared") },
   },
@@ -42,6 +44,9 @@ if (command === "list") {
     fs.mkdirSync(RECORDS, { recursive: true });
     fs.writeFileSync(path.join(RECORDS, `${label}.json`), `${oneLineACurvePoint(record)}\n`);
   }
+} else if (command === "cost") {
+  const { epochCosts } = await import("./cost.js");
+  console.log(JSON.stringify(await epochCosts({ shared: values.shared, repeats: Number(values.repeats) }), null, 1));
 } else if (command === "document") {
   writeDocument(RECORDS, path.join(root, "docs", "results.md"));
 } else {
