@@ -1,12 +1,26 @@
 // The base model against its twin in PyTorch: losses of the three heads and gradients of all user and item rows, elementwise.
-import type { BaseModel, LossOptions, LossResult, Reduction, RowGradients, SoftTables } from "@cllm4rec/backbone";
+import type {
+  BaseModel,
+  EncoderDecoderSequence,
+  LossOptions,
+  LossResult,
+  Reduction,
+  RowGradients,
+  SoftTables,
+} from "@cllm4rec/backbone";
 import { describe, expect, it } from "vitest";
 import { expectRelative, goldenRecord, goldenTensors, modelDirectory, modelOpener, table } from "./goldens.js";
 
 type Kind = "nextItem" | "nextWord" | "heldOut";
 
+/** One sequence for a decoder-only LM, two for T5. */
+type TwinDocument = { readonly targets: number[] } & (
+  | { readonly ids: number[] }
+  | { readonly encoderIds: number[]; readonly decoderIds: number[] }
+);
+
 interface Documents {
-  readonly documents: { readonly ids: number[]; readonly targets: number[] }[];
+  readonly documents: TwinDocument[];
   readonly loss: Record<Reduction, number>;
   readonly documentLosses: number[];
   readonly targets: number;
@@ -32,11 +46,19 @@ function lossOf(
   if (kind === "nextItem") return model.nextItemLoss(documents, tables, options);
   if (kind === "nextWord") return model.nextWordLoss(documents, tables, options);
   return model.heldOutLoss(
-    documents.map(({ ids, targets }) => ({ ids, heldOut: targets })),
+    documents.map(({ targets, ...sequence }) => ({ ...sequence, heldOut: targets })),
     tables,
     options,
   );
 }
+
+/** The prompt of a document, as `itemScores` and the like take it. */
+const promptOf = (document: TwinDocument): number[] | EncoderDecoderSequence =>
+  "ids" in document ? document.ids : document;
+
+/** All tokens that the LM reads. */
+const tokensOf = (document: TwinDocument): number[] =>
+  "ids" in document ? document.ids : [...document.encoderIds, ...document.decoderIds];
 
 /** The whole table's gradient: zero for every row that is not listed. */
 function dense({ rows, data }: RowGradients, count: number, width: number): Float32Array {
@@ -47,11 +69,11 @@ function dense({ rows, data }: RowGradients, count: number, width: number): Floa
 
 /** The rows of a table [rows, width] whose soft token (first + row) occurs in the documents, ascending. */
 function rowsInPrompts(documents: Documents["documents"], first: number, count: number): number[] {
-  const present = new Set(documents.flatMap(({ ids }) => ids.map((id) => id - first)));
+  const present = new Set(documents.flatMap(tokensOf).map((id) => id - first));
   return Array.from({ length: count }, (_, row) => row).filter((row) => present.has(row));
 }
 
-describe.each(["gpt2-untied", "llama-gqa", "qwen2"])("%s", (name) => {
+describe.each(["gpt2-untied", "llama-gqa", "qwen2", "t5", "t5-gated"])("%s", (name) => {
   const { users, items, kinds } = goldenRecord<Twin>(`base-${name}`);
   const setUp = async () => {
     const backbone = await open.backbone(modelDirectory(name));
@@ -70,7 +92,7 @@ describe.each(["gpt2-untied", "llama-gqa", "qwen2"])("%s", (name) => {
       expectRelative([result.loss], [loss[reduction]], `${reduction} loss`);
       expectRelative(result.documentLosses, documentLosses, "document losses");
       expect(result.targets).toBe(targets);
-      expect(result.usefulTokens).toBe(documents.reduce((sum, { ids }) => sum + ids.length, 0));
+      expect(result.usefulTokens).toBe(documents.flatMap(tokensOf).length);
       const { users: userRows, items: itemRows } = result.gradients!;
       expectRelative(dense(userRows, users, width), golden(`${kind}.${reduction}.users`), `${reduction}, users`);
       expectRelative(dense(itemRows, items, width), golden(`${kind}.${reduction}.items`), `${reduction}, items`);
@@ -87,7 +109,7 @@ describe.each(["gpt2-untied", "llama-gqa", "qwen2"])("%s", (name) => {
 
   it("hidden states, item scores and next-word logits", async () => {
     const { model, golden, tables } = await setUp();
-    const prompts = kinds.heldOut.documents.map(({ ids }) => ids);
+    const prompts = kinds.heldOut.documents.map(promptOf);
     const hidden = await model.hiddenStates(prompts, tables);
     const scores = await model.itemScores(prompts, tables);
     const logits = await model.nextWordLogits(prompts, tables);
@@ -100,7 +122,8 @@ describe.each(["gpt2-untied", "llama-gqa", "qwen2"])("%s", (name) => {
     });
   });
 
-  it.each(["nextItem", "nextWord", "heldOut"] as const)(
+  // t5 has ReLU, whose kinks a difference in F32 is too coarse to keep away from; t5-gated has the same graph without them.
+  it.skipIf(name === "t5").each(["nextItem", "nextWord", "heldOut"] as const)(
     "%s gradients are those of finite differences",
     async (kind) => {
       const { model, tables, width } = await setUp();
