@@ -43,3 +43,11 @@ export const bootstrap = load<{
   scipy: [number, number];
   xoshiro1234: number[];
 }>("bootstrap.json");
+
+/** Scores of baselines for the users of a small training matrix. */
+export const baselines = load<{
+  items: number;
+  training: number[][];
+  knn: { neighbours: number | null; shrinkage: number; scores: number[][] }[];
+  ease: { lambda: number; scores: number[][] }[];
+}>("baselines.json");

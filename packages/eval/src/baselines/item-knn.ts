@@ -25,7 +25,7 @@ interface Neighbours {
 /**
  * Item-based k-nearest neighbours on binary interactions X [I, J]:
  *
- *     s(i, j) = |users of i and j| / (√|users of i| · √|users of j| + shrinkage),  s(i, i) = 0
+ *     s(i, j) = |users of i and j| / (√(|users of i| · |users of j|) + shrinkage),  s(i, i) = 0
  *     score(j) = Σ over i in the history of s(i, j), where j is one of i's k most similar items
  *
  * which is the cosine of item columns, and Deshpande & Karypis's algorithm without their optional normalisation of each item's
@@ -77,7 +77,7 @@ export function itemKnn(training: ItemLists, options: ItemKnnOptions): HistorySc
 
 function findNeighbours(training: ItemLists, items: number, k: number, shrinkage: number): Neighbours {
   const users = usersOfItems(training, items);
-  const norms = itemCounts(training, items).map(Math.sqrt);
+  const counts = itemCounts(training, items);
   const indptr = new Float64Array(items + 1);
   const found: { readonly items: Int32Array; readonly similarities: Float64Array }[] = [];
   /** How many users each item shares with the one at hand, and which items share any. */
@@ -96,7 +96,7 @@ function findNeighbours(training: ItemLists, items: number, k: number, shrinkage
     }
     for (let t = 0; t < count; t++) {
       const j = touched[t]!;
-      together[j] = together[j]! / (norms[i]! * norms[j]! + shrinkage);
+      together[j] = together[j]! / (Math.sqrt(counts[i]! * counts[j]!) + shrinkage);
     }
     const row = touched.slice(0, count);
     // Without a limit the order is of no use.

@@ -23,12 +23,15 @@ export interface InverseOptions {
   readonly onProgress?: (share: number) => void;
 }
 
-/** Widths that were fastest of those tried: panels that stay in the caches, or products large enough to be worth a call. */
-const OWN_BLOCK = 96;
-const MULTIPLIED_BLOCK = 512;
-/** Columns that are updated together, and with `multiply`. */
-const OWN_STRIPE = 96;
-const MULTIPLIED_STRIPE = 1024;
+/** Of a block that is swept, and of a stripe of columns that is updated at once. */
+interface Widths {
+  readonly block: number;
+  readonly stripe: number;
+}
+
+/** The fastest of those tried: panels that stay in the caches; products large enough to be worth a call. */
+const OWN: Widths = { block: 96, stripe: 96 };
+const MULTIPLIED: Widths = { block: 512, stripe: 1024 };
 
 /**
  * Replaces a by its inverse. About n³ additions and multiplications.
@@ -39,25 +42,28 @@ const MULTIPLIED_STRIPE = 1024;
  * @param a [n, n] row-major; only the upper triangle is read
  * @throws {EvaluationError} where the matrix is not positive definite; the signal's reason when it is aborted
  */
-export async function invertSymmetric(a: Float64Array, n: number, options: InverseOptions = {}): Promise<void> {
-  const { multiply, signal, onProgress } = options;
-  const width = multiply ? MULTIPLIED_BLOCK : OWN_BLOCK;
-  for (let from = 0; from < n; from += width) {
+export async function invertSymmetric(
+  a: Float64Array,
+  n: number,
+  { multiply, signal, onProgress }: InverseOptions = {},
+  { block, stripe }: Widths = multiply ? MULTIPLIED : OWN,
+): Promise<void> {
+  for (let from = 0; from < n; from += block) {
     signal?.throwIfAborted();
-    const b = Math.min(width, n - from);
+    const b = Math.min(block, n - from);
     const inverse = invertBlock(a, n, from, b);
     const panel = rowsAgainst(a, n, from, b); // A_RK, [n, b]
     if (multiply) {
       const product = checked(await multiply(Float32Array.from(panel), Float32Array.from(inverse), n, b, b), n, b, b);
       const scaled = product.slice(); // A_RK·A_KK⁻¹, [n, b]; the product is only lent
-      await updateBy(multiply, a, n, panel, scaled, b);
+      await updateBy(multiply, a, n, panel, scaled, b, stripe);
       writeBlock(a, n, from, b, inverse, scaled);
     } else {
       const scaled = new Float64Array(n * b); // A_RK·A_KK⁻¹, [n, b]
       const negative = inverse.map((value) => -value);
       subtractProducts(scaled, b, panel, negative, b, [0, n], [0, b]);
-      for (let to = 0; to < n; to += OWN_STRIPE) {
-        const end = Math.min(to + OWN_STRIPE, n);
+      for (let to = 0; to < n; to += stripe) {
+        const end = Math.min(to + stripe, n);
         subtractProducts(a, n, panel, scaled, b, [0, end], [to, end]);
       }
       writeBlock(a, n, from, b, inverse, scaled);
@@ -142,10 +148,11 @@ async function updateBy(
   panel: Float64Array,
   scaled: Float32Array,
   b: number,
+  stripe: number,
 ): Promise<void> {
   const rows = Float32Array.from(panel); // [n, b]
-  for (let from = 0; from < n; from += MULTIPLIED_STRIPE) {
-    const to = Math.min(from + MULTIPLIED_STRIPE, n);
+  for (let from = 0; from < n; from += stripe) {
+    const to = Math.min(from + stripe, n);
     const m = to - from;
     const columns = new Float32Array(b * m); // [b, m]
     for (let j = 0; j < m; j++) for (let p = 0; p < b; p++) columns[p * m + j] = scaled[(from + j) * b + p]!;
