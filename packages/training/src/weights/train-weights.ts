@@ -2,8 +2,8 @@
 import type {
   BaseModel,
   DropoutOptions,
-  RecommendationDocument,
-  TokenDocument,
+  HeldOutDocument,
+  LanguageDocument,
   TrainableBackbone,
 } from "@cllm4rec/backbone";
 import { type CheckpointStore, isJsonRecord, type JsonRecord } from "../checkpoint/checkpoint.js";
@@ -21,8 +21,8 @@ import { type WeightOptimiser, wholeRow } from "./weight-optimiser.js";
 
 /** Batches with the loss that they are for; `next-word` over plain text is language modelling. */
 export type WeightTask =
-  | { readonly loss: "next-item" | "next-word"; readonly batches: BatchSource<TokenDocument> }
-  | { readonly loss: "held-out"; readonly batches: BatchSource<RecommendationDocument> };
+  | { readonly loss: "next-item" | "next-word"; readonly batches: BatchSource<LanguageDocument> }
+  | { readonly loss: "held-out"; readonly batches: BatchSource<HeldOutDocument> };
 
 export interface WeightTrainingOptions {
   readonly model: BaseModel<TrainableBackbone>;
