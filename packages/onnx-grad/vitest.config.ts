@@ -1,5 +1,5 @@
-import { useSoftwareVulkan } from "../../tooling/testing/src/vulkan.js";
 import { defineConfig } from "vitest/config";
+import { useSoftwareVulkan } from "../../tooling/testing/src/vulkan.js";
 
 useSoftwareVulkan();
 

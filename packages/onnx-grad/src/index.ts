@@ -12,7 +12,14 @@ export {
   type Tensor,
 } from "./engine/engine.js";
 export { type MatmulRate, matmulRate } from "./engine/matmul-rate.js";
-export { type OnnxRuntimeOptions, onnxRuntime } from "./engine/onnxruntime/engine.js";
+export type {
+  DeviceFeeds,
+  DeviceTensor,
+  OnnxRuntimeEngine,
+  OnnxRuntimeOptions,
+  OnnxRuntimeSession,
+} from "./engine/onnxruntime/contract.js";
+export { onnxRuntime } from "./engine/onnxruntime/engine.js";
 export type { ExecutionProvider } from "./engine/onnxruntime/protocol.js";
 export { type OnnxRuntimeChoice, type ProviderTrial, selectOnnxRuntime } from "./engine/onnxruntime/select.js";
 export { type Dim, formatShape, type Shape } from "./graph/dim.js";

@@ -2,16 +2,23 @@
 import { type Dim, dimTerms, formatShape, type Shape } from "../graph/dim.js";
 import type { Value } from "../graph/graph.js";
 import { checkTensor, type TensorData } from "../graph/tensor.js";
-import { EngineError, type Feeds, type Tensor } from "./engine.js";
+import { EngineError, type Tensor } from "./engine.js";
 
 /** What each symbol stands for in one run. */
 export type Bindings = ReadonlyMap<string, number>;
+
+/** A tensor whose data an engine holds. */
+export type Elsewhere = Pick<Tensor, "dtype" | "shape">;
 
 /**
  * Holds the feeds against the declared inputs; returns what the symbols of their shapes stand for.
  * @throws EngineError naming graph and input where a feed is missing, unknown, or of another element type or shape.
  */
-export function checkFeeds(graphName: string, inputs: ReadonlyMap<string, Value>, feeds: Feeds): Bindings {
+export function checkFeeds(
+  graphName: string,
+  inputs: ReadonlyMap<string, Value>,
+  feeds: Readonly<Record<string, Tensor | Elsewhere>>,
+): Bindings {
   for (const name of Object.keys(feeds)) {
     if (!inputs.has(name)) {
       throw new EngineError(graphName, `unknown input ${name}; inputs are ${[...inputs.keys()].join(", ") || "none"}`);
@@ -25,7 +32,7 @@ export function checkFeeds(graphName: string, inputs: ReadonlyMap<string, Value>
       throw new EngineError(graphName, mismatch(input, tensor));
     }
     try {
-      checkTensor(`input ${name}`, tensor);
+      if ("data" in tensor) checkTensor(`input ${name}`, tensor);
     } catch (error) {
       throw new EngineError(graphName, (error as Error).message);
     }
@@ -88,7 +95,7 @@ function resolveShape(graphName: string, name: string, shape: Shape, bound: Bind
 
 const isSymbol = (dim: string): boolean => !/[*+-]/.test(dim);
 
-const mismatch = (input: Value, tensor: Tensor): string =>
+const mismatch = (input: Value, tensor: Elsewhere): string =>
   `input ${input.name}: ${tensor.dtype} [${tensor.shape.join(", ")}] given, ${input.dtype} ${formatShape(input.shape)} expected`;
 
 /** A dimension's size under the bindings; `undefined` where a symbol is not bound. */

@@ -2,49 +2,24 @@
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
-import type { Graph, Value } from "../../graph/graph.js";
-import { allocate } from "../../graph/tensor.js";
+import { Graph, type Value } from "../../graph/graph.js";
+import { allocate, type DType } from "../../graph/tensor.js";
 import { serializeModel } from "../../onnx/serialize.js";
 import { checkFeeds, checkReuse } from "../check-feeds.js";
-import {
-  type Engine,
-  EngineError,
-  type Feeds,
-  type LoadOptions,
-  type RunOptions,
-  type Session,
-  type Tensor,
-} from "../engine.js";
+import { EngineError, type LoadOptions, type RunOptions, type Tensor } from "../engine.js";
+import type {
+  DeviceFeeds,
+  DeviceTensor,
+  OnnxRuntimeEngine,
+  OnnxRuntimeOptions,
+  OnnxRuntimeSession,
+} from "./contract.js";
 import { explain } from "./explain.js";
 import { type Placement, placementNotice } from "./placement.js";
-import type { ExecutionProvider, Message, Request, Response, SessionSettings, WorkerData } from "./protocol.js";
+import type { Held, Message, Request, Response, SessionSettings, WorkerData } from "./protocol.js";
 import { endSafely } from "./safe-exit.js";
 import { checkProducts, type WebGpuLimits, webGpuLimits } from "./webgpu-limits.js";
 import { forWebGpu } from "./webgpu-lowering.js";
-
-export interface OnnxRuntimeOptions {
-  /** Threads of onnxruntime's pool; as many as the process may use where absent. */
-  readonly threads?: number;
-  /**
-   * What computes; the CPU where absent. Nodes that a GPU's provider has no kernel for, float64 among them, run on the CPU. Whether there
-   * is such a GPU shows when the first graph is loaded.
-   */
-  readonly executionProvider?: ExecutionProvider;
-  /**
-   * Takes one line for operators that run on the CPU although a GPU was asked for, after the first run of the graph in which they occur;
-   * each is told once an engine. The run that tells is slower.
-   */
-  readonly onNotice?: (notice: string) => void;
-  /**
-   * Whether onnxruntime may copy weights into a layout of its own. Off by default: weights then stay memory-mapped, opening takes
-   * milliseconds, and pages are shared between sessions and processes; speed is the same.
-   */
-  readonly prepacking?: boolean;
-  /** Further session configuration entries, by onnxruntime's names. */
-  readonly entries?: Readonly<Record<string, string>>;
-  /** Writes a profile of every session in Chrome's trace format to files with this prefix, when the session is disposed of. */
-  readonly profile?: string;
-}
 
 type Unsent<T> = T extends Request ? Omit<T, "id"> : never;
 
@@ -61,15 +36,16 @@ interface Pending {
  * const { y } = await session.run({ x: { dtype: "float32", shape: [2, 3], data: new Float32Array(6) } });
  * await engine.dispose();
  */
-export function onnxRuntime(options: OnnxRuntimeOptions = {}): Engine {
-  return new OnnxRuntimeEngine(options);
+export function onnxRuntime(options: OnnxRuntimeOptions = {}): OnnxRuntimeEngine {
+  return new WorkerEngine(options);
 }
 
-class OnnxRuntimeEngine implements Engine {
+class WorkerEngine implements OnnxRuntimeEngine {
   readonly description: string;
   private readonly settings: SessionSettings;
   private readonly onNotice: ((notice: string) => void) | undefined;
   private readonly told = new Set<string>();
+  private readonly copiers = new Map<string, Promise<WorkerSession>>();
   private readonly worker: Worker;
   private readonly ended: Promise<void>;
   private readonly pending = new Map<number, Pending>();
@@ -116,8 +92,13 @@ class OnnxRuntimeEngine implements Engine {
     this.worker.on("exit", (code) => this.close(new Error(`the onnxruntime thread ended (exit code ${code})`)));
   }
 
-  async load(graph: Graph, { signal }: LoadOptions = {}): Promise<Session> {
+  async load(
+    graph: Graph,
+    { signal, onDevice = [] }: LoadOptions & { readonly onDevice?: readonly string[] } = {},
+  ): Promise<WorkerSession> {
     signal?.throwIfAborted();
+    const stranger = onDevice.find((name) => !graph.outputs.has(name));
+    if (stranger !== undefined) throw unknownOutput(graph.name, stranger, graph.outputs);
     const onWebGpu = this.settings.executionProvider === "webgpu";
     const lowered = onWebGpu ? forWebGpu(graph) : graph;
     const { bytes, externalFolder } = serializeModel(lowered);
@@ -129,14 +110,47 @@ class OnnxRuntimeEngine implements Engine {
         : { "session.model_external_initializers_file_folder_path": externalFolder }),
     };
     const limits = onWebGpu ? webGpuLimits(lowered) : undefined;
-    const settings = { ...this.settings, entries, ...(limits && { onCpu: limits.onCpu }) };
+    const settings = { ...this.settings, entries, kept: onDevice, ...(limits && { onCpu: limits.onCpu }) };
     try {
       await this.send({ kind: "load", session, model: bytes, settings }, signal, [bytes.buffer as ArrayBuffer]);
     } catch (error) {
       if (signal?.aborted) this.release(session).catch(() => {});
       throw toEngineError(graph.name, error, signal);
     }
-    return new OnnxRuntimeSession(this, session, graph, limits);
+    return new WorkerSession(this, session, graph, limits, new Set(onDevice));
+  }
+
+  async place(tensor: Tensor): Promise<DeviceTensor> {
+    const { onDevice } = await (await this.copier(tensor, "place")).runOnDevice({ x: tensor });
+    return onDevice.y!;
+  }
+
+  /** The values of a tensor that the worker holds. */
+  async read(tensor: HeldTensor): Promise<Tensor> {
+    const { y } = await (await this.copier(tensor, "read")).run({ x: tensor });
+    return y!;
+  }
+
+  /** onnxruntime-node cannot copy from or to a GPU buffer by itself, so a graph of one Identity does; one session for each kind of tensor. */
+  private copier(
+    { dtype, shape }: Pick<Tensor, "dtype" | "shape">,
+    direction: "place" | "read",
+  ): Promise<WorkerSession> {
+    const kind = `${direction} ${dtype} of rank ${shape.length}`;
+    let session = this.copiers.get(kind);
+    if (!session) {
+      const graph = new Graph(kind);
+      const x = graph.input(
+        "x",
+        dtype,
+        shape.map((_, axis) => `n${axis}`),
+      );
+      graph.output("y", graph.op.Identity(x));
+      session = this.load(graph, { onDevice: direction === "place" ? ["y"] : [] });
+      session.catch(() => this.copiers.delete(kind));
+      this.copiers.set(kind, session);
+    }
+    return session;
   }
 
   /** Tells what a graph's first run showed, each operator once. */
@@ -151,6 +165,10 @@ class OnnxRuntimeEngine implements Engine {
     this.worker.ref();
     this.worker.postMessage({ kind: "close" } satisfies Message);
     await this.ended;
+  }
+
+  async drop(held: number): Promise<void> {
+    if (!this.closed) await this.send({ kind: "drop", held });
   }
 
   async release(session: number): Promise<void> {
@@ -211,50 +229,99 @@ class OnnxRuntimeEngine implements Engine {
   }
 }
 
-class OnnxRuntimeSession implements Session {
+class HeldTensor implements DeviceTensor {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly held: number;
+
+  constructor(
+    readonly engine: WorkerEngine,
+    { dtype, shape, held }: Held,
+  ) {
+    this.dtype = dtype;
+    this.shape = shape;
+    this.held = held;
+  }
+
+  read(): Promise<Tensor> {
+    return this.engine.read(this);
+  }
+
+  dispose(): Promise<void> {
+    return this.engine.drop(this.held);
+  }
+}
+
+class WorkerSession implements OnnxRuntimeSession {
   readonly graphName: string;
   private readonly inputs: ReadonlyMap<string, Value>;
   private readonly outputs: ReadonlyMap<string, Value>;
   private disposed = false;
 
   constructor(
-    private readonly engine: OnnxRuntimeEngine,
+    private readonly engine: WorkerEngine,
     private readonly id: number,
     graph: Graph,
     private readonly limits: WebGpuLimits | undefined,
+    private readonly kept: ReadonlySet<string>,
   ) {
     this.graphName = graph.name;
     this.inputs = new Map(graph.inputs);
     this.outputs = new Map(graph.outputs);
   }
 
-  async run(
-    feeds: Feeds,
+  async run(feeds: DeviceFeeds, options: RunOptions = {}): Promise<Record<string, Tensor>> {
+    const { outputs = [...this.outputs.keys()].filter((name) => !this.kept.has(name)) } = options;
+    const stays = outputs.find((name) => this.kept.has(name));
+    if (stays !== undefined)
+      throw new EngineError(this.graphName, `output ${stays} stays on the device; use runOnDevice()`);
+    return (await this.runOnDevice(feeds, { ...options, outputs })).tensors;
+  }
+
+  async runOnDevice(
+    feeds: DeviceFeeds,
     { outputs = [...this.outputs.keys()], reuse = {}, signal }: RunOptions = {},
-  ): Promise<Record<string, Tensor>> {
+  ): Promise<{ tensors: Record<string, Tensor>; onDevice: Record<string, DeviceTensor> }> {
     signal?.throwIfAborted();
     if (this.disposed) throw new EngineError(this.graphName, "the session has been disposed of");
     const bound = checkFeeds(this.graphName, this.inputs, feeds);
     for (const name of [...outputs, ...Object.keys(reuse)]) {
-      if (!this.outputs.has(name)) {
-        throw new EngineError(
-          this.graphName,
-          `unknown output ${name}; outputs are ${[...this.outputs.keys()].join(", ")}`,
-        );
-      }
+      if (!this.outputs.has(name)) throw unknownOutput(this.graphName, name, this.outputs);
     }
+    const kept = Object.keys(reuse).find((name) => this.kept.has(name));
+    if (kept !== undefined)
+      throw new EngineError(
+        this.graphName,
+        `output ${kept} stays on the device, so that no array can be reused for it`,
+      );
     if (this.limits) checkProducts(this.graphName, this.limits, bound);
     const targets = checkReuse(this.graphName, this.outputs, reuse, bound);
-    const copies = Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, ownCopy(tensor)]));
-    const moved = [...Object.values(copies), ...Object.values(targets)].map(({ data }) => data.buffer as ArrayBuffer);
-    const request = { kind: "run", session: this.id, feeds: copies, outputs, reuse: targets } as const;
+    const sent = Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, this.sendable(name, tensor)]));
+    const moved = [...Object.values(sent), ...Object.values(targets)].flatMap((tensor) =>
+      "data" in tensor ? [tensor.data.buffer as ArrayBuffer] : [],
+    );
+    const request = { kind: "run", session: this.id, feeds: sent, outputs, reuse: targets } as const;
     try {
       const response = await this.engine.send(request, signal, moved);
       if (response.placement) this.engine.tell(this.graphName, response.placement);
-      return response.outputs!;
+      const held = Object.entries(response.held ?? {});
+      const onDevice = Object.fromEntries(held.map(([name, tensor]) => [name, new HeldTensor(this.engine, tensor)]));
+      return { tensors: response.outputs!, onDevice };
     } catch (error) {
       throw toEngineError(this.graphName, error, signal);
     }
+  }
+
+  /** A copy of a tensor from here; the number of one that the worker has. */
+  private sendable(name: string, tensor: Tensor | DeviceTensor): Tensor | Held {
+    if ("data" in tensor) return ownCopy(tensor);
+    if (tensor instanceof HeldTensor && tensor.engine === this.engine) {
+      return { dtype: tensor.dtype, shape: tensor.shape, held: tensor.held };
+    }
+    throw new EngineError(
+      this.graphName,
+      `input ${name}: the tensor is on the device of another engine; read() it first`,
+    );
   }
 
   async dispose(): Promise<void> {
@@ -263,6 +330,9 @@ class OnnxRuntimeSession implements Session {
     await this.engine.release(this.id);
   }
 }
+
+const unknownOutput = (graphName: string, name: string, outputs: ReadonlyMap<string, Value>): EngineError =>
+  new EngineError(graphName, `unknown output ${name}; outputs are ${[...outputs.keys()].join(", ")}`);
 
 /** The caller may change or share its arrays after the call, so each run takes its own copy along; the copy itself is moved, not cloned. */
 function ownCopy({ dtype, shape, data }: Tensor): Tensor {

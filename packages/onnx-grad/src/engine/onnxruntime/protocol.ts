@@ -16,6 +16,15 @@ export interface SessionSettings {
   readonly onCpu?: readonly string[];
   /** Whether the first run tells where the nodes are. */
   readonly placement?: boolean;
+  /** Outputs that stay with the worker, on the GPU where onnxruntime can leave them there. */
+  readonly kept?: readonly string[];
+}
+
+/** A tensor that the worker holds. */
+export interface Held {
+  readonly dtype: Tensor["dtype"];
+  readonly shape: readonly number[];
+  readonly held: number;
 }
 
 export type Request =
@@ -30,10 +39,12 @@ export type Request =
       readonly id: number;
       readonly kind: "run";
       readonly session: number;
-      readonly feeds: Readonly<Record<string, Tensor>>;
+      readonly feeds: Readonly<Record<string, Tensor | Held>>;
       readonly outputs: readonly string[];
       readonly reuse: Readonly<Record<string, Tensor>>;
     }
+  /** Frees a tensor that the worker holds. */
+  | { readonly id: number; readonly kind: "drop"; readonly held: number }
   | { readonly id: number; readonly kind: "release"; readonly session: number };
 
 /**
@@ -58,6 +69,7 @@ export type Response =
       readonly id: number;
       readonly ok: true;
       readonly outputs?: Record<string, Tensor>;
+      readonly held?: Record<string, Held>;
       readonly placement?: Placement;
     }
   | { readonly id: number; readonly ok: false; readonly message: string };

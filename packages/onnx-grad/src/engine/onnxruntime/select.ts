@@ -2,7 +2,8 @@
 import { fork } from "node:child_process";
 import { availableParallelism } from "node:os";
 import type { Engine } from "../engine.js";
-import { type OnnxRuntimeOptions, onnxRuntime } from "./engine.js";
+import type { OnnxRuntimeOptions } from "./contract.js";
+import { onnxRuntime } from "./engine.js";
 import type { ExecutionProvider } from "./protocol.js";
 
 /** How one provider did. */

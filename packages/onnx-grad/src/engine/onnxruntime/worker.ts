@@ -7,6 +7,7 @@ import { type Placement, placementProfile } from "./placement.js";
 import {
   busyFlag,
   closingFlag,
+  type Held,
   type Message,
   type Request,
   type Response,
@@ -22,9 +23,15 @@ interface LoadedSession {
   readonly native: InferenceSession;
   /** Present until the first run has told where the nodes are. */
   profile: ReturnType<typeof placementProfile> | undefined;
+  /** Outputs that are not handed out, and their tensors by number. */
+  readonly kept: ReadonlySet<string>;
+  readonly held: Map<number, OrtTensor>;
 }
 
 const sessions = new Map<number, LoadedSession>();
+/** Which session a held tensor belongs to: it is freed with it. */
+const owners = new Map<number, LoadedSession>();
+let nextHeld = 0;
 const queue: Request[] = [];
 const cancelled = new Set<number>();
 let working = false;
@@ -93,18 +100,20 @@ function respond(response: Response): void {
   port.postMessage(response, [...new Set(moved)] as ArrayBuffer[]);
 }
 
-async function handle(
-  request: Request,
-): Promise<{ readonly outputs?: Record<string, Tensor>; readonly placement?: Placement }> {
+async function handle(request: Request): Promise<Omit<Extract<Response, { ok: true }>, "id" | "ok">> {
   switch (request.kind) {
     case "load":
       sessions.set(request.session, await load(request.model, request.settings));
       return {};
     case "run": {
       const session = sessionOf(request.session);
-      const outputs = await run(session.native, request);
+      const results = await run(session, request);
       const placement = takePlacement(session);
-      return placement ? { outputs, placement } : { outputs };
+      return placement ? { ...results, placement } : results;
+    }
+    case "drop": {
+      drop(request.held);
+      return {};
     }
     case "release": {
       const session = sessions.get(request.session);
@@ -119,7 +128,8 @@ async function load(model: Uint8Array, settings: SessionSettings): Promise<Loade
   const profile = settings.placement ? placementProfile() : undefined;
   const prefix = profile?.prefix ?? settings.profile;
   try {
-    return { native: await InferenceSession.create(model, sessionOptions(settings, prefix)), profile };
+    const native = await InferenceSession.create(model, sessionOptions(settings, prefix));
+    return { native, profile, kept: new Set(settings.kept), held: new Map() };
   } catch (error) {
     profile?.take();
     throw error;
@@ -127,6 +137,7 @@ async function load(model: Uint8Array, settings: SessionSettings): Promise<Loade
 }
 
 async function free(session: LoadedSession): Promise<void> {
+  for (const held of [...session.held.keys()]) drop(held);
   session.native.endProfiling();
   session.profile?.take();
   await session.native.release();
@@ -142,7 +153,7 @@ function takePlacement(session: LoadedSession): Placement | undefined {
 }
 
 function sessionOptions(settings: SessionSettings, profile: string | undefined): InferenceSession.SessionOptions {
-  const { executionProvider: name, onCpu = [] } = settings;
+  const { executionProvider: name, onCpu = [], kept = [] } = settings;
   return {
     // An empty list is refused.
     executionProviders: [name === "webgpu" && onCpu.length > 0 ? { name, forceCpuNodeNames: onCpu } : name],
@@ -152,6 +163,10 @@ function sessionOptions(settings: SessionSettings, profile: string | undefined):
     graphOptimizationLevel: "all",
     logSeverityLevel: 4,
     extra: nested(settings.entries),
+    // Only WebGPU's buffers have a place in onnxruntime's JavaScript API; what other providers keep lies in the worker's memory.
+    ...(name === "webgpu" && kept.length > 0
+      ? { preferredOutputLocation: Object.fromEntries(kept.map((output) => [output, "gpu-buffer" as const])) }
+      : {}),
     ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
   };
 }
@@ -179,25 +194,55 @@ function sessionOf(id: number): LoadedSession {
 }
 
 async function run(
-  session: InferenceSession,
+  session: LoadedSession,
   request: Extract<Request, { kind: "run" }>,
-): Promise<Record<string, Tensor>> {
+): Promise<{ outputs: Record<string, Tensor>; held?: Record<string, Held> }> {
   const feeds: Record<string, OrtTensor> = {};
-  for (const [name, tensor] of Object.entries(request.feeds))
-    feeds[name] = toOrt(tensor.dtype, tensor.data, tensor.shape);
+  for (const [name, tensor] of Object.entries(request.feeds)) {
+    feeds[name] = "held" in tensor ? heldTensor(tensor.held) : toOrt(tensor.dtype, tensor.data, tensor.shape);
+  }
   const fetches: Record<string, OrtTensor | null> = {};
-  for (const name of request.outputs) {
+  // onnxruntime-node 1.30 counts preferred locations by what is fetched, not by output, so that they only fit where everything is fetched.
+  const fetched = session.kept.size > 0 ? session.native.outputNames : request.outputs;
+  for (const name of fetched) {
     const target = request.reuse[name];
     fetches[name] = target ? toOrt(target.dtype, target.data, target.shape) : null;
   }
-  const results = await session.run(feeds, fetches);
+  const results = await session.native.run(feeds, fetches);
   const outputs: Record<string, Tensor> = {};
-  for (const name of request.outputs) {
-    const result = results[name]!;
-    const data = request.reuse[name]?.data ?? movable(result.data as TensorData);
-    outputs[name] = { dtype: result.type as DType, shape: result.dims, data };
+  const held: Record<string, Held> = {};
+  const wanted = new Set(request.outputs);
+  for (const [name, result] of Object.entries(results)) {
+    if (!wanted.has(name)) {
+      result.dispose();
+      continue;
+    }
+    const type = { dtype: result.type as DType, shape: result.dims };
+    if (session.kept.has(name)) held[name] = { ...type, held: hold(session, result) };
+    else outputs[name] = { ...type, data: request.reuse[name]?.data ?? movable(result.data as TensorData) };
   }
-  return outputs;
+  return session.kept.size > 0 ? { outputs, held } : { outputs };
+}
+
+function hold(session: LoadedSession, tensor: OrtTensor): number {
+  const held = nextHeld++;
+  session.held.set(held, tensor);
+  owners.set(held, session);
+  return held;
+}
+
+/** Throws an Error where the tensor has been freed. */
+function heldTensor(held: number): OrtTensor {
+  const tensor = owners.get(held)?.held.get(held);
+  if (!tensor) throw new Error("a tensor on the device has been disposed of, or the session that computed it has");
+  return tensor;
+}
+
+function drop(held: number): void {
+  const session = owners.get(held);
+  session?.held.get(held)?.dispose();
+  session?.held.delete(held);
+  owners.delete(held);
 }
 
 function toOrt(dtype: DType, data: TensorData, shape: readonly number[]): OrtTensor {
