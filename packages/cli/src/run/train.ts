@@ -408,7 +408,7 @@ function documentsOf(
   { model, tokenizer }: OpenBackbone,
 ): DocumentSource<LanguageDocument> | undefined {
   if (caches.length === 0) return undefined;
-  const maxLength = Math.min(config.textLength, config.maxLength ?? Number.POSITIVE_INFINITY);
+  const maxLength = Math.min(config.textLength, model.vocabulary.maxPositions);
   const prompts = definePrompts(config.prompts);
   const layout = documentLayout(model.layout);
   return concatenateSources(caches.map((cache) => textDocuments({ tokenizer, cache, layout, maxLength, prompts })));
