@@ -1,22 +1,39 @@
 // What onnxruntime says where a GPU cannot be used, with what to do about it.
 
-const remedies: readonly (readonly [pattern: RegExp, remedy: string])[] = [
-  [
-    /Failed to get a WebGPU adapter/,
-    "there is no GPU that WebGPU can use. On Linux it needs a driver with Vulkan and the Vulkan loader (libvulkan.so.1, package libvulkan1)",
-  ],
-  [
-    /ExecutionProvider_Cuda|providers_cuda/i,
-    "CUDA cannot be used: onnxruntime-node's CUDA libraries, CUDA 12 or cuDNN 9 are missing. The first come with `ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node`",
-  ],
-  [
-    /executionProviders\[\d+\] is unsupported/,
-    "this build of onnxruntime-node has no such provider (WebGPU: Linux x64, Windows, macOS; CUDA: Linux x64)",
-  ],
+interface Remedy {
+  readonly pattern: RegExp;
+  readonly problem: string;
+  readonly remedy: string;
+}
+
+const remedies: readonly Remedy[] = [
+  {
+    pattern: /Failed to get a WebGPU adapter/,
+    problem: "no GPU that WebGPU can use was found",
+    remedy: "On Linux it takes a driver with Vulkan and the Vulkan loader (libvulkan.so.1, package libvulkan1)",
+  },
+  {
+    pattern: /ExecutionProvider_Cuda|providers_cuda/i,
+    problem: "onnxruntime-node's CUDA libraries, CUDA 12 or cuDNN 9 are missing",
+    remedy: "The first are fetched by onnxruntime-node's install script, run with ONNXRUNTIME_NODE_INSTALL=cuda12",
+  },
+  {
+    pattern: /executionProviders\[\d+\] is unsupported/,
+    problem: "onnxruntime-node has no such provider on this platform",
+    remedy: "WebGPU is there on Linux x64, Windows and macOS, CUDA on Linux x64",
+  },
 ];
 
-/** The message, with its remedy in front where one is known. */
+const known = (message: string): Remedy | undefined => remedies.find(({ pattern }) => pattern.test(message));
+
+/** The message, with the problem in plain words and its remedy in front where they are known. */
 export function explain(message: string): string {
-  const known = remedies.find(([pattern]) => pattern.test(message));
-  return known ? `${known[1]}; or use executionProvider "cpu". onnxruntime says: ${message.trim()}` : message;
+  const found = known(message);
+  if (!found) return message;
+  return `${found.problem}. ${found.remedy}; or use executionProvider "cpu". onnxruntime says: ${message.trim()}`;
+}
+
+/** A few words on what is wrong, for a list. */
+export function problemOf(message: string): string {
+  return known(message)?.problem ?? message.trim().split("\n", 1)[0]!.slice(0, 160);
 }

@@ -1,6 +1,7 @@
 // The process in which a provider is tried: matrix products through it, larger ones while they take hardly any time; the rate goes to the parent.
 import { matmulRate } from "../matmul-rate.js";
 import { onnxRuntime } from "./engine.js";
+import { problemOf } from "./explain.js";
 import type { ExecutionProvider } from "./protocol.js";
 import type { ProviderTrial } from "./select.js";
 
@@ -37,12 +38,7 @@ const trial = await measure(executionProvider, Number(threads)).then(
   (gflops): ProviderTrial => ({ executionProvider, gflops }),
   (error: unknown): ProviderTrial => ({
     executionProvider,
-    problem: firstSentence(error instanceof Error ? error.message : String(error)),
+    problem: problemOf(error instanceof Error ? error.message : String(error)),
   }),
 );
 process.send?.(trial);
-
-/** What is wrong, without the graph's name before it and the advice behind it. */
-function firstSentence(message: string): string {
-  return message.replace(/^graph [^:]*: /, "").split(/; or use |\n/, 1)[0]!;
-}

@@ -58,7 +58,7 @@ export function choiceReason(chosen: ExecutionProvider, trials: readonly Provide
   const others = trials.filter(({ executionProvider }) => executionProvider !== chosen);
   const describe = ({ executionProvider, gflops, problem }: ProviderTrial) =>
     gflops === undefined
-      ? `${executionProvider} cannot be used (${problem})`
+      ? `${executionProvider} cannot be used: ${problem}`
       : `${executionProvider} ${format(gflops)} GFLOP/s`;
   const own = trials.find(({ executionProvider }) => executionProvider === chosen)?.gflops;
   return `${chosen}${own === undefined ? "" : `, ${format(own)} GFLOP/s in matrix products`}; ${others.map(describe).join("; ")}`;
