@@ -39,7 +39,7 @@ export function runCli(
 }
 
 /** The 256 characters of GPT-2's byte-level alphabet: printable bytes stand for themselves, the others for U+0100 and on. */
-function byteAlphabet(): string[] {
+export function byteAlphabet(): string[] {
   let next = 0x100;
   return Array.from({ length: 256 }, (_, byte) => {
     const printable = (byte > 0x20 && byte < 0x7f) || (byte > 0xa0 && byte !== 0xad);
