@@ -1,10 +1,14 @@
 // Interaction documents: exact ids and targets, stochastic reordering with the prompt fixed, sampling of long histories.
 import {
   type Csr,
+  type DocumentLayout,
   decoderOnly,
   definePrompts,
+  documentLayout,
   encoderDecoder,
+  type HeldOutDocument,
   interactionDocuments,
+  type LanguageDocument,
   softPositions,
 } from "@cllm4rec/corpus";
 import fc from "fast-check";
@@ -55,6 +59,21 @@ describe("interaction documents", () => {
     expect([...ids]).toEqual([1, 2, 128, 58, 136, 133]);
     expect([...targets]).toEqual([-1, -1, -1, 136, 133, 134]);
     expect(source.lengthAt(0, at)).toBe(6);
+  });
+
+  test("the layout that a language model asks for is one of the two, its special tokens included", () => {
+    const built = (layout: DocumentLayout<LanguageDocument, HeldOutDocument>) => {
+      const source = interactionDocuments({ ...{ tokenizer, interactions: small, maxLength: 9, prompts }, layout });
+      return { identity: source.identity, document: source.document(0, at), prompt: layout.recommendation(ids, ids) };
+    };
+    const ids = Int32Array.of(5, 6);
+    const single = built(documentLayout({ kind: "decoder-only", startTokens: [1, 2] }));
+    expect(single).toEqual(built(decoderOnly({ startTokens: [1, 2] })));
+    expect(built(documentLayout({ kind: "decoder-only" }))).toEqual(built(decoderOnly()));
+    const pair = built(documentLayout({ kind: "encoder-decoder", decoderStart: 3, encoderEnd: 1 }));
+    expect(pair).toEqual(built(encoderDecoder({ decoderStart: 3, encoderEnd: 1 })));
+    expect(pair.identity).not.toBe(single.identity);
+    expect(pair.prompt).toEqual({ encoderIds: Int32Array.of(5, 6, 1), decoderIds: Int32Array.of(3), heldOut: ids });
   });
 
   test("encoder–decoder: prompt and end in the encoder, start and shifted items in the decoder", () => {

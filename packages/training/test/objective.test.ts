@@ -129,6 +129,19 @@ describe("occurrences and penalties", () => {
     expect(found.items).toEqual({ rows: Int32Array.of(0, 1), counts: Int32Array.of(3, 1) });
   });
 
+  it("count what stands in the encoder, in the decoder and among the targets, once a document", () => {
+    const found = countOccurrences(
+      [
+        { encoderIds: [10, 3, 14, 1], decoderIds: [0, 14, 16], targets: [14, 16, 17] },
+        { encoderIds: [11, 14], decoderIds: [0], heldOut: [2, 0] },
+        { encoderIds: [5], decoderIds: [0, 10], targets: [-1, 4] },
+      ],
+      { words: 10, users: 4, items: 5 },
+    );
+    expect(found.users).toEqual({ rows: Int32Array.of(0, 1), counts: Int32Array.of(2, 1) });
+    expect(found.items).toEqual({ rows: Int32Array.of(0, 2, 3), counts: Int32Array.of(2, 2, 1) });
+  });
+
   it("add rows that the gradient does not have, in order", () => {
     const gradient = { rows: Int32Array.of(2), data: Float32Array.of(5) };
     const table = { rows: 4, data: Float32Array.of(1, 2, 3, 4) };
