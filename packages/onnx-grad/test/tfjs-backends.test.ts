@@ -1,5 +1,5 @@
 // Which TensorFlow.js is chosen, and what the one line about it says; broken and missing installations.
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { createRequire } from "node:module";
 import os from "node:os";
@@ -116,4 +116,16 @@ test("the main entry does not import TensorFlow.js", () => {
   };
   visit("index.js");
   expect(seen.size).toBeGreaterThan(1);
+});
+
+test("the script that builds tfjs-node says what is wrong and what to do, and nothing else", () => {
+  const script = fileURLToPath(new URL("../scripts/build-tfjs-node.mjs", import.meta.url));
+  const run = (...args: string[]) => spawnSync(process.execPath, [script, ...args], { encoding: "utf8" });
+  const nowhere = path.join(folder, "nowhere");
+  expect(run("--folder", nowhere)).toMatchObject({
+    status: 1,
+    stdout: "",
+    stderr: `build-tfjs-node: ${nowhere} has no package.json\n  Give the folder of your project with --folder, or make one with \`npm init -y\`.\n`,
+  });
+  expect(run("--help")).toMatchObject({ status: 0, stderr: "", stdout: expect.stringContaining("--gpu") });
 });
