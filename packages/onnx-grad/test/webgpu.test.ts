@@ -11,11 +11,12 @@ import {
   Graph,
   gradients,
   onnxRuntime,
+  operatorNames,
   seededDropout,
   type Tensor,
 } from "@cllm4rec/onnx-grad";
 import { expectClose, webGpuUsable } from "@cllm4rec/testing";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { build, type Case, cases, hasDouble, runOnce, title, toData, toNumbers } from "./support/cases.js";
 
 const provider = process.env.CLLM4REC_GPU === "cuda" ? "cuda" : "webgpu";
@@ -236,6 +237,18 @@ describe.runIf(webGpuUsable())(provider, () => {
     await session.dispose();
   });
 
+  test.runIf(provider === "webgpu")("the provider's own options reach it", async () => {
+    const graph = new Graph("options");
+    graph.output("y", graph.op.Exp(graph.input("x", "float32", [1])));
+    const withMode = (storageBufferCacheMode: string) =>
+      onnxRuntime({ executionProvider: provider, threads: 1, providerOptions: { storageBufferCacheMode } });
+    const [good, bad] = [withMode("simple"), withMode("nonsense")];
+    expect((await runOnce(good, graph, { x: floats([1]) })).y!.data).toEqual(Float32Array.of(1));
+    await expect(bad.load(graph)).rejects.toThrow(EngineError);
+    await good.dispose();
+    await bad.dispose();
+  });
+
   test("an error names graph and node, and the engine works on", async () => {
     const graph = new Graph("doubles");
     graph.output(
@@ -250,8 +263,35 @@ describe.runIf(webGpuUsable())(provider, () => {
     expect((await runOnce(engine, good, { x: floats([2]) })).y!.data).toEqual(Float32Array.of(-0, -1));
   });
 
+  test.runIf(full && provider === "webgpu")("docs/gpu.md lists the operators that run on the CPU", async () => {
+    const found: string[] = [];
+    for (const name of operatorNames()) {
+      const own = cases.filter(({ op, inputs }) => op === name && !inputs.some((input) => input?.shape.includes(0)));
+      const golden = own.find(({ inputs }) => inputs[0]?.dtype === "float") ?? own[0]!;
+      const { graph, feeds } = build(golden, "float32", { forwardOnly: true });
+      const told: string[] = [];
+      const fresh = onnxRuntime({ executionProvider: provider, threads: 1, onNotice: (notice) => told.push(notice) });
+      await runOnce(fresh, graph, feeds);
+      await fresh.dispose();
+      if (
+        told.some((notice) =>
+          notice
+            .split("On the CPU: ")[1]!
+            .split(/[ ,×]+/)
+            .includes(name),
+        )
+      )
+        found.push(name);
+    }
+    const text = fs.readFileSync(new URL("../../../docs/gpu.md", import.meta.url), "utf8");
+    const list = /<!-- on the CPU -->([\s\S]*?)<!-- \/on the CPU -->/.exec(text)?.[1] ?? "";
+    expect([...list.matchAll(/`(\w+)`/g)].map(([, name]) => name).sort()).toEqual(found.sort());
+  });
+
   test.runIf(provider === "webgpu")("operators on the CPU are told once an engine", async () => {
     const told: string[] = [];
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "onnx-grad-webgpu-"));
+    vi.stubEnv("TMPDIR", folder);
     const own = onnxRuntime({ executionProvider: provider, threads: 1, onNotice: (notice) => told.push(notice) });
     const graph = (name: string) => {
       const made = new Graph(name);
@@ -270,7 +310,9 @@ describe.runIf(webGpuUsable())(provider, () => {
       "graph waves: 1 of 3 nodes run on the CPU, the rest on webgpu, with 1 copies between them. On the CPU: Sin",
     ]);
     await own.dispose();
-    expect(fs.readdirSync(os.tmpdir()).filter((name) => name.startsWith("onnx-grad-placement-"))).toEqual([]);
+    vi.unstubAllEnvs();
+    expect(fs.readdirSync(folder)).toEqual([]); // the profile that told
+    fs.rmdirSync(folder);
   });
 
   const script = (body: string) =>

@@ -22,6 +22,11 @@ export interface OnnxRuntimeOptions {
    * milliseconds, and pages are shared between sessions and processes; speed is the same.
    */
   readonly prepacking?: boolean;
+  /**
+   * The GPU provider's own options, by the names of onnxruntime's JavaScript API, e.g. `{ storageBufferCacheMode: "simple" }` for WebGPU or
+   * `{ deviceId: 1 }` for CUDA. Not for the CPU.
+   */
+  readonly providerOptions?: Readonly<Record<string, string | number | boolean>>;
   /** Further session configuration entries, by onnxruntime's names. */
   readonly entries?: Readonly<Record<string, string>>;
   /** Writes a profile of every session in Chrome's trace format to files with this prefix, when the session is disposed of. */

@@ -57,6 +57,7 @@ class WorkerEngine implements OnnxRuntimeEngine {
     threads = availableParallelism(),
     executionProvider = "cpu",
     prepacking = false,
+    providerOptions = {},
     entries = {},
     profile,
     onNotice,
@@ -67,6 +68,7 @@ class WorkerEngine implements OnnxRuntimeEngine {
     this.settings = {
       executionProvider,
       threads,
+      providerOptions: executionProvider === "cpu" ? {} : providerOptions,
       entries: { ...(prepacking ? {} : { "session.disable_prepacking": "1" }), ...entries },
       ...(profile === undefined ? {} : { profile }),
       // A session has one profile, the caller's first.

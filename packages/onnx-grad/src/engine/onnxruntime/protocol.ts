@@ -8,6 +8,8 @@ export type ExecutionProvider = "cpu" | "webgpu" | "cuda";
 export interface SessionSettings {
   readonly executionProvider: ExecutionProvider;
   readonly threads: number;
+  /** The provider's own options; none for the CPU. */
+  readonly providerOptions: Readonly<Record<string, string | number | boolean>>;
   /** Session configuration entries by their full names. */
   readonly entries: Readonly<Record<string, string>>;
   /** Writes a profile in Chrome's trace format with this prefix. */

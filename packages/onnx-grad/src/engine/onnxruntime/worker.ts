@@ -153,10 +153,10 @@ function takePlacement(session: LoadedSession): Placement | undefined {
 }
 
 function sessionOptions(settings: SessionSettings, profile: string | undefined): InferenceSession.SessionOptions {
-  const { executionProvider: name, onCpu = [], kept = [] } = settings;
+  const { executionProvider: name, providerOptions, onCpu = [], kept = [] } = settings;
   return {
     // An empty list is refused.
-    executionProviders: [name === "webgpu" && onCpu.length > 0 ? { name, forceCpuNodeNames: onCpu } : name],
+    executionProviders: [{ name, ...providerOptions, ...(onCpu.length > 0 && { forceCpuNodeNames: onCpu }) }],
     intraOpNumThreads: settings.threads,
     interOpNumThreads: 1,
     executionMode: "sequential",
