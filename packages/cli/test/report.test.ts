@@ -188,7 +188,7 @@ describe("the page that train writes", () => {
     for (const [kind, start] of HOSTILE.entries()) {
       const titles = Array.from({ length: ITEMS - 1 }, (_, i) => i)
         .filter((i) => i % HOSTILE.length === kind)
-        .map((i) => (start.length > 120 ? `${start.slice(0, 119)}…` : titleOf(i)));
+        .map((i) => (start.length > 90 ? `${start.slice(0, 89)}…` : titleOf(i)));
       expect(
         titles.some((title) => shown.includes(title)),
         start,
@@ -256,7 +256,7 @@ describe("the page that train writes", () => {
       ]),
     );
     const steps = events.filter(({ type, task }) => type === "step" && task === "rec-step");
-    expect(steps.length).toBeLessThanOrEqual(120); // so every step is a point
+    expect(steps.length).toBeLessThanOrEqual(60); // so every step is a point
     expect(page.text).toContain(`means over ${steps.length} stretches of steps`);
     const last = steps[steps.length - 1];
     expect(page.text).toContain(`${last.languageModel.toFixed(4)} in the last, at update ${last.update}.`);
@@ -352,12 +352,12 @@ describe("training commands", () => {
   test("an interrupted run has its curves; what is repeated after it is not counted twice", async () => {
     const first = await cllm4rec(`train ${TRAIN} --out @stopped`, "pretrain: warm-up epoch 1");
     expect(first.code).toBe(130);
-    expect(read(at("stopped", "report.html")).text).toContain("stopped; the same command goes on");
+    expect(read(at("stopped", "report.html")).text).toContain("stopped before its end; the same command goes on");
     const second = await cllm4rec(`train ${TRAIN} --out @stopped`, "finetune: epoch 2/4");
     expect(second.code).toBe(130);
     const late = read(at("stopped", "report.html"));
     expect(late.text).toContain("pretrain, L-step: histories (Eq. 7).");
-    expect(late.text).toContain("stopped; the same command goes on");
+    expect(late.text).toContain("stopped before its end; the same command goes on");
     expect(late.text).toContain("finetune, on validation.");
     expect((await cllm4rec(`train ${TRAIN} --out @stopped`)).code).toBe(0);
     const whole = read(at("stopped", "report.html"));
@@ -382,4 +382,17 @@ describe("training commands", () => {
     expect(JSON.parse(stdout).report).toBeUndefined();
     expect(fs.existsSync(at("blocked", "embeddings.safetensors"))).toBe(true);
   });
+});
+
+test("every command has --json, examples and exit codes in its help", async () => {
+  const list = (await cllm4rec("--help")).stdout.split("Commands:")[1]!;
+  const names = [...list.matchAll(/^ {2}([a-z]+) {2,}/gm)].map(([, name]) => name!);
+  expect(names).toEqual(
+    expect.arrayContaining(["prepare", "train", "evaluate", "recommend", "baselines", "report", "demo"]),
+  );
+  for (const name of names) {
+    const { code, stdout } = await cllm4rec(`${name} --help`);
+    expect(code).toBe(0);
+    for (const part of ["--json", "Examples:", "Exit codes:"]) expect(stdout, `${name}: ${part}`).toContain(part);
+  }
 });

@@ -1,5 +1,5 @@
 // Learning curves from steps: means over stretches of updates, few enough to draw.
-import type { StageHistory, Step } from "./run-history.js";
+import { type StageHistory, type Step, stepsByTask } from "./run-history.js";
 
 /** The losses of one task. */
 export interface LossCurve {
@@ -17,14 +17,8 @@ export interface LossPoint {
 }
 
 /** Curves by task, in the order in which the tasks began; at most `limit` points each, every one the mean of about as many steps. */
-export function lossCurves({ stage, steps }: StageHistory, limit = 120): LossCurve[] {
-  const tasks = new Map<string, Step[]>();
-  for (const step of steps) {
-    const found = tasks.get(step.task);
-    if (found) found.push(step);
-    else tasks.set(step.task, [step]);
-  }
-  return [...tasks].map(([task, all]) => ({ stage, task, points: stretches(all, limit) }));
+export function lossCurves({ stage, steps }: StageHistory, limit = 60): LossCurve[] {
+  return [...stepsByTask(steps)].map(([task, all]) => ({ stage, task, points: stretches(all, limit) }));
 }
 
 function stretches(steps: readonly Step[], limit: number): LossPoint[] {

@@ -52,7 +52,7 @@ ${comparisonTable(measured)}`;
 }
 
 function metricsTable(systems: readonly Measured[]): Html {
-  return html`<div class="wide"><table><caption>Means over users, with 95% bootstrap intervals (2,000 resamples).</caption>
+  return html`<div class="wide" tabindex="0"><table><caption>Means over users, with 95% bootstrap intervals (2,000 resamples).</caption>
 <thead><tr><th scope="col">Recommender</th>${REPORTED.map((name) => html`<th scope="col" class="number">${name}</th>`)}</tr></thead>
 <tbody>${systems.map(
     ({ name, metrics, intervals }) =>
@@ -70,7 +70,7 @@ function comparisonTable({ measurement }: NonNullable<ReportContent["measured"]>
   const rows = baselines.flatMap(({ name, comparison }) =>
     MAIN.map((metric) => ({ name, metric, ...comparison[metric]! })),
   );
-  return html`<div class="wide"><table><caption>The model against each recommender, user by user. The verdict is the t-test's at ${String(LEVEL)} over
+  return html`<div class="wide" tabindex="0"><table><caption>The model against each recommender, user by user. The verdict is the t-test's at ${String(LEVEL)} over
 ${rows.length} comparisons (Bonferroni); the p-values themselves are not corrected.</caption>
 <thead><tr><th scope="col">Against</th><th scope="col">Metric</th><th scope="col" class="number">Difference</th><th scope="col" class="number">95% interval</th>
 <th scope="col" class="number">paired t-test, p</th><th scope="col" class="number">Wilcoxon, p</th><th scope="col">The model is</th></tr></thead>

@@ -62,6 +62,17 @@ export interface RunHistory {
   readonly unreadable: number;
 }
 
+/** The steps of each task, in the order in which the tasks began. */
+export function stepsByTask(steps: readonly Step[]): Map<string, Step[]> {
+  const tasks = new Map<string, Step[]>();
+  for (const step of steps) {
+    const found = tasks.get(step.task);
+    if (found) found.push(step);
+    else tasks.set(step.task, [step]);
+  }
+  return tasks;
+}
+
 interface OpenStage {
   readonly stage: string;
   steps: Step[];

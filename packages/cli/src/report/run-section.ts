@@ -3,7 +3,7 @@ import { bytes, decimal, percent, seconds, whole } from "./format.js";
 import { type Html, html } from "./html.js";
 import type { ReportContent } from "./report.js";
 import type { RunFacts } from "./run-facts.js";
-import type { StageHistory, Step } from "./run-history.js";
+import { type StageHistory, type Step, stepsByTask } from "./run-history.js";
 
 export function runSection(content: ReportContent): Html {
   const { facts } = content;
@@ -16,7 +16,7 @@ ${settings(facts)}`;
 
 /** A table of names and values; what is undefined is left out. */
 function pairs(caption: string, rows: readonly (readonly [string, string | Html | undefined])[]): Html {
-  return html`<div class="wide"><table><caption>${caption}</caption><tbody>${rows.map(([name, value]) =>
+  return html`<div class="wide" tabindex="0"><table><caption>${caption}</caption><tbody>${rows.map(([name, value]) =>
     value === undefined ? undefined : html`<tr><th scope="row">${name}</th><td>${value}</td></tr>`,
   )}</tbody></table></div>`;
 }
@@ -70,7 +70,7 @@ function objective({ record }: RunFacts): Html | undefined {
   });
   const show = (value: unknown) =>
     value === undefined ? "" : typeof value === "string" ? value : JSON.stringify(value);
-  return html`<div class="wide"><table><caption>The objective: λ_c weighs the pull between collaborative and content embeddings, λ_l the prior. Scaling
+  return html`<div class="wide" tabindex="0"><table><caption>The objective: λ_c weighs the pull between collaborative and content embeddings, λ_l the prior. Scaling
 “paper” is that of Eq. 7, 8 and 10; “released-code” is that of the authors’ program, where the same λ_c weighs far more.</caption>
 <thead><tr><th scope="col">Stage</th><th scope="col">λ_c</th><th scope="col">λ_l</th><th scope="col">Scaling</th><th scope="col">Learning rate</th></tr></thead>
 <tbody>${rows.map(
@@ -85,9 +85,7 @@ function timings({ history, seconds: clock }: RunFacts): Html | undefined {
 }
 
 function stageTimings(stage: StageHistory, total: number | undefined): Html {
-  const tasks = new Map<string, Step[]>();
-  for (const step of stage.steps) tasks.set(step.task, [...(tasks.get(step.task) ?? []), step]);
-  const rows = [...tasks].map(([task, steps]) => {
+  const rows = [...stepsByTask(stage.steps)].map(([task, steps]) => {
     const rounds = new Set(steps.map(({ round }) => round)).size;
     const sum = (of: (step: Step) => number) => steps.reduce((all, step) => all + of(step), 0);
     const [time, useful, computed] = [
@@ -109,7 +107,7 @@ function stageTimings(stage: StageHistory, total: number | undefined): Html {
     total === undefined
       ? ""
       : ` ${seconds(total)} in all, over ${stage.sittings} ${stage.sittings === 1 ? "sitting" : "sittings"}.`;
-  return html`<div class="wide"><table><caption>Time of ${stage.stage}.${all} Useful tokens are those of documents; the rest is padding.</caption>
+  return html`<div class="wide" tabindex="0"><table><caption>Time of ${stage.stage}.${all} Useful tokens are those of documents; the rest is padding.</caption>
 <thead><tr><th scope="col">Work</th><th scope="col" class="number">Epochs or times</th><th scope="col" class="number">Steps</th><th scope="col" class="number">Each</th><th scope="col" class="number">Together</th>
 <th scope="col" class="number">Useful tokens/s</th><th scope="col" class="number">Padding</th></tr></thead>
 <tbody>${rows.map(
@@ -131,7 +129,7 @@ function sizes({ facts, model, measured }: ReportContent): Html {
       ? undefined
       : html`<p>Trained: ${whole(trained)} numbers${share}; ${sides === 2 ? "collaborative and content" : "collaborative"} embeddings of ${whole(described!.users)} users and ${whole(described!.items)} items.</p>`
   }
-<div class="wide"><table><caption>Files of the model directory when this page was written</caption>
+<div class="wide" tabindex="0"><table><caption>Files of the model directory when this page was written</caption>
 <tbody>${facts.sizes.map(({ name, bytes: size }) => html`<tr><th scope="row">${name}</th><td class="number">${bytes(size)}</td></tr>`)}</tbody></table></div>`;
 }
 

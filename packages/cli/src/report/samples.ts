@@ -40,7 +40,7 @@ export async function sampleUsers(
   const [titles, texts] = [await dataset.itemTitles(), await dataset.itemTexts()];
   const describe = (item: number): SampleItem => {
     const said = titles[item] ?? texts[item] ?? "";
-    return { text: said.trim() === "" ? undefined : shortened(said, 120), rawId: itemIds[item]! };
+    return { text: said.trim() === "" ? undefined : shortened(said, 90), rawId: itemIds[item]! };
   };
   const samples: Sample[] = [];
   const recommender = new Recommender(predictor);
