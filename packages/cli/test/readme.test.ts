@@ -31,7 +31,7 @@ test("the configuration of the README is one, and shows the defaults", () => {
   fs.rmSync(folder, { recursive: true });
   const defaults = readConfig(undefined, { data: "beauty", backbone: "gpt2", out: "model" });
   // These have no default, or one that depends on others.
-  const { minutes: _m, maxLength: _l, prompts: _p, pretrain, finetune, ...rest } = shown;
+  const { minutes: _m, maxLength: _l, threads: _t, prompts: _p, pretrain, finetune, ...rest } = shown;
   const { warmUpEpochs, rounds, ...pretrainRest } = pretrain;
   const { epochs, patience: _patience, clipNorm: _clip, ...finetuneRest } = finetune;
   expect({ ...rest, pretrain: pretrainRest, finetune: finetuneRest, prompts: {} }).toEqual(defaults);
