@@ -33,8 +33,15 @@ async function open(name: string, users: number, items: number): Promise<{ model
   return { model, tables: { users: rows(users, 0), items: rows(items, 1) } };
 }
 
-/** Documents over words, items, and one user each, so that every user row's gradient comes from one document. */
-function documentsOf(seeds: readonly { length: number; seed: number }[], { vocabulary }: BaseModel): TokenDocument[] {
+/**
+ * Documents over words, items, and one user each, so that every user row's gradient comes from one document.
+ * @param shared words that all of them begin with
+ */
+function documentsOf(
+  seeds: readonly { length: number; seed: number }[],
+  { vocabulary }: BaseModel,
+  shared: readonly number[] = [],
+): TokenDocument[] {
   const { words, users, items } = vocabulary;
   return seeds.map(({ length, seed }, d) => {
     let state = seed;
@@ -43,8 +50,8 @@ function documentsOf(seeds: readonly { length: number; seed: number }[], { vocab
       return Math.floor((state / 2 ** 32) * n);
     };
     const token = () => [below(words), words + d, words + users + below(items)][below(3)]!;
-    const ids = Array.from({ length }, (_, t) => (t === 0 ? words + d : token()));
-    const targets = Array.from({ length }, (_, t) => (t === length - 1 || below(2) === 0 ? below(words) : -1));
+    const ids = [...shared, ...Array.from({ length }, (_, t) => (t === 0 ? words + d : token()))];
+    const targets = ids.map((_, t) => (t === ids.length - 1 || below(2) === 0 ? below(words) : -1));
     return { ids, targets };
   });
 }
@@ -53,10 +60,13 @@ describe.each(["gpt2", "llama-gqa"])("%s", (name) => {
   const USERS = 12;
   const opened = open(name, USERS, 7);
 
-  async function aloneAndTogether(seeds: readonly { length: number; seed: number }[]): Promise<void> {
+  async function aloneAndTogether(
+    seeds: readonly { length: number; seed: number }[],
+    shared: readonly number[] = [],
+  ): Promise<void> {
     const { model, tables } = await opened;
     const { width } = model.vocabulary;
-    const documents = documentsOf(seeds, model);
+    const documents = documentsOf(seeds, model, shared);
     const together = await model.nextWordLoss(documents, tables, { reduction: "sum" });
     const items = new Float64Array(tables.items.data.length);
     for (const [d, document] of documents.entries()) {
@@ -79,6 +89,43 @@ describe.each(["gpt2", "llama-gqa"])("%s", (name) => {
     const document = fc.record({ length: fc.integer({ min: 1, max: 40 }), seed: fc.nat() });
     const documents = fc.array(document, { minLength: 2, maxLength: USERS });
     await fc.assert(fc.asyncProperty(documents, aloneAndTogether), { numRuns: 12 });
+  });
+
+  it("…also where all begin with the same words, which are computed once a row", async () => {
+    const document = fc.record({ length: fc.integer({ min: 1, max: 20 }), seed: fc.nat() });
+    const documents = fc.array(document, { minLength: 2, maxLength: USERS });
+    const words = fc.array(fc.nat(9), { minLength: 1, maxLength: 30 });
+    await fc.assert(fc.asyncProperty(documents, words, aloneAndTogether), { numRuns: 12 });
+    const { model, tables } = await opened;
+    const seeds = Array.from({ length: 10 }, (_, seed) => ({ length: 3, seed }));
+    const batch = (shared: number[]) =>
+      packBatch(
+        documentsOf(seeds, model, shared).map(({ ids }) => ids),
+        model.vocabulary,
+        tables,
+      );
+    const [without, shared] = [batch([]), batch([1, 2, 3, 4, 5, 6])];
+    expect(without.computedTokens).toBe(30);
+    expect(shared.usefulTokens).toBe(90);
+    expect(shared.computedTokens).toBeLessThan(60);
+  });
+
+  it("…also where one is the beginning of another, and where words are shared in long rows", async () => {
+    const { model, tables } = await opened;
+    const prompts = [
+      [1, 2, 3],
+      [1, 2, 3, 4],
+      [1, 2, 3, 4, 5],
+      [1, 2, 3],
+    ];
+    const long = Array.from({ length: 280 }, (_, t) => t % 7);
+    for (const sequences of [prompts, [long, [...long, 3], long.slice(0, 40), [...long, ...long]]]) {
+      const together = await model.hiddenStates(sequences, tables);
+      for (const [i, sequence] of sequences.entries()) {
+        const [alone] = await model.hiddenStates([sequence], tables);
+        expectRelative(together[i]!, alone!, `hidden states ${i}`, SAME);
+      }
+    }
   });
 
   it.each([

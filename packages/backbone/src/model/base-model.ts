@@ -153,7 +153,14 @@ export class BaseModel<B extends LanguageModel = Backbone> {
     );
     const { width } = this.vocabulary;
     const data = hiddenStates!.data as Float32Array;
-    return batch.starts.map((start, i) => data.slice(start * width, (start + batch.lengths[i]!) * width));
+    return batch.lengths.map((length, s) => {
+      const states = new Float32Array(length * width);
+      for (let t = 0; t < length; t++) {
+        const from = batch.place(s, t) * width;
+        states.set(data.subarray(from, from + width), t * width);
+      }
+      return states;
+    });
   }
 
   /** Scores (logits) of all items after every prompt: row-major [prompts, J]. */
@@ -249,7 +256,7 @@ export class BaseModel<B extends LanguageModel = Backbone> {
           );
         }
         targets.push({ document, row: scored.length, target });
-        scored.push(batch.starts[document]! + t);
+        scored.push(batch.place(document, t));
       }
     });
     return this.loss(head, batch, scored, targets, documents.length, tables, options);
@@ -399,4 +406,4 @@ const pairOf = (sequence: Prompt, decoderStart: number): EncoderDecoderSequence 
   "encoderIds" in sequence ? sequence : { encoderIds: sequence, decoderIds: [decoderStart] };
 
 /** Flat index of every sequence's last token. */
-const lastPositions = ({ starts, lengths }: PackedBatch): number[] => starts.map((start, i) => start + lengths[i]! - 1);
+const lastPositions = ({ place, lengths }: PackedBatch): number[] => lengths.map((length, s) => place(s, length - 1));

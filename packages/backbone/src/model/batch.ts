@@ -24,8 +24,11 @@ export type BatchFeeds = Record<"ids" | "positions" | "segments" | "softPosition
 /** A packed batch: graph inputs, and how to find sequences and soft rows in it again. */
 export interface PackedBatch {
   readonly feeds: BatchFeeds;
-  /** Flat index of the first token of every sequence in the [B·T] tokens; of the decoder, where there is an encoder too. */
-  readonly starts: readonly number[];
+  /**
+   * Flat index in the [B·T] tokens of token t of sequence s; of the decoder, where there is an encoder too. Sequences of a row that begin
+   * alike may have their first tokens in common.
+   */
+  readonly place: (s: number, t: number) => number;
   /** Tokens of every sequence from there on. */
   readonly lengths: readonly number[];
   /** Extended ids of the R distinct soft tokens, ascending: the rows of `softRows`. */
@@ -37,8 +40,12 @@ export interface PackedBatch {
   readonly usefulTokens: number;
 }
 
+/** The segment of words that every sequence of a row begins with. */
+export const SHARED_SEGMENT = -2;
+
 /**
- * Packs sequences of extended ids.
+ * Packs sequences of extended ids. Words that all of them begin with ("The user has interacted with") are computed once a row, not once a
+ * sequence: every sequence of the row looks at them, and their hidden states are the same for all.
  * @param queryBlocks in how many blocks attention is to take the queries; chosen by the longest sequence where absent
  * @throws RangeError naming sequence, position and value for an id outside the extended vocabulary, an empty sequence, or one that is
  *   longer than the backbone's positions
@@ -52,13 +59,20 @@ export function packBatch(
   checkTables(tables, vocabulary);
   for (const [i, ids] of sequences.entries()) checkSequence(ids, `sequence ${i}`, vocabulary);
   const lengths = sequences.map(({ length }) => length);
-  const { rows, rowLength, placements } = packSequences(lengths, { width: vocabulary.width, multiple: queryBlocks });
-  const starts = placements.map(({ row, offset }) => row * rowLength + offset);
-  const { ids, positions, segments, soft } = fillRows(sequences, starts, [rows, rowLength], vocabulary.words);
+  const shared = sharedWords(sequences, vocabulary.words);
+  const { rows, rowLength, placements } = packSequences(
+    lengths.map((length) => length - shared),
+    { width: vocabulary.width, multiple: queryBlocks, reserved: shared },
+  );
+  const place = (s: number, t: number) => {
+    const { row, offset } = placements[s]!;
+    return row * rowLength + (t < shared ? t : offset + t - shared);
+  };
+  const { ids, positions, segments, soft } = fillRows(sequences, place, [rows, rowLength], vocabulary.words, shared);
   const { softTokens, feeds } = softFeeds(soft, vocabulary, tables);
   return {
     feeds: { ids, positions, segments, ...feeds },
-    starts,
+    place,
     lengths,
     softTokens,
     queryBlocks,
@@ -73,12 +87,26 @@ export interface SoftOccurrence {
   readonly token: number;
 }
 
-/** The sequences in their places: int64 [B, T] each, and where soft tokens are. Padding is token 0 at position 0 of segment −1. */
+/** How many words all sequences begin with; each keeps a token of its own. */
+function sharedWords(sequences: readonly ArrayLike<number>[], words: number): number {
+  const [first] = sequences;
+  if (!first || sequences.length === 1) return 0;
+  const most = sequences.reduce((least, { length }) => Math.min(least, length - 1), first.length - 1);
+  let shared = 0;
+  while (shared < most && first[shared]! < words && sequences.every((ids) => ids[shared] === first[shared])) shared++;
+  return shared;
+}
+
+/**
+ * The sequences in their places: int64 [B, T] each, and where soft tokens are. Padding is token 0 at position 0 of segment −1.
+ * @param shared tokens that sequences of a row have in common
+ */
 export function fillRows(
   sequences: readonly ArrayLike<number>[],
-  starts: readonly number[],
+  place: PackedBatch["place"],
   shape: readonly [rows: number, rowLength: number],
   words: number,
+  shared = 0,
 ): Record<"ids" | "positions" | "segments", Tensor> & { readonly soft: readonly SoftOccurrence[] } {
   const tokens = shape[0] * shape[1];
   const ids = new BigInt64Array(tokens);
@@ -86,13 +114,12 @@ export function fillRows(
   const segments = new BigInt64Array(tokens).fill(-1n);
   const soft: SoftOccurrence[] = [];
   sequences.forEach((sequence, s) => {
-    const start = starts[s]!;
     for (let t = 0; t < sequence.length; t++) {
-      const token = sequence[t]!;
-      positions[start + t] = BigInt(t);
-      segments[start + t] = BigInt(s);
-      if (token < words) ids[start + t] = BigInt(token);
-      else soft.push({ position: start + t, token });
+      const [token, position] = [sequence[t]!, place(s, t)];
+      positions[position] = BigInt(t);
+      segments[position] = BigInt(t < shared ? SHARED_SEGMENT : s);
+      if (token < words) ids[position] = BigInt(token);
+      else soft.push({ position, token });
     }
   });
   return { ids: int64(shape, ids), positions: int64(shape, positions), segments: int64(shape, segments), soft };

@@ -1,6 +1,6 @@
 // The part that all graphs of the base model share: packed token ids and soft rows in, final hidden states out (Eq. 3).
 import type { Dim, Graph, Shape, Value } from "@cllm4rec/onnx-grad";
-import type { BatchFeeds } from "./batch.js";
+import { type BatchFeeds, SHARED_SEGMENT } from "./batch.js";
 import { type Dropout, noDropout } from "./dropout.js";
 import type { LanguageModel } from "./language-model.js";
 import type { EncoderFeeds } from "./pair-batch.js";
@@ -133,8 +133,8 @@ function together(graph: Graph, queries: Value, keys: Value, also?: Value): Valu
 }
 
 /**
- * 0 where a position may look (its own segment, not after itself), −∞ elsewhere; block i of queries against the keys of blocks 0 … i:
- * [B, 1, T/C, (i+1)·T/C]. Padding looks at padding.
+ * 0 where a position may look (its own segment and what the row shares, not after itself), −∞ elsewhere; block i of queries against the
+ * keys of blocks 0 … i: [B, 1, T/C, (i+1)·T/C]. Padding looks at padding.
  */
 function segmentBiases(graph: Graph, positions: Value, segments: Value, blocks: number): Value[] {
   const { op } = graph;
@@ -143,7 +143,8 @@ function segmentBiases(graph: Graph, positions: Value, segments: Value, blocks: 
   const asQuery = (x: Value) => op.Unsqueeze(x, [1, 3]); // [B, 1, T/C, 1]
   const asKey = (x: readonly Value[]) => op.Unsqueeze(x.length === 1 ? x[0]! : op.Concat(x, { axis: 1 }), [1, 2]); // [B, 1, 1, S']
   return positionParts.map((position, i) => {
-    const together = op.Equal(asQuery(segmentParts[i]!), asKey(segmentParts.slice(0, i + 1)));
+    const keys = asKey(segmentParts.slice(0, i + 1));
+    const together = op.Or(op.Equal(asQuery(segmentParts[i]!), keys), op.Equal(keys, SHARED_SEGMENT));
     const past = op.GreaterOrEqual(asQuery(position), asKey(positionParts.slice(0, i + 1)));
     return op.Where(op.And(together, past), op.scalar(0), op.scalar(Number.NEGATIVE_INFINITY));
   });

@@ -57,15 +57,16 @@ export function packPairBatch(
   const { rows, decoderLength, memoryLength, placements } = packPairs(lengths, { width, multiple: queryBlocks });
   const encoderStarts = encoder.placements.map(({ row, offset }) => row * encoder.rowLength + offset);
   const starts = placements.map(({ row, decoderOffset }) => row * decoderLength + decoderOffset);
+  const place = (s: number, t: number) => starts[s]! + t;
   const read = fillRows(
     sequences.map(({ encoderIds }) => encoderIds),
-    encoderStarts,
+    (s, t) => encoderStarts[s]! + t,
     [encoder.rows, encoder.rowLength],
     words,
   );
   const written = fillRows(
     sequences.map(({ decoderIds }) => decoderIds),
-    starts,
+    place,
     [rows, decoderLength],
     words,
   );
@@ -93,7 +94,7 @@ export function packPairBatch(
       segments: written.segments,
       ...feeds,
     },
-    starts,
+    place,
     lengths: lengths.map(({ decoder }) => decoder),
     softTokens,
     queryBlocks,

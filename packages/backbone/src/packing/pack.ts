@@ -21,11 +21,12 @@ export interface Packing {
  * @param lengths of the sequences, each at least 1
  * @param options.width K of the backbone
  * @param options.multiple rows are a multiple of this long (1 where absent)
+ * @param options.reserved positions at the start of every row that are kept free, for what all its sequences share (0 where absent)
  * @throws RangeError for an empty list or a length that is no positive integer
  */
 export function packSequences(
   lengths: readonly number[],
-  { width, multiple = 1 }: { width: number; multiple?: number },
+  { width, multiple = 1, reserved = 0 }: { width: number; multiple?: number; reserved?: number },
 ): Packing {
   if (lengths.length === 0) throw new RangeError("there are no sequences to pack");
   lengths.forEach((length, i) => {
@@ -37,8 +38,8 @@ export function packSequences(
   const total = lengths.reduce((a, b) => a + b, 0);
   let best: Packing | undefined;
   let bestCost = Number.POSITIVE_INFINITY;
-  for (const rowLength of candidateLengths(longest, total, multiple)) {
-    const packing = firstFit(lengths, order, rowLength);
+  for (const rowLength of candidateLengths(longest, total, multiple, reserved)) {
+    const packing = firstFit(lengths, order, rowLength, reserved);
     const cost = packing.rows * rowLength * (6 * width + rowLength);
     if (cost < bestCost) {
       best = packing;
@@ -49,8 +50,8 @@ export function packSequences(
 }
 
 /** Row lengths worth a try: a little beyond the longest sequence, and total / rows with a little slack for every plausible number of rows. */
-function candidateLengths(longest: number, total: number, multiple: number): number[] {
-  const round = (length: number) => Math.ceil(length / multiple) * multiple;
+function candidateLengths(longest: number, total: number, multiple: number, reserved: number): number[] {
+  const round = (length: number) => Math.ceil((reserved + length) / multiple) * multiple;
   const candidates = new Set<number>();
   const mostRows = Math.ceil(total / longest);
   if (mostRows === 1) return [round(longest)];
@@ -65,7 +66,7 @@ function candidateLengths(longest: number, total: number, multiple: number): num
   return [...candidates].sort((a, b) => a - b);
 }
 
-function firstFit(lengths: readonly number[], order: readonly number[], rowLength: number): Packing {
+function firstFit(lengths: readonly number[], order: readonly number[], rowLength: number, reserved: number): Packing {
   const used: number[] = [];
   const placements = new Array<Placement>(lengths.length);
   let firstOpen = 0; // rows before it are full
@@ -73,7 +74,7 @@ function firstFit(lengths: readonly number[], order: readonly number[], rowLengt
     const length = lengths[i]!;
     let row = firstOpen;
     while (row < used.length && used[row]! + length > rowLength) row++;
-    if (row === used.length) used.push(0);
+    if (row === used.length) used.push(reserved);
     placements[i] = { row, offset: used[row]! };
     used[row]! += length;
     while (firstOpen < used.length && used[firstOpen] === rowLength) firstOpen++;
