@@ -44,3 +44,17 @@ it("the engine that is opened has the threads asked for, and computes", async ()
   expect(lines).toEqual([]);
   await engine.dispose();
 });
+
+it("TensorFlow.js says what it chose, and computes", async () => {
+  const lines: string[] = [];
+  const engine = await openEngine({ engine: "tfjs-wasm" }, { say: (line) => lines.push(line) });
+  expect(engine.description).toMatch(/^TensorFlow\.js .* \(wasm\)$/);
+  expect(lines).toHaveLength(1);
+  expect(lines[0]).toMatch(/^engine: TensorFlow\.js .*, wasm .*: asked for by name; faster: npm install/);
+  const graph = new Graph();
+  graph.output("y", graph.op.Neg(graph.input("x", "float32", [1])));
+  const session = await engine.load(graph);
+  const { y } = await session.run({ x: { dtype: "float32", shape: [1], data: Float32Array.of(2) } });
+  expect(y!.data).toEqual(Float32Array.of(-2));
+  await engine.dispose();
+});

@@ -2,8 +2,16 @@
 import type { Engine } from "@cllm4rec/onnx-grad";
 import { nearest } from "./nearest.js";
 
-/** `cpu`, `webgpu` and `cuda` are onnxruntime's providers; `auto` measures them for a moment and takes the fastest. */
-export const ENGINES = ["cpu", "webgpu", "cuda", "auto"] as const;
+/** TensorFlow.js' backends: `tfjs` is the fastest of those that are installed. */
+const TFJS = {
+  tfjs: undefined,
+  "tfjs-node-gpu": "tfjs-node-gpu",
+  "tfjs-node": "tfjs-node",
+  "tfjs-wasm": "wasm",
+} as const;
+
+/** `cpu`, `webgpu` and `cuda` are onnxruntime's providers, of which `auto` takes the fastest by a moment's measurement; then TensorFlow.js. */
+export const ENGINES = ["cpu", "webgpu", "cuda", "auto", "tfjs", "tfjs-node-gpu", "tfjs-node", "tfjs-wasm"] as const;
 export type EngineName = (typeof ENGINES)[number];
 
 export interface EngineSettings {
@@ -30,6 +38,11 @@ export async function openEngine(
   { engine, threads }: EngineSettings,
   { say, signal }: { readonly say: (line: string) => void; readonly signal?: AbortSignal },
 ): Promise<Engine> {
+  if (isTfjs(engine)) {
+    const { tfjs } = await import("@cllm4rec/onnx-grad/tfjs");
+    const backend = TFJS[engine];
+    return tfjs({ ...(backend && { backend }), onChoice: (line) => say(`engine: ${line}`) });
+  }
   const { onnxRuntime, selectOnnxRuntime } = await import("@cllm4rec/onnx-grad");
   const options = { ...(threads !== undefined && { threads }), onNotice: say };
   if (engine !== "auto") return onnxRuntime({ ...options, executionProvider: engine });
@@ -37,3 +50,5 @@ export async function openEngine(
   say(`engine: ${choice.reason}`);
   return choice.engine;
 }
+
+const isTfjs = (engine: EngineName): engine is keyof typeof TFJS => engine in TFJS;
