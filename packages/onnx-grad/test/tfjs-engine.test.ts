@@ -208,6 +208,38 @@ describe("integers are exact", () => {
   });
 });
 
+describe("products", () => {
+  // Large ones go another way on wasm, which computes batches and transposed operands slowly.
+  test.each([
+    ["a batch of large matrices", [2, 96, 80], [2, 80, 72], {}],
+    ["the second transposed", [3, 96, 80], [3, 72, 80], { transB: 1 }],
+    ["the first transposed, one matrix for all", [3, 80, 96], [80, 72], { transA: 1, alpha: 0.5 }],
+    ["batches that broadcast both ways", [2, 1, 96, 80], [3, 80, 72], {}],
+    ["both transposed, in two batch axes", [2, 2, 8, 6], [2, 2, 5, 8], { transA: 1, transB: 1 }],
+    ["many rows by one matrix", [2, 3, 40, 8], [1, 8, 6], {}],
+  ] as const)("%s", async (_, a, b, attributes) => {
+    const graph = new Graph("product");
+    const [x, y] = [graph.input("a", "float32", a), graph.input("b", "float32", b)];
+    const product = graph.op.FusedMatMul(x, y, attributes);
+    graph.output("product", product);
+    const loss = graph.op.ReduceSum(graph.op.Mul(product, product), undefined, { keepdims: 0 });
+    gradients(graph, loss, [x, y]).forEach((value, i) => {
+      graph.output(`d${i}`, value);
+    });
+    const wave = (shape: readonly number[], step: number) =>
+      floats(
+        shape,
+        Array.from({ length: shape.reduce((n, d) => n * d, 1) }, (_, i) => Math.sin(i * step)),
+      );
+    const feeds = { a: wave(a, 0.7), b: wave(b, 1.3) };
+    const [mine, theirs] = [await runOn(engine, graph, feeds), await runOn(reference, graph, feeds)];
+    for (const [name, { shape, data }] of Object.entries(theirs)) {
+      expect(mine[name]!.shape).toEqual([...shape]);
+      expectClose(toNumbers(mine[name]!.data), toNumbers(data), { rtol: 1e-4, atol: 2e-4, label: name });
+    }
+  });
+});
+
 describe("memory", () => {
   test("a run leaves no tensor behind; a session only its weights, until it is disposed of", async () => {
     const graph = new Graph("step");

@@ -7,7 +7,7 @@ import { build, cases, title, toData, toNumbers } from "./support/cases.js";
 import { installedBackends, openTfjs } from "./support/tfjs.js";
 
 /** wasm computes some functions with a relative error of some 1e-6; sums of products go in float32 everywhere. */
-const tolerance = { rtol: 1e-4, atol: 2e-5 };
+const tolerance = { rtol: 3e-5, atol: 5e-6 };
 
 describe.each(installedBackends)("%s", (backend) => {
   let engine: TfjsEngine;

@@ -18,7 +18,7 @@ interface Description {
   readonly traits: BackendTraits;
 }
 
-const libtensorflow = { fastTransposedProducts: true, preciseErf: true, scatterUpdatesInPlace: false };
+const libtensorflow = { uniformProducts: true, preciseErf: true, scatterUpdatesInPlace: false };
 const descriptions: Readonly<Record<TfjsBackend, Description>> = {
   "tfjs-node-gpu": {
     registered: "tensorflow",
@@ -36,19 +36,19 @@ const descriptions: Readonly<Record<TfjsBackend, Description>> = {
     registered: "webgpu",
     packages: ["@tensorflow/tfjs-core", "@tensorflow/tfjs-backend-webgpu"],
     what: "any GPU, where the JavaScript runtime has WebGPU",
-    traits: { fastTransposedProducts: true, preciseErf: false, scatterUpdatesInPlace: false },
+    traits: { uniformProducts: true, preciseErf: false, scatterUpdatesInPlace: false },
   },
   wasm: {
     registered: "wasm",
     packages: ["@tensorflow/tfjs-core", "@tensorflow/tfjs-backend-wasm"],
     what: "WebAssembly on one CPU thread",
-    traits: { fastTransposedProducts: false, preciseErf: false, scatterUpdatesInPlace: false },
+    traits: { uniformProducts: false, preciseErf: false, scatterUpdatesInPlace: false },
   },
   cpu: {
     registered: "cpu",
     packages: ["@tensorflow/tfjs-core", "@tensorflow/tfjs-backend-cpu"],
     what: "plain JavaScript",
-    traits: { fastTransposedProducts: true, preciseErf: false, scatterUpdatesInPlace: true },
+    traits: { uniformProducts: true, preciseErf: false, scatterUpdatesInPlace: true },
   },
 };
 

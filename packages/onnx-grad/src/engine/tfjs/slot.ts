@@ -1,5 +1,5 @@
 // A value while a run lasts: on the device, in memory, or both, copied from one to the other when a kernel asks for it.
-import type { DType } from "../../graph/tensor.js";
+import type { DType, TensorData } from "../../graph/tensor.js";
 import { HostArray } from "./host-array.js";
 import type { DeviceTensor, TensorFlow } from "./tensorflow.js";
 
@@ -26,20 +26,21 @@ export class Slot {
 
   /** The value on the device, which stays there until the slot is freed. */
   tensor(): DeviceTensor {
-    if (!this.onDevice) {
-      if (this.dtype !== "float32" && this.dtype !== "bool")
-        throw new TypeError(`${this.dtype} has no place on the device`);
-      // A copy: some backends keep the array that they are given.
-      const data = this.inMemory!.elements().slice() as Float32Array | Uint8Array;
-      this.onDevice = this.tf.tensor(data, [...this.shape], this.dtype);
-    }
+    // A copy: some backends keep the array that they are given.
+    this.onDevice ??= this.upload(this.inMemory!.elements().slice());
     return this.onDevice;
   }
 
-  /** To the device, leaving nothing in memory. */
+  /** To the device, with the array that has been in memory until now. */
   moveToDevice(): void {
-    this.tensor();
+    this.onDevice ??= this.upload(this.inMemory!.elements());
     this.inMemory = undefined;
+  }
+
+  private upload(data: TensorData): DeviceTensor {
+    if (this.dtype !== "float32" && this.dtype !== "bool")
+      throw new TypeError(`${this.dtype} has no place on the device`);
+    return this.tf.tensor(data as Float32Array | Uint8Array, [...this.shape], this.dtype);
   }
 
   /** The value in memory. */

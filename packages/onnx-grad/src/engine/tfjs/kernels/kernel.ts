@@ -6,8 +6,8 @@ import type { DeviceTensor, TensorFlow } from "../tensorflow.js";
 
 /** What differs between TensorFlow.js' backends as far as kernels are concerned. */
 export interface BackendTraits {
-  /** Whether matMul reads transposed operands as fast as plain ones. */
-  readonly fastTransposedProducts: boolean;
+  /** Whether matMul is as fast over transposed operands and over batches as over two plain matrices. */
+  readonly uniformProducts: boolean;
   /** Whether tf.erf is precise to the last bits; elsewhere it is a short polynomial. */
   readonly preciseErf: boolean;
   /** Whether tensorScatterUpdate writes into the tensor that it is given (tfjs-backend-cpu 4.22 does). */

@@ -11,7 +11,7 @@ const swapLast = (c: KernelContext, x: DeviceTensor) => {
 /** alpha · op(a) · op(b), operands of rank 2 or more. */
 function product(c: KernelContext, a: DeviceTensor, b: DeviceTensor, transA: boolean, transB: boolean): DeviceTensor {
   const { tf, traits } = c;
-  if (!traits.fastTransposedProducts && (transA || transB)) {
+  if (!traits.uniformProducts && (transA || transB)) {
     return product(c, transA ? swapLast(c, a) : a, transB ? swapLast(c, b) : b, false, false);
   }
   const [m, inner] = transA ? [a.shape.at(-1)!, a.shape.at(-2)!] : [a.shape.at(-2)!, a.shape.at(-1)!];
@@ -31,7 +31,19 @@ function product(c: KernelContext, a: DeviceTensor, b: DeviceTensor, transA: boo
     const full = same ? x : tf.broadcastTo(x, [...batch, ...x.shape.slice(-2)]);
     return tf.reshape(full, [sizeOf(batch), ...x.shape.slice(-2)]);
   };
-  return tf.reshape(tf.matMul(flat(a, batchA), flat(b, batchB), transA, transB), shape);
+  const [left, right] = [flat(a, batchA), flat(b, batchB)];
+  if (!traits.uniformProducts && m * inner * p >= worthwhile) return tf.reshape(oneByOne(c, left, right), shape);
+  return tf.reshape(tf.matMul(left, right, transA, transB), shape);
+}
+
+/** Multiplications from which on a product of two plain matrices makes up for cutting it out of a batch (tfjs-backend-wasm 4.22). */
+const worthwhile = 2 ** 19;
+
+/** [B, M, C] × [B, C, P], one pair of matrices after another. */
+function oneByOne(c: KernelContext, a: DeviceTensor, b: DeviceTensor): DeviceTensor {
+  const { tf } = c;
+  const right = tf.unstack(b);
+  return tf.stack(tf.unstack(a).map((matrix, i) => tf.matMul(matrix, right[i]!)));
 }
 
 const scaled = (c: KernelContext, x: DeviceTensor, factor: number) => (factor === 1 ? x : c.tf.mul(x, factor));
