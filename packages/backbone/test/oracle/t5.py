@@ -5,6 +5,7 @@ Writes, beside what models.py writes and in the same forms,
   ../fixtures/models/t5*/             tiny random models, complete Hugging Face directories
   ../fixtures/goldens/t5*.*           hidden states of the decoder, logits, loss, gradients towards both inputs, continuations
   ../fixtures/goldens/base-t5*.*      losses of the three heads, gradients of all soft rows
+  ../fixtures/goldens/weights-t5*.*   gradients of every weight, as weights.py has them
   ../fixtures/goldens/t5-buckets.json the bucket of every distance, for several numbers of buckets
 
 Everything is computed in float32 with attn_implementation="eager", one document at a time: no padding, no batches, no cache.
@@ -257,6 +258,41 @@ def base_model(name, model, users=5, items=9):
     write(f"base-{name}", {k: v.detach() for k, v in tensors.items()}, record)
 
 
+def weights(name, model, kinds, users=3, items=5):
+    """∂loss/∂weight of the mean next-word loss over plain text (words), and of the mean next-item loss with users and items (items)."""
+    model.requires_grad_(True)
+    words, width = model.shared.weight.shape
+    texts = [(randint(words, read), [0, *randint(words, length - 1)], randint(words, length)) for read, length in ((1, 1), (9, 4), (3, 14), (20, 7))]
+    table = 0.5 * randn(users + items, width)
+    item = words + users
+    histories = [
+        ([words, 1, item + 2, 1], [0, item + 4, item + 2], [item + 4, item + 2, item]),
+        ([words + 2, item + 1, 3], [0, item], [item, item + 3]),
+        ([item + 3], [0], [item + 1]),
+    ]
+    tensors = {"users": table[:users].clone(), "items": table[users:].clone()}
+    record = {"users": users, "words": {"documents": texts}, "items": {"count": items, "documents": histories}}
+    for kind in kinds:
+        users_table, items_table = table[:users].clone().requires_grad_(), table[users:].clone().requires_grad_()
+        losses = []
+        for encoder_ids, decoder_ids, targets in texts if kind == "words" else histories:
+            extended = torch.cat([model.shared.weight, users_table, items_table])
+            hidden = decoded(model, extended[torch.tensor(encoder_ids)], extended[torch.tensor(decoder_ids)])
+            logits = model.lm_head(hidden * word_scale(model)) if kind == "words" else hidden * width**-0.5 @ items_table.T
+            first = 0 if kind == "words" else item
+            losses.append(F.cross_entropy(logits, torch.tensor(targets) - first, reduction="none"))
+        loss = torch.cat(losses).mean()
+        model.zero_grad()
+        loss.backward()
+        record[kind]["loss"] = loss.item()
+        for weight, parameter in model.named_parameters():  # a tied matrix is listed once
+            if parameter.grad is not None:
+                tensors[f"{kind}.{weight}"] = parameter.grad.clone()
+        if kind == "items":
+            tensors |= {"items.users": users_table.grad.clone(), "items.items": items_table.grad.clone()}
+    write(f"weights-{name}", tensors, record)
+
+
 def buckets():
     cases = []
     for count, distance in ((32, 128), (8, 20), (16, 64), (5, 9), (64, 256)):
@@ -268,7 +304,10 @@ def buckets():
 
 if __name__ == "__main__":
     buckets()
+    references = {}
     for each in MODELS:
-        reference = tiny(each)
+        references[each] = tiny(each)
         if each in ("t5", "t5-gated"):
-            base_model(each, reference)
+            base_model(each, references[each])
+    weights("t5", references["t5"], ["words"])
+    weights("t5-gated", references["t5-gated"], ["words", "items"])
