@@ -61,25 +61,29 @@ export interface ReportContent {
  * @throws Error where the directory holds no run, or dataset or backbone are not those of training; the signal's reason when aborted
  */
 export async function writeReport(options: ReportOptions): Promise<WrittenReport> {
-  const { model: directory, signal, display } = options;
+  const { model: directory, signal, display, evaluate = true } = options;
   const file = options.out ?? path.join(directory, "report.html");
-  const facts = fs.existsSync(directory) ? await readFacts(directory) : undefined;
-  const unfinished = facts?.record && !fs.existsSync(path.join(directory, "embeddings.safetensors"));
-  const model = unfinished ? undefined : await openTrainedModel(directory);
+  const facts = await readFacts(directory);
+  // Where there is a record of a run and no model, the run was stopped early; without either, opening the model says what is missing.
+  const { record } = facts;
+  const early = record !== undefined && !fs.existsSync(path.join(directory, "embeddings.safetensors"));
+  const model = early ? undefined : await openTrainedModel(directory);
   const dataset = model
     ? await openItsDataset(model, options.data)
-    : await Dataset.open(options.data ?? facts!.record!.dataset.path);
+    : await Dataset.open(options.data ?? record?.dataset.path ?? directory);
   try {
-    const common = { directory, facts: facts!, manifest: dataset.manifest };
+    const { manifest } = dataset;
     const described = model && {
       description: model.description,
       serving: model.serving,
       hasContent: model.tables.content !== undefined,
     };
-    const split = options.split ?? (dataset.manifest.test > 0 ? "test" : "validation");
-    if (!model || options.evaluate === false || dataset.manifest[split] === 0) {
-      if (options.split && model && options.evaluate !== false) await openProtocol(dataset, split, options.history);
-      await writeWhole(file, page({ ...common, ...(described && { model: described }) }));
+    const common = { directory, facts, manifest, ...(described && { model: described }) };
+    const split = options.split ?? (manifest.test > 0 ? "test" : "validation");
+    // A split that was asked for and is empty is an error; without any held-out items there is nothing to measure.
+    const possible = options.split !== undefined || manifest[split] > 0;
+    if (!model || !evaluate || !possible) {
+      await writeWhole(file, page(common));
       return { file };
     }
     const protocol = await openProtocol(dataset, split, options.history);
@@ -98,7 +102,7 @@ export async function writeReport(options: ReportOptions): Promise<WrittenReport
         samples,
         backboneParameters: predictor.model.backbone.parameterCount,
       };
-      await writeWhole(file, page({ ...common, model: described!, measured }));
+      await writeWhole(file, page({ ...common, measured }));
       return { file, split, history: historyOf, measurement };
     } finally {
       await dispose();

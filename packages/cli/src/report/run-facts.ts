@@ -28,7 +28,7 @@ export interface RunFacts {
   readonly sizes: readonly { readonly name: string; readonly bytes: number }[];
 }
 
-/** Reads what there is; what was removed since, the report leaves out. A damaged record is said by its absence. */
+/** Reads what there is; what was removed since or is damaged is absent. */
 export async function readFacts(directory: string): Promise<RunFacts> {
   const record = runSchema.safeParse(await readJson(path.join(directory, "run.json")));
   const clock = clockSchema.safeParse(await readJson(path.join(directory, "training-state", "clock.json")));
@@ -50,7 +50,7 @@ async function readJson(file: string): Promise<unknown> {
 }
 
 async function sizesIn(directory: string): Promise<RunFacts["sizes"]> {
-  const entries = await fs.readdir(directory, { withFileTypes: true });
+  const entries = await fs.readdir(directory, { withFileTypes: true }).catch(() => []);
   const sizes = await Promise.all(
     entries.map(async (entry) => ({
       name: entry.isDirectory() ? `${entry.name}/` : entry.name,

@@ -5,6 +5,7 @@ import { RankingEvaluator } from "../evaluator.js";
 import { checkItemLists, type ItemLists, rowCount, sliceItemLists } from "../item-lists.js";
 import type { MetricName } from "../metrics/names.js";
 import type { EvaluationResult } from "../result.js";
+import { turn } from "./turn.js";
 
 /** A recommender that knows a user by the items of a history alone. */
 export interface HistoryScorer {
@@ -57,9 +58,6 @@ export async function evaluateScorer(scorer: HistoryScorer, options: EvaluateSco
   signal?.throwIfAborted();
   return evaluator.result();
 }
-
-/** Lets timers, signals and other work of the process run. */
-export const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
 
 /**
  * Checks binary interactions [I, J] before something is fitted to them.

@@ -1,6 +1,7 @@
 // The inverse of a symmetric positive definite matrix, in place and block by block: Goodnight's sweep operator (1979) on blocks.
 // Shapes: n the matrix's order, b a block's width, K the rows of the block at hand, R all the others.
 import { EvaluationError } from "../error.js";
+import { turn } from "./turn.js";
 
 /**
  * A matrix product in single precision: [m, k] · [k, n] → [m, n], all row-major. The result may be overwritten by
@@ -69,7 +70,7 @@ export async function invertSymmetric(
       writeBlock(a, n, from, b, inverse, scaled);
     }
     onProgress?.((from + b) / n);
-    await new Promise((resolve) => setTimeout(resolve));
+    await turn();
   }
   for (let i = 0; i < n; i++) {
     for (let j = i; j < n; j++) {
