@@ -92,7 +92,7 @@ function noWeights(folder: string, names: readonly string[]): CheckpointError {
     return new CheckpointError(
       `${folder}: the weights are there only as ${pickles[0]}, a pickle, which can run code when it is read and is not supported; expected ${SINGLE}. ` +
         "Next: take a revision of the model that has safetensors files, or convert it once in Python with " +
-        "transformers: AutoModelForCausalLM.from_pretrained(dir).save_pretrained(dir, safe_serialization=True)",
+        "transformers: AutoModelForCausalLM (for T5 AutoModelForSeq2SeqLM).from_pretrained(dir).save_pretrained(dir, safe_serialization=True)",
     );
   }
   const others = names.filter((name) => /\.(gguf|h5|msgpack|onnx|safetensors)$/.test(name));
