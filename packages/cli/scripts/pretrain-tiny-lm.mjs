@@ -22,7 +22,7 @@ import { LM_SEEDS, LM_SIZES, lmCorpus } from "./shop/lm-corpus.mjs";
 import { trainBpe } from "./train-bpe.mjs";
 
 const { values } = parseArgs({
-  options: { out: { type: "string" }, state: { type: "string" }, updates: { type: "string", default: "900" } },
+  options: { out: { type: "string" }, state: { type: "string" }, updates: { type: "string", default: "560" } },
 });
 const out = values.out ?? fileURLToPath(new URL("../embedded/tiny-lm", import.meta.url));
 const state = values.state ?? path.join(os.tmpdir(), "cllm4rec-tiny-lm", "state.safetensors");

@@ -3,9 +3,14 @@ import { SAMPLE_SEED, SAMPLE_SIZES } from "./sample-data.mjs";
 import { description, review, textRandom, wordsOf } from "./texts.mjs";
 import { makeItems, makePurchases, makeShoppers } from "./world.mjs";
 
+/** @typedef {import("./world.mjs").Item} Item */
+
 /** Seeds of the text to train on and of the text to measure on. */
 export const LM_SEEDS = { train: 1, heldOut: 2 };
-export const LM_SIZES = { train: { items: 1600, shoppers: 3600 }, heldOut: { items: 400, shoppers: 120 } };
+export const LM_SIZES = {
+  train: { items: 2400, shoppers: 6000, least: 8, most: 26 },
+  heldOut: { items: 400, shoppers: 120, least: 8, most: 26 },
+};
 
 /**
  * Documents in a seeded order: what items are, what people write about them, and what people bought one after another. Some stand in the
@@ -22,7 +27,10 @@ export function lmCorpus(part) {
     for (const { title } of makeItems(LM_SEEDS.train, LM_SIZES.train.items, known)) known.add(title);
   const sizes = LM_SIZES[part];
   const items = makeItems(seed, sizes.items, known);
-  const purchases = makePurchases(seed, items, makeShoppers(seed, sizes.shoppers), SAMPLE_SIZES);
+  const shoppers = makeShoppers(seed, sizes.shoppers);
+  const purchases = makePurchases(seed, items, shoppers, sizes);
+  const basketOf = new Map(shoppers.map((shopper) => [shopper, /** @type {Item[]} */ ([])]));
+  for (const { shopper, item } of purchases) basketOf.get(shopper)?.push(item);
   const documents = items.flatMap((item) =>
     ["a", "b"].map((version) => {
       const text = description(item, textRandom(seed, `${item.id} ${version}`));
@@ -38,16 +46,26 @@ export function lmCorpus(part) {
     const kind = random.unit();
     if (kind < 0.3) documents.push(`The user writes the review for the ${item.title} : ${text}`);
     else if (kind < 0.5) documents.push(text);
-    if (before.length >= 3 && random.unit() < 0.2) {
-      const titles = random.sample(before, Math.min(before.length, 3 + random.below(8))).map(({ title }) => title);
-      const next = purchases.filter((other) => other.shopper === shopper && !before.includes(other.item));
-      const wanted = random.sample(next, Math.min(next.length, 3)).map((other) => other.item.title);
-      documents.push(
-        random.unit() < 0.5
-          ? `The user has interacted with ${titles.join(" ")} the user will interact with: ${wanted.join(" ")}`
-          : `The user has interacted with ${[...titles, ...wanted].join(" ")}`,
-      );
-    }
+    if (before.length >= 3 && random.unit() < 0.2) documents.push(history(before, basketOf.get(shopper) ?? [], random));
   }
   return textRandom(seed, "the order of documents").sample(documents, documents.length);
+}
+
+/**
+ * What somebody bought and buys next, or all in one list; what is next by its title, or without the brand.
+ * @param {readonly Item[]} before
+ * @param {readonly Item[]} basket all that the person ever buys, in order
+ * @param {import("./random.mjs").Random} random
+ */
+function history(before, basket, random) {
+  const known = random.sample(before, Math.min(before.length, 3 + random.below(8))).map(({ title }) => title);
+  const later = basket.slice(before.length);
+  const next = random.sample(later, Math.min(later.length, 3)).map((item) => {
+    const { style, material, noun } = wordsOf(item);
+    return { full: item.title, short: `${style.adjective} ${material} ${noun}` };
+  });
+  const kind = random.unit();
+  if (kind < 0.3) return `The user has interacted with ${[...known, ...next.map(({ full }) => full)].join(" ")}`;
+  const named = next.map(({ full, short }) => (kind < 0.65 ? full : short));
+  return `The user has interacted with ${known.join(" ")} the user will interact with: ${named.join(" ")}`;
 }

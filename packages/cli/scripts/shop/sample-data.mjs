@@ -3,7 +3,7 @@ import { description, review, textRandom, wordsOf } from "./texts.mjs";
 import { makeItems, makePurchases, makeShoppers } from "./world.mjs";
 
 export const SAMPLE_SEED = 20261121;
-export const SAMPLE_SIZES = { shoppers: 900, items: 400, least: 9, most: 26 };
+export const SAMPLE_SIZES = { shoppers: 600, items: 400, least: 8, most: 20 };
 
 /** 1 January 2016, in seconds since 1970. */
 const OPENED = 1_451_606_400;
