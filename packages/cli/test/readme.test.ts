@@ -31,9 +31,12 @@ test("the configuration of the README is one, and shows the defaults", () => {
   fs.rmSync(folder, { recursive: true });
   const defaults = readConfig(undefined, { data: "beauty", backbone: "gpt2", out: "model" });
   // These have no default, or one that depends on others.
-  const { minutes: _m, maxLength: _l, threads: _t, prompts: _p, pretrain, finetune, ...rest } = shown;
+  const { minutes: _m, maxLength: _l, threads: _t, prompts: _p, layers: _b, pretrain, finetune, ...others } = shown;
+  const { priorDeviation: _d, contentDeviation: _c, ...rest } = others;
   const { warmUpEpochs, rounds, ...pretrainRest } = pretrain;
-  const { epochs, patience: _patience, clipNorm: _clip, ...finetuneRest } = finetune;
-  expect({ ...rest, pretrain: pretrainRest, finetune: finetuneRest, prompts: {} }).toEqual(defaults);
+  const { epochs, patience: _patience, clipNorm: _clip, contentLearningRate: _r, ...finetuneRest } = finetune;
+  // What is left out of adam is the library's own default.
+  expect(Object.keys(finetuneRest.adam)).toEqual(["beta1", "beta2", "epsilon", "rows"]);
+  expect({ ...rest, pretrain: pretrainRest, finetune: { ...finetuneRest, adam: {} }, prompts: {} }).toEqual(defaults);
   expect({ warmUpEpochs, rounds, epochs }).toEqual(lengths(defaults));
 });
