@@ -14,6 +14,7 @@ afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
 
 const step = (update: number, languageModel: number, task = "rec-step") => ({
   ...{ type: "step", stage: "finetune", phase: "recommendation", task, round: Math.floor((update - 1) / 2), update },
+  ...{ step: ((update - 1) % 2) + 1, steps: 2 },
   ...{ languageModel, mutual: 0.5, usefulTokens: 10, computedTokens: 12, milliseconds: 4 },
 });
 const validation = (update: number, value: number) => ({

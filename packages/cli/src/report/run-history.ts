@@ -14,6 +14,8 @@ const schemas = {
     phase: z.string(),
     task: z.string(),
     round: number,
+    step: number,
+    steps: number,
     update: number,
     languageModel: number,
     mutual: number,

@@ -85,16 +85,7 @@ function timings({ history, seconds: clock }: RunFacts): Html | undefined {
 }
 
 function stageTimings(stage: StageHistory, total: number | undefined): Html {
-  const rows = [...stepsByTask(stage.steps)].map(([task, steps]) => {
-    const rounds = new Set(steps.map(({ round }) => round)).size;
-    const sum = (of: (step: Step) => number) => steps.reduce((all, step) => all + of(step), 0);
-    const [time, useful, computed] = [
-      sum((s) => s.milliseconds) / 1000,
-      sum((s) => s.usefulTokens),
-      sum((s) => s.computedTokens),
-    ];
-    return [task, rounds, steps.length, time / rounds, time, useful / time, 1 - useful / computed] as const;
-  });
+  const rows = [...stepsByTask(stage.steps)].map(([task, steps]) => taskTimes(task, steps));
   const validations = stage.validations.map(({ milliseconds }) => milliseconds / 1000);
   const saves = stage.checkpoints.map((milliseconds) => milliseconds / 1000);
   const plain = (name: string, times: readonly number[]) => {
@@ -107,13 +98,38 @@ function stageTimings(stage: StageHistory, total: number | undefined): Html {
     total === undefined
       ? ""
       : ` ${seconds(total)} in all, over ${stage.sittings} ${stage.sittings === 1 ? "sitting" : "sittings"}.`;
-  return html`<div class="wide" tabindex="0"><table><caption>Time of ${stage.stage}.${all} Useful tokens are those of documents; the rest is padding.</caption>
-<thead><tr><th scope="col">Work</th><th scope="col" class="number">Epochs or times</th><th scope="col" class="number">Steps</th><th scope="col" class="number">Each</th><th scope="col" class="number">Together</th>
+  return html`<div class="wide" tabindex="0"><table><caption>Time of ${stage.stage}.${all} “Each” is the mean of whole epochs. Useful tokens are those of documents; the rest is padding.</caption>
+<thead><tr><th scope="col">Work</th><th scope="col" class="number">Epochs, or times</th><th scope="col" class="number">Steps</th><th scope="col" class="number">Each</th><th scope="col" class="number">Together</th>
 <th scope="col" class="number">Useful tokens/s</th><th scope="col" class="number">Padding</th></tr></thead>
 <tbody>${rows.map(
-    ([task, rounds, steps, each, time, rate, padding]) =>
-      html`<tr><th scope="row">${task}</th><td class="number">${whole(rounds)}</td><td class="number">${whole(steps)}</td><td class="number">${seconds(each)}</td><td class="number">${seconds(time)}</td><td class="number">${whole(rate)}</td><td class="number">${percent(padding)}</td></tr>`,
+    ({ task, epochs, steps, each, time, rate, padding }) =>
+      html`<tr><th scope="row">${task}</th><td class="number">${whole(epochs)}</td><td class="number">${whole(steps)}</td><td class="number">${each}</td><td class="number">${seconds(time)}</td><td class="number">${rate}</td><td class="number">${percent(padding)}</td></tr>`,
   )}${plain("validation", validations)}${plain("saving", saves)}</tbody></table></div>`;
+}
+
+/** What a task's steps took: those that stand, not those that were lost with a process and done again. */
+function taskTimes(task: string, steps: readonly Step[]) {
+  const epochs = new Map<number, { seconds: number; whole: boolean }>();
+  let [time, useful, computed] = [0, 0, 0];
+  for (const { round, step, steps: all, milliseconds, usefulTokens, computedTokens } of steps) {
+    const epoch = epochs.get(round) ?? { seconds: 0, whole: false };
+    epoch.seconds += milliseconds / 1000;
+    epoch.whole ||= step === all;
+    epochs.set(round, epoch);
+    time += milliseconds / 1000;
+    useful += usefulTokens;
+    computed += computedTokens;
+  }
+  const done = [...epochs.values()].filter((epoch) => epoch.whole);
+  return {
+    task,
+    epochs: done.length,
+    steps: steps.length,
+    each: done.length === 0 ? "" : seconds(done.reduce((sum, epoch) => sum + epoch.seconds, 0) / done.length),
+    time,
+    rate: time === 0 ? "" : whole(useful / time),
+    padding: computed === 0 ? 0 : 1 - useful / computed,
+  };
 }
 
 function sizes({ facts, model, measured }: ReportContent): Html {
@@ -122,7 +138,7 @@ function sizes({ facts, model, measured }: ReportContent): Html {
   const trained = described && (described.users + described.items) * described.width * sides;
   const share =
     trained !== undefined && measured
-      ? `, ${decimal(trained / measured.backboneParameters, 2)} of the frozen ones`
+      ? `, ${decimal(trained / measured.backboneParameters, 2)} times as many as are frozen`
       : "";
   return html`${
     trained === undefined

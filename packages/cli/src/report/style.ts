@@ -17,7 +17,7 @@ p { margin: .5rem 0; max-width: 48rem; }
 nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; list-style: none; padding: 0; margin: 1rem 0; }
 a { color: var(--s0); }
 .wide { overflow-x: auto; }
-table { border-collapse: collapse; margin: .75rem 0; font-size: .9rem; font-variant-numeric: tabular-nums; }
+table { min-width: min(100%, 34rem); border-collapse: collapse; margin: .75rem 0; font-size: .9rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding-bottom: .35rem; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .9rem .3rem 0; border-bottom: 1px solid var(--line); }
 td { overflow-wrap: anywhere; } .whole { white-space: nowrap; }
