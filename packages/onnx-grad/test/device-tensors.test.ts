@@ -110,6 +110,22 @@ describe.each(webGpuUsable() ? (["cpu", "webgpu"] as const) : (["cpu"] as const)
     await session.dispose();
   });
 
+  test("what an aborted run kept is freed", async () => {
+    const session = await engine.load(recurrence(), { onDevice: ["next"] });
+    const [placed, x] = [await engine.place(floats([1 << 17, 2])), floats([2])]; // 1 MiB
+    const before = process.memoryUsage.rss();
+    for (let i = 0; i < 150; i++) {
+      const controller = new AbortController();
+      const aborted = session.runOnDevice({ state: placed, x }, { signal: controller.signal });
+      setTimeout(() => controller.abort(new Error("enough")), i % 2); // some of them before they have begun
+      const outcome = await aborted.catch((error: Error) => error.message);
+      if (typeof outcome !== "string") await outcome.onDevice.next!.dispose();
+      await session.run({ state: placed, x });
+    }
+    expect(process.memoryUsage.rss() - before).toBeLessThan(60 * 2 ** 20);
+    await session.dispose();
+  });
+
   test("300 steps on the device leave memory bounded", async () => {
     const session = await engine.load(recurrence(), { onDevice: ["next"] });
     const x = floats([2], () => 0);

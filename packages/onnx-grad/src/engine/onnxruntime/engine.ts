@@ -199,6 +199,7 @@ class WorkerEngine implements OnnxRuntimeEngine {
       this.pending.set(id, {
         resolve: (response) => {
           settled();
+          if (signal?.aborted) this.forget(response);
           resolve(response);
         },
         reject: (error) => {
@@ -222,6 +223,11 @@ class WorkerEngine implements OnnxRuntimeEngine {
     this.pending.delete(response.id);
     if (response.ok) pending?.resolve(response);
     else pending?.reject(new Error(response.message));
+  }
+
+  /** Frees what a run kept on the device that nobody waits for any more. */
+  private forget({ held = {} }: Extract<Response, { ok: true }>): void {
+    for (const tensor of Object.values(held)) this.drop(tensor.held).catch(() => {});
   }
 
   private close(reason: Error): void {
