@@ -25,7 +25,7 @@ const folder = fs.mkdtempSync(path.join(os.tmpdir(), "cllm4rec-tfjs-"));
 let engine: TfjsEngine;
 let reference: Engine;
 beforeAll(async () => {
-  engine = await tfjs(from ? { backend: "tfjs-node", from } : { backend: "wasm" });
+  engine = await tfjs(from ? { from } : { backend: "wasm" });
   reference = onnxRuntime({ threads: 1 });
 });
 afterAll(async () => {

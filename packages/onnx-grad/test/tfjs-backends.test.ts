@@ -79,6 +79,18 @@ test("a tfjs-node that does not load is passed over, with the reason and the way
   expect(choice({ from, backend: "tfjs-node" })).toBe(`Error: TensorFlow.js backend tfjs-node does not load: ${mend}`);
 });
 
+test("tfjs-node-gpu without a GPU, which it makes no word of itself", () => {
+  const gpuPackage = `
+    const tf = require("@tensorflow/tfjs-core");
+    const { MathBackendCPU } = require("@tensorflow/tfjs-backend-cpu");
+    tf.registerBackend("tensorflow", () => Object.assign(new MathBackendCPU(), { isUsingGpuDevice: false }));
+    module.exports = tf;`;
+  const from = installation("no card", ["tfjs-core", "tfjs-backend-cpu"], { "tfjs-node-gpu": gpuPackage });
+  expect(choice({ from })).toMatch(
+    /tfjs-node-gpu \(libtensorflow on an NVIDIA GPU\): the fastest of those installed, but it has found no GPU, or not all of CUDA and cuDNN, and computes on the CPU$/,
+  );
+});
+
 test.each([
   ["tfjs-node-gpu", "is not available: @tensorflow/tfjs-node-gpu not found; npm install @tensorflow/tfjs-node-gpu"],
   ["tfjs-node", "is not available: @tensorflow/tfjs-node not found; npm install @tensorflow/tfjs-node"],

@@ -85,7 +85,7 @@ export async function openBackend(wanted: TfjsBackend | undefined, from: readonl
       const why = wanted ? "asked for by name" : "the fastest of those installed";
       return {
         ...opened,
-        choice: `TensorFlow.js ${opened.tf.version_core}, ${name} (${descriptions[name].what}): ${why}${advice(name, obstacles)}`,
+        choice: `TensorFlow.js ${opened.tf.version_core}, ${name} (${descriptions[name].what}): ${why}${cardless(name, opened.tf)}${advice(name, obstacles)}`,
       };
     }
     obstacles.set(name, opened);
@@ -105,6 +105,14 @@ export async function openBackend(wanted: TfjsBackend | undefined, from: readonl
 }
 
 const install = (name: TfjsBackend): string => `npm install ${descriptions[name].packages.join(" ")}`;
+
+/** tfjs-node-gpu computes on the CPU, silently, where its library finds no card or not all of CUDA. */
+function cardless(name: TfjsBackend, tf: TensorFlow): string {
+  if (name !== "tfjs-node-gpu") return "";
+  const { isUsingGpuDevice } = tf.backend() as { isUsingGpuDevice?: boolean };
+  if (isUsingGpuDevice !== false) return "";
+  return ", but it has found no GPU, or not all of CUDA and cuDNN, and computes on the CPU";
+}
 
 /** What stood in the way of faster backends, and what to install where nothing did but its absence. */
 function advice(chosen: TfjsBackend, obstacles: ReadonlyMap<TfjsBackend, Obstacle>): string {
