@@ -9,7 +9,7 @@ export interface Step {
   readonly node: Node;
   /** Absent for Shape, which needs no computing. */
   readonly kernel: Kernel | undefined;
-  /** Values whose last use this is. */
+  /** Values whose last use this is, outputs that nobody uses included. */
   readonly lastUses: readonly Value[];
 }
 
@@ -51,7 +51,8 @@ export function makePlan(nodes: readonly Node[], outputs: ReadonlyMap<string, Va
   for (const node of nodes.toReversed()) {
     if (!node.outputs.some((output) => output && wanted.has(output))) continue;
     const inputs = new Set(node.inputs.filter((input) => input !== undefined));
-    const lastUses = [...inputs].filter((input) => !used.has(input));
+    const touched = [...inputs, ...node.outputs.filter((output) => output !== undefined)];
+    const lastUses = touched.filter((value) => !used.has(value));
     for (const input of inputs) {
       wanted.add(input);
       used.add(input);

@@ -17,7 +17,7 @@ export class WeightStore {
   constructor(private readonly tf: TensorFlow) {}
 
   /**
-   * A constant's slot; the device gets floats at once. Every call is to be followed by one of {@link release}.
+   * A constant's slot; the device gets floats and bools at once. Every call is to be followed by one of {@link release}.
    * @throws Error naming the file where it is missing or too short.
    */
   async acquire(constant: ConstantTensor): Promise<Slot> {
@@ -29,6 +29,7 @@ export class WeightStore {
     }
     const slot = new Slot(this.tf, constant.dtype, await read(constant));
     if (constant.dtype === "float32") slot.moveToDevice();
+    else if (constant.dtype === "bool") slot.tensor(); // on both sides: which one is asked for shows only later
     if (key !== undefined) this.shared.set(key, { slot, users: 1 });
     return slot;
   }
