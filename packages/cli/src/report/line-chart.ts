@@ -1,6 +1,7 @@
 // A line chart as static SVG: scales, ticks and paths by D3, colours by the page's style sheet.
 import { scaleLinear } from "d3-scale";
 import { line } from "d3-shape";
+import { whole } from "./format.js";
 import { type Html, html } from "./html.js";
 
 /** [x, y] */
@@ -37,15 +38,16 @@ export function lineChart(chart: LineChart): Html {
   const path = line<Point>()
     .x(([value]) => round(x(value)))
     .y(([, value]) => round(y(value)));
-  const [xTicks, yTicks] = [x.ticks(6), y.ticks(5)];
-  const [xText, yText] = [x.tickFormat(6), y.tickFormat(5)];
+  // Epochs and updates are counted: half of one is none.
+  const [xTicks, yTicks] = [x.ticks(6).filter(Number.isInteger), y.ticks(5)];
+  const yText = y.tickFormat(5);
   const bottom = HEIGHT - MARGIN.bottom;
   const ends = endLabels(chart.series, (value) => y(value));
   return html`<svg class="chart" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-labelledby="${chart.id}-title ${chart.id}-text">
 <title id="${chart.id}-title">${chart.title}</title><desc id="${chart.id}-text">${chart.description}</desc>
 <g class="grid">${yTicks.map((tick) => html`<line x1="${MARGIN.left}" x2="${WIDTH - MARGIN.right}" y1="${round(y(tick))}" y2="${round(y(tick))}"/>`)}</g>
 <g class="ticks">${yTicks.map((tick) => html`<text x="${MARGIN.left - 8}" y="${round(y(tick) + 4)}" text-anchor="end">${yText(tick)}</text>`)}
-${xTicks.map((tick) => html`<text x="${round(x(tick))}" y="${bottom + 18}" text-anchor="middle">${xText(tick)}</text>`)}
+${xTicks.map((tick) => html`<text x="${round(x(tick))}" y="${bottom + 18}" text-anchor="middle">${whole(tick)}</text>`)}
 <text x="${(MARGIN.left + WIDTH - MARGIN.right) / 2}" y="${HEIGHT - 4}" text-anchor="middle">${chart.x}</text></g>
 ${
   chart.mark &&
@@ -88,7 +90,12 @@ function extent(values: readonly number[]): [number, number] {
     high = Math.max(high, value);
   }
   if (low > high) return [0, 1];
-  if (low === high) return [low - (Math.abs(low) * 0.05 || 1), high + (Math.abs(high) * 0.05 || 1)];
+  const size = Math.max(Math.abs(low), Math.abs(high));
+  // Ticks cannot be told apart in a stretch that is hardly longer than the precision of its ends.
+  if (high - low <= 1e-12 * Math.max(size, 1)) {
+    const around = size > 1e-9 ? 0.05 * size : 1;
+    return [low - around, high + around];
+  }
   return [low, high];
 }
 

@@ -38,7 +38,7 @@ export interface Measurement {
   readonly usersWithoutHeldOut: number;
   readonly model: Measured;
   readonly baselines: readonly (Measured & {
-    /** The model against it, by metric. */
+    /** The model against it, by metric; nothing where there is one user only, from whom no test can tell. */
     readonly comparison: Readonly<Record<string, MetricComparison>>;
   })[];
 }
@@ -55,7 +55,10 @@ export async function measure(
   const baselines: Measurement["baselines"][number][] = [];
   for (const scorer of quickBaselines(protocol)) {
     const theirs = await evaluateScorer(scorer, { history, heldOut, metrics: REPORTED, signal });
-    baselines.push({ ...measured(scorer.name, theirs), comparison: compareRuns(result, theirs) });
+    baselines.push({
+      ...measured(scorer.name, theirs),
+      comparison: result.users > 1 ? compareRuns(result, theirs) : {},
+    });
   }
   display.stop();
   const { users, usersWithoutHeldOut } = result;

@@ -65,11 +65,12 @@ function metricsTable(systems: readonly Measured[]): Html {
   )}</tbody></table></div>`;
 }
 
-function comparisonTable({ measurement }: NonNullable<ReportContent["measured"]>): Html {
+function comparisonTable({ measurement }: NonNullable<ReportContent["measured"]>): Html | undefined {
   const { baselines } = measurement;
   const rows = baselines.flatMap(({ name, comparison }) =>
-    MAIN.map((metric) => ({ name, metric, ...comparison[metric]! })),
+    MAIN.flatMap((metric) => (comparison[metric] ? [{ name, metric, ...comparison[metric] }] : [])),
   );
+  if (rows.length === 0) return undefined;
   return html`<div class="wide" tabindex="0"><table><caption>The model against each recommender, user by user. The verdict is the t-test's at ${String(LEVEL)} over
 ${rows.length} comparisons (Bonferroni); the p-values themselves are not corrected.</caption>
 <thead><tr><th scope="col">Against</th><th scope="col">Metric</th><th scope="col" class="number">Difference</th><th scope="col" class="number">95% interval</th>
