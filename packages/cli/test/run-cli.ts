@@ -4,7 +4,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { byteLevelBpe } from "@cllm4rec/tokenizer-ext";
-import { writeTinyModel } from "../src/demo/tiny-model.js";
+import { initialLanguageModel } from "@cllm4rec/training";
 
 const BIN = fileURLToPath(new URL("../dist/bin.js", import.meta.url));
 
@@ -49,8 +49,10 @@ export function byteAlphabet(): string[] {
 
 /** A random GPT-2 of width 16 with a tokenizer of one token a byte. */
 export async function writeBackbone(directory: string): Promise<void> {
-  fs.mkdirSync(directory);
-  await writeTinyModel(directory, { vocabulary: 256, width: 16, layers: 2, heads: 2, positions: 160 });
+  const sizes = { vocab_size: 256, n_embd: 16, n_layer: 2, n_head: 2, n_positions: 160 };
+  const backbone = initialLanguageModel({ model_type: "gpt2", ...sizes, initializer_range: 0.25 }, { seed: 7 });
+  await backbone.save(directory);
+  await backbone.dispose();
   const vocab = Object.fromEntries(byteAlphabet().map((character, id) => [character, id]));
   fs.writeFileSync(path.join(directory, "tokenizer.json"), JSON.stringify(byteLevelBpe({ vocab, merges: [] })));
 }
@@ -59,12 +61,13 @@ export const USERS = 48;
 export const ITEMS = 80;
 
 /** Even users choose from the items below 40, odd users from the others, nine each, with a word about each. */
-export function writeChoices(file: string, shift = 0): void {
+export function writeChoices(file: string, shift = 0, { texts = true } = {}): void {
   const half = ITEMS / 2;
   const lines = Array.from({ length: USERS * 9 }, (_, n) => {
     const [user, k] = [Math.floor(n / 9), n % 9];
     const item = (user % 2) * half + ((user * 7 + k * 3 + shift) % half);
-    return JSON.stringify({ user: `u${user}`, item: `i${item}`, text: user % 2 === 0 ? "good" : "bad" });
+    const text = user % 2 === 0 ? "good" : "bad";
+    return JSON.stringify({ user: `u${user}`, item: `i${item}`, ...(texts && { text }) });
   });
   fs.writeFileSync(file, `${lines.join("\n")}\n`);
 }

@@ -3,6 +3,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { csrRow, Dataset } from "@cllm4rec/corpus";
+import { readModel } from "@cllm4rec/training";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { ITEMS, type Outcome, runCli, USERS, writeBackbone, writeChoices } from "./run-cli.js";
 
@@ -113,6 +114,26 @@ describe("train", () => {
     expect(fs.existsSync(lock)).toBe(true);
     expect((await cllm4rec("train", ...TRAIN, "--minutes", "0.001", "--out", "locked")).code).toBe(0);
     expect(fs.existsSync(lock)).toBe(false);
+  });
+
+  test("finetuning alone takes its start, and the content that it is drawn towards, from texts", async () => {
+    const args = ["finetune", ...TRAIN, "--text-share", "1", "--epochs", "1", "--json"];
+    fs.writeFileSync(file("still.json"), JSON.stringify({ finetune: { contentSteps: 0 } }));
+    const { code, stderr } = await cllm4rec(...args, "--config", "still.json", "--out", "from-texts");
+    expect({ code, notice: stderr.includes("No content is learned") }).toEqual({ code: 0, notice: true });
+    const { content, collaborative } = (await readModel(file("from-texts"))).tables;
+    const start = content!.items.data;
+    // The words of the reviews tell the two tastes apart, and nothing else; training moved the collaborative side alone.
+    const rows = Array.from({ length: ITEMS }, (_, j) => start.subarray(j * 16, (j + 1) * 16).join());
+    expect(new Set(rows.filter((row) => !row.startsWith("0,0,0"))).size).toBe(2);
+    expect(collaborative.items.data).not.toEqual(start);
+    writeChoices(file("wordless.jsonl"), 0, { texts: false });
+    await cllm4rec(
+      ..."prepare --input wordless.jsonl --columns user=user,item=item --core 0 --out wordless".split(" "),
+    );
+    expect(failure(await cllm4rec(...args, "--data", "wordless", "--out", "x"))).toMatch(
+      /^2 .*textShare is 1, and wordless has no texts of the kinds reviews, item-texts, user-texts; /,
+    );
   });
 
   test("a pretraining that ran out of time leaves what finetuning can begin with", async () => {

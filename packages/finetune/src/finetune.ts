@@ -64,7 +64,7 @@ class Finetuning {
   async run(): Promise<FinetuneResult> {
     const { settings, store, plans, memory } = this;
     const { stop, onEvent, now, saveEverySeconds, epochs, tables, texts } = settings;
-    this.notices(tables, texts !== undefined);
+    this.notices(tables, texts !== undefined && settings.contentSteps !== 0);
     await this.restoreBest();
     const { content } = plans;
     const segments = [
@@ -105,7 +105,7 @@ class Finetuning {
     } else if (!hasTexts) {
       notice(
         "content-fixed",
-        "There are no texts: the content tables stay as they are, and the collaborative ones are drawn towards them.",
+        "No content is learned: the content tables stay as they are, and the collaborative ones are drawn towards them.",
       );
     }
   }

@@ -89,7 +89,7 @@ export interface FinetuneSettings {
   readonly lambdaL?: number;
   /** Default `paper`; see `RegulariserScaling`. */
   readonly scaling?: RegulariserScaling;
-  /** Content updates after each epoch's recommendation updates: a number, or an `epoch` of the texts (default). */
+  /** Content updates after each epoch's recommendation updates: a number, 0 for content tables that stay as they are, or an `epoch` of the texts (default). */
   readonly contentSteps?: number | "epoch";
   /** Default 4096 tokens. */
   readonly textBatch?: BatchOptions["size"];

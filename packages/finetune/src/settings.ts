@@ -52,12 +52,9 @@ export function complete(options: FinetuneOptions) {
   check("averageDecay", averageDecay, averageDecay >= 0 && averageDecay < 1, "a number from 0 to below 1");
   check("dropout", settings.dropout, settings.dropout >= 0 && settings.dropout < 1, "a number from 0 to below 1");
   if (settings.contentSteps !== "epoch") {
-    check(
-      "contentSteps",
-      settings.contentSteps,
-      isPositiveInteger(settings.contentSteps),
-      'a positive integer or "epoch"',
-    );
+    const { contentSteps } = settings;
+    const good = Number.isSafeInteger(contentSteps) && contentSteps >= 0;
+    check("contentSteps", contentSteps, good, 'an integer of at least 0 or "epoch"');
   }
   const unknown = settings.selectBy.find((name) => !metrics.includes(name));
   if (unknown !== undefined || settings.selectBy.length === 0) {
@@ -99,6 +96,7 @@ export function batchPlans(settings: Settings): {
     batch,
     texts,
     textBatch,
+    contentSteps,
   } = settings;
   const documents = recommendationDocuments({
     tokenizer,
@@ -113,7 +111,7 @@ export function batchPlans(settings: Settings): {
   });
   return {
     rec: new BatchPlan(documents, { size: batch }),
-    content: texts && new BatchPlan(texts, { size: textBatch }),
+    content: texts && contentSteps !== 0 ? new BatchPlan(texts, { size: textBatch }) : undefined,
   };
 }
 

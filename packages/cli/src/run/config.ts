@@ -65,7 +65,8 @@ const finetuneSchema = z.strictObject({
   userToken: z.boolean().default(false),
   dropout: shareBelowOne.default(0.1),
   averageDecay: shareBelowOne.default(0),
-  contentSteps: z.union([positive, z.literal("epoch")]).default("epoch"),
+  /** Content updates an epoch; 0: the content tables stay as they are. */
+  contentSteps: z.union([count, z.literal("epoch")]).default("epoch"),
   validateEvery: positive.default(1),
   patience: positive.exactOptional(),
 });

@@ -22,7 +22,8 @@ export async function embeddingScales(config: RunConfig, backbone: Backbone): Pr
   const rate = (stage: StageName) => config[stage].contentLearningRate ?? CONTENT_RATE_SHARE * (priorDeviation || 1);
   return {
     priorDeviation,
-    contentDeviation: config.contentDeviation ?? priorDeviation,
+    // What comes from texts, both tables have in common.
+    contentDeviation: config.contentDeviation ?? priorDeviation * Math.sqrt(1 - config.textShare),
     contentLearningRate: { pretrain: rate("pretrain"), finetune: rate("finetune") },
   };
 }

@@ -324,7 +324,7 @@ class Run {
   }
 }
 
-/** Random tables, or those of a model that another run wrote. Content tables are made where pretraining has texts to train them on. */
+/** Random tables, or those of a model that another run wrote. Content tables are made where texts are read. */
 async function startingTables(
   { config, stages, from }: TrainOptions,
   { model }: OpenBackbone,
@@ -335,13 +335,18 @@ async function startingTables(
   const { users, items, width } = model.vocabulary;
   if (from === undefined) {
     const { seed, textShare: share } = config;
+    if (share > 0 && caches.length === 0) {
+      throw new UsageError(
+        `textShare is ${share}, and ${config.data} has no texts of the kinds ${config.texts.join(", ")}; prepare the data with reviews or --meta, or leave textShare out`,
+      );
+    }
     const means = async () =>
       textMeans({ texts: caches, words: await model.backbone.wordEmbeddings(), width, users, items });
     return {
       tables: initialTables({
         ...{ users, items, width, seed, priorDeviation },
-        ...(stages.includes("pretrain") && caches.length > 0 && { contentDeviation }),
-        ...(share > 0 && caches.length > 0 && { texts: { means: await means(), share } }),
+        ...(caches.length > 0 && { contentDeviation }),
+        ...(share > 0 && { texts: { means: await means(), share } }),
       }),
     };
   }
