@@ -6,7 +6,7 @@ import path from "node:path";
 import { performance } from "node:perf_hooks";
 import { parseArgs } from "node:util";
 import { Backbone, BaseModel, TrainableBackbone } from "@cllm4rec/backbone";
-import { Dataset, prepare } from "@cllm4rec/corpus";
+import { csrRow, Dataset, prepare } from "@cllm4rec/corpus";
 import { finetune } from "@cllm4rec/finetune";
 import { ExtendedTokenizer } from "@cllm4rec/tokenizer-ext";
 import { loadTokenizer } from "@cllm4rec/tokenizer-ext/node";
@@ -21,6 +21,8 @@ const { values: options } = parseArgs({
     /** For how long the T5 is trained on the reviews first; 0 leaves it random. */
     seconds: { type: "string", default: "240" },
     width: { type: "string", default: "64" },
+    /** Users in a batch. */
+    batch: { type: "string", default: "32" },
     epochs: { type: "string", default: "24" },
   },
 });
@@ -119,14 +121,34 @@ const backbone = await Backbone.open(path.join(folder, "t5"), {
   weights: { cacheDirectory: path.join(folder, "cache") },
 });
 const model = new BaseModel(backbone, { users, items });
+
+/** Recall@20 of the most popular items, over min(20, held-out items). */
+function popularity() {
+  const counts = new Float64Array(items);
+  for (const item of train.indices) counts[item] = (counts[item] ?? 0) + 1;
+  const order = Array.from(counts.keys()).sort((a, b) => (counts[b] ?? 0) - (counts[a] ?? 0) || a - b);
+  let [sum, counted] = [0, 0];
+  for (let user = 0; user < users; user++) {
+    const wanted = csrRow(validation, user);
+    if (wanted.length === 0) continue;
+    const known = new Set(csrRow(train, user));
+    const best = order.filter((item) => !known.has(item)).slice(0, 20);
+    sum += best.filter((item) => wanted.includes(item)).length / Math.min(20, wanted.length);
+    counted++;
+  }
+  return sum / counted;
+}
+
 const deviation = await backbone.vocabularyDeviation();
-console.log(`vocabulary embeddings: standard deviation ${deviation.toFixed(3)}; ${users} users, ${items} items`);
+console.log(
+  `vocabulary embeddings: standard deviation ${deviation.toFixed(3)}; ${users} users, ${items} items; Recall@20 of the most popular ${popularity().toFixed(4)}`,
+);
 console.log(
   "| initial deviation / vocabulary's | learning rate | Recall@20 | Recall@40 | NDCG@100 | best epoch | first loss | last loss | gradient norm, first | s |",
 );
 console.log("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
-for (const share of [0.01, 0.1, 0.3, 1]) {
-  for (const learningRate of [1e-3, 3e-3, 1e-2]) {
+for (const share of [0.01, 0.1, 1]) {
+  for (const learningRate of [1e-3, 1e-2]) {
     const tables = initialTables({ users, items, width, seed: 1, priorDeviation: share * deviation });
     /** @type {import("@cllm4rec/training").StepDone[]} */
     const steps = [];
@@ -142,6 +164,7 @@ for (const share of [0.01, 0.1, 0.3, 1]) {
         learningRate,
         epochs: Number(options.epochs),
       },
+      batch: { documents: Number(options.batch) },
       validateEvery: 4,
       onEvent: (event) => {
         if (event.type === "step") steps.push(event);

@@ -5,7 +5,8 @@ import { learningCurves } from "./plot.js";
 
 /**
  * @typedef {object} Moment
- * @property {number} minutes
+ * @property {number} minutes what it was given
+ * @property {number} seconds what it used until the last validation
  * @property {number} epoch
  * @property {number} users
  * @property {Record<string, number>} test
@@ -53,9 +54,9 @@ export function writeDocument(records, file) {
 /** @param {readonly RunRecord[]} runs */
 function table(runs) {
   const rows = runs.flatMap((run) =>
-    run.moments.map(({ minutes, epoch, test, intervals }) => [
+    run.moments.map(({ seconds, epoch, test, intervals }) => [
       run.about + (run.seed === 0 ? "" : `, seed ${run.seed}`),
-      `${minutes}`,
+      (seconds / 60).toFixed(0),
       `${epoch}`,
       ...METRICS.map((metric) => number(test[metric])),
       `± ${number(((intervals["recall@20"]?.[1] ?? 0) - (intervals["recall@20"]?.[0] ?? 0)) / 2)}`,
