@@ -366,6 +366,14 @@ describe("training commands", () => {
     );
   });
 
+  test("interrupted while it is measured, the model is there and the message says what is not", async () => {
+    const { code, stdout, stderr } = await cllm4rec(`train ${TRAIN} --out @unmeasured --json`, "ranking 80 items");
+    expect({ code, stdout }).toEqual({ code: 130, stdout: "" });
+    expect(stderr).toContain(`the model is in ${at("unmeasured")}, without a report`);
+    expect(fs.existsSync(at("unmeasured", "report.html"))).toBe(false);
+    expect((await cllm4rec("report --model @unmeasured --no-evaluate")).code).toBe(0);
+  });
+
   test("--report none writes none; pretraining alone is not measured", async () => {
     const args = TRAIN.replace(/ --lambda-c \S+| --epochs \S+| --batch \S+| --learning-rate \S+/g, "");
     expect((await cllm4rec(`pretrain ${args} --out @first --report none`)).code).toBe(0);
