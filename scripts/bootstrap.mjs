@@ -92,7 +92,9 @@ function program(/** @type {string} */ file, /** @type {string[]} */ args) {
   if (!fs.existsSync(script)) throw new Failure(`${file} is not there: this checkout has no such command yet.`);
   // npm runs scripts in the workspace's root and tells in INIT_CWD where the user stands.
   const { npm_lifecycle_event: byNpm, INIT_CWD: caller } = process.env;
-  return run(process.execPath, [script, ...args], { cwd: byNpm && caller ? caller : process.cwd() });
+  // How the next command would be typed, for programs that name one.
+  const env = byNpm ? { CLLM4REC_PROGRAM: "npm run -s cllm4rec --" } : {};
+  return run(process.execPath, [script, ...args], { cwd: byNpm && caller ? caller : process.cwd(), env });
 }
 
 /** @type {Record<string, (rest: string[]) => Promise<number>>} */

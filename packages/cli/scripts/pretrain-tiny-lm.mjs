@@ -130,8 +130,9 @@ writeJson("training.json", {
     unigramPerplexity: round(Math.exp(unigram)),
   },
 });
+const { user, system } = process.cpuUsage();
 console.log(
-  `${out}: perplexity ${Math.exp(loss).toFixed(2)} after ${((performance.now() - begun) / 1000).toFixed(0)} s`,
+  `${out}: perplexity ${Math.exp(loss).toFixed(2)} after ${((performance.now() - begun) / 1000).toFixed(0)} s, ${((user + system) / 6e7).toFixed(1)} minutes of one core`,
 );
 await model.dispose();
 await engine.dispose();

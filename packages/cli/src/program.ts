@@ -54,7 +54,7 @@ const COMMANDS: readonly Entry[] = [
   },
   {
     name: "demo",
-    summary: "ten training steps on made-up data, with their speed",
+    summary: "all of it on bundled data with a bundled tiny language model",
     load: async () => (await import("./commands/demo.js")).demoCommand,
   },
 ];

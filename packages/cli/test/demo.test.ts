@@ -1,27 +1,144 @@
-// `cllm4rec demo` as a user runs it.
-import { execFile } from "node:child_process";
+// `cllm4rec demo` as a user runs it, and that what is bundled for it is what the committed generators make.
+import fs from "node:fs";
+import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
-import { expect, test } from "vitest";
+import { gunzipSync } from "node:zlib";
+import { Backbone, BaseModel } from "@cllm4rec/backbone";
+import { expectClose } from "@cllm4rec/testing";
+import { byteLevelBpe } from "@cllm4rec/tokenizer-ext";
+import { loadTokenizer } from "@cllm4rec/tokenizer-ext/node";
+import { textLoss } from "@cllm4rec/training";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { lmCorpus } from "../scripts/shop/lm-corpus.mjs";
+import { sampleData } from "../scripts/shop/sample-data.mjs";
+import { trainBpe } from "../scripts/train-bpe.mjs";
+import { type Outcome, runCli } from "./run-cli.js";
 
-const bin = path.join(path.dirname(fileURLToPath(import.meta.url)), "../dist/bin.js");
+const embedded = (...names: string[]) =>
+  path.join(path.dirname(fileURLToPath(import.meta.url)), "..", "embedded", ...names);
+const fixture = (name: string) =>
+  JSON.parse(fs.readFileSync(path.join(path.dirname(fileURLToPath(import.meta.url)), "fixtures", name), "utf8"));
 
-test("the demo learns, leaves the backbone as it was and prints one JSON object", async () => {
-  const { stdout } = await promisify(execFile)(process.execPath, [bin, "demo", "--json"]);
-  const result = JSON.parse(stdout) as Record<string, number | boolean>;
-  expect(result.lossBefore).toBeGreaterThan(Math.log(160) - 0.5);
-  expect(result.lossAfter).toBeLessThan(0.7 * (result.lossBefore as number));
-  expect(result.frozen).toBe(true);
-  expect(result.tokensPerSecond).toBeGreaterThan(0);
-  expect(result.matmulGflops).toBeGreaterThan(0);
-}, 180_000);
+describe("the sample data", () => {
+  const data = sampleData();
 
-test("a backbone that is not there is one error that names it", async () => {
-  const missing = path.join(path.dirname(bin), "no-such-model");
-  await expect(promisify(execFile)(process.execPath, [bin, "demo", "--backbone", missing])).rejects.toMatchObject({
-    code: 1,
-    stdout: "",
-    stderr: expect.stringMatching(/^error: .*no-such-model: no such directory.*\n$/),
+  test.each(["reviews", "items"] as const)("%s.jsonl.gz is what the generator makes, byte for byte", (name) => {
+    const bundled = gunzipSync(fs.readFileSync(embedded("sample-data", `${name}.jsonl.gz`)));
+    expect(bundled.equals(Buffer.from(data[name]))).toBe(true);
+  });
+
+  test("another seed makes another shop", () => {
+    expect(sampleData(1).reviews).not.toBe(data.reviews);
+  });
+
+  test("shares no title with the text of the LM", () => {
+    const titles = new Set(
+      data.items
+        .trimEnd()
+        .split("\n")
+        .map((line): string => JSON.parse(line).title),
+    );
+    const text = lmCorpus("train").join("\n");
+    expect(text).toContain("The user has interacted with");
+    expect([...titles].filter((title) => text.includes(title))).toEqual([]);
+  });
+});
+
+test("the BPE trainer merges as Hugging Face's does", () => {
+  const { texts, size, vocab, merges } = fixture("tiny-lm.json").bpe;
+  expect(trainBpe(texts, { size, specialTokens: ["<|endoftext|>"] })).toEqual({ vocab, merges });
+});
+
+describe("the tiny LM", () => {
+  const said = JSON.parse(fs.readFileSync(embedded("tiny-lm", "training.json"), "utf8"));
+
+  test("fits into four megabytes, and its tokenizer is the one that its text gives", () => {
+    const files = fs.readdirSync(embedded("tiny-lm"));
+    const bytes = files.map((file) => fs.statSync(embedded("tiny-lm", file)).size);
+    expect(bytes.reduce((a, b) => a + b, 0)).toBeLessThan(4 * 2 ** 20);
+    const { vocab, merges } = trainBpe(lmCorpus("train"), { size: 2048, specialTokens: ["<|endoftext|>"] });
+    const written = JSON.parse(fs.readFileSync(embedded("tiny-lm", "tokenizer.json"), "utf8"));
+    expect(written).toEqual(JSON.parse(JSON.stringify(byteLevelBpe({ vocab, merges }))));
+  });
+
+  test("knows the held-out text as well as its card says, and computes what transformers computes", async () => {
+    const backbone = await Backbone.open(embedded("tiny-lm"));
+    const model = new BaseModel(backbone, { users: 0, items: 0 });
+    const { tokenizer } = await loadTokenizer(embedded("tiny-lm"));
+    const encode = (text: string) => tokenizer.encode(text, { add_special_tokens: false }).ids;
+    const tokens = lmCorpus("heldOut").flatMap((text) => [0, ...encode(text)]);
+    // A tenth of the text will do.
+    const { loss } = await textLoss(model, tokens.slice(0, 7000), { length: 256 });
+    expect(Math.exp(loss)).toBeLessThan(1.15 * said.heldOut.perplexity);
+    expect(said.heldOut.unigramPerplexity).toBeGreaterThan(20 * said.heldOut.perplexity);
+
+    const { texts } = fixture("tiny-lm.json");
+    for (const { text, ids, loss: expected, logits } of texts) {
+      expect(encode(text)).toEqual(ids);
+      const none = { rows: 0, data: new Float32Array() };
+      const tables = { users: none, items: none };
+      const document = { ids: ids.slice(0, -1), targets: ids.slice(1) };
+      const result = await model.nextWordLoss([document], tables, { gradients: false });
+      expectClose([result.loss], [expected], { rtol: 1e-4, label: text });
+      const ours = await model.nextWordLogits([ids], tables);
+      expectClose(ours.slice(0, logits.length), logits, { rtol: 1e-3, atol: 1e-3, label: text });
+    }
+    await model.dispose();
+    await backbone.dispose();
+  });
+});
+
+describe("cllm4rec demo", () => {
+  let folder = "";
+  let first: Outcome;
+  beforeAll(async () => {
+    folder = fs.mkdtempSync(path.join(os.tmpdir(), "cli-demo-"));
+    first = await runCli(folder, ["demo", "--json"]);
+  }, 240_000);
+  afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
+
+  test("learns to recommend: far better than popularity, with items of the user's own kind", () => {
+    expect(first.code, first.stderr).toBe(0);
+    const result = JSON.parse(first.stdout);
+    expect(first.stdout.trimEnd()).not.toContain("\n");
+    const names = result.baselines.map(({ name }: { name: string }) => name);
+    expect(names.slice(0, 2)).toEqual(["most popular", expect.stringContaining("item KNN")]);
+    for (const metric of ["recall@20", "recall@40", "ndcg@100"])
+      expect(result.metrics[metric], metric).toBeGreaterThan(1.4 * result.baselines[0].metrics[metric]);
+    expect(result.users).toBeGreaterThan(500);
+    expect(result.recommendations).toHaveLength(3);
+    for (const { history, recommended } of result.recommendations) {
+      expect(recommended).toHaveLength(5);
+      const bought = history.map(({ item }: { item: string }) => item);
+      for (const { item, title, score } of recommended) {
+        expect(bought).not.toContain(item);
+        expect(title).toMatch(/^\w+ (plain|rustic|colourful|vintage|sturdy|elegant) /);
+        expect(score).toBeTypeOf("number");
+      }
+    }
+    expect(fs.readFileSync(path.join(folder, result.report), "utf8")).toMatch(/^<!doctype html>/i);
+  });
+
+  test("the same command again has nothing left to train, and tells people what to do next", async () => {
+    const { code, stdout, stderr } = await runCli(folder, ["demo"]);
+    expect(code, stderr).toBe(0);
+    const { metrics } = JSON.parse(first.stdout);
+    expect(stdout).toMatch(new RegExp(`^  CLLM4Rec +${metrics["recall@20"].toFixed(4)} `, "m"));
+    for (const name of ["prepare", "train", "evaluate", "baselines", "recommend"])
+      expect(stdout).toMatch(new RegExp(`^\\$ .*cllm4rec (-- )?${name} --`, "m"));
+    expect(stdout).toContain("The report, for a browser: cllm4rec-demo/model/report.html\n");
+    expect(stdout).toContain("made up");
+    expect(stdout).toMatch(/--backbone HuggingFaceTB\/SmolLM2-135M/);
+    expect(stderr).not.toContain("epoch 1/");
+  }, 120_000);
+
+  test("a folder that holds something else is left alone", async () => {
+    fs.mkdirSync(path.join(folder, "mine", "data"), { recursive: true });
+    fs.writeFileSync(path.join(folder, "mine", "data", "letter.txt"), "dear");
+    const { code, stderr } = await runCli(folder, ["demo", "--out", "mine", "--json"]);
+    expect(code).not.toBe(0);
+    expect(stderr).toMatch(/^error: .*mine\/data/m);
+    expect(fs.readdirSync(path.join(folder, "mine", "data"))).toEqual(["letter.txt"]);
   });
 });
