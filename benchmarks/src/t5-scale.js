@@ -24,6 +24,9 @@ const { values: options } = parseArgs({
     /** Users in a batch. */
     batch: { type: "string", default: "32" },
     epochs: { type: "string", default: "24" },
+    /** Initial deviations, as shares of the vocabulary's. */
+    shares: { type: "string", default: "0.01,0.1,1" },
+    rates: { type: "string", default: "0.001,0.01" },
   },
 });
 if (!options.reviews || !options.tokenizer) throw new Error("--reviews FILE and --tokenizer DIR are needed");
@@ -37,6 +40,9 @@ const dataset = await Dataset.open(path.join(folder, "data"));
 const { users, items } = dataset;
 const [train, validation] = [await dataset.interactions("train"), await dataset.interactions("validation")];
 const extended = new ExtendedTokenizer({ tokenizer, rows: words, users, items });
+
+/** @param {string} list */
+const numbersOf = (list) => list.split(",").map(Number);
 
 /** Deterministic normal numbers. @param {number} seed */
 function normals(seed) {
@@ -147,8 +153,8 @@ console.log(
   "| initial deviation / vocabulary's | learning rate | Recall@20 | Recall@40 | NDCG@100 | best epoch | first loss | last loss | gradient norm, first | s |",
 );
 console.log("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
-for (const share of [0.01, 0.1, 1]) {
-  for (const learningRate of [1e-3, 1e-2]) {
+for (const share of numbersOf(options.shares)) {
+  for (const learningRate of numbersOf(options.rates)) {
     const tables = initialTables({ users, items, width, seed: 1, priorDeviation: share * deviation });
     /** @type {import("@cllm4rec/training").StepDone[]} */
     const steps = [];
