@@ -25,7 +25,19 @@ export async function measure(name, plan, { shared, seed, until }) {
   const config = path.join(WORK, "configs", `${label}.json`);
   fs.mkdirSync(path.dirname(config), { recursive: true });
   fs.writeFileSync(config, JSON.stringify(plan.settings ?? {}));
-  const train = [plan.command, "--config", config, "--data", data, "--backbone", backbone, "--out", out];
+  const train = [
+    plan.command,
+    "--config",
+    config,
+    "--data",
+    data,
+    "--backbone",
+    backbone,
+    "--out",
+    out,
+    "--report",
+    "none",
+  ];
   const moments = [];
   for (const minutes of plan.minutes.filter((moment) => moment <= until)) {
     await cllm4rec([...train, "--seed", `${seed}`, "--minutes", `${minutes}`, "--json"]);
