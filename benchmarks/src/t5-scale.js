@@ -20,6 +20,8 @@ const { values: options } = parseArgs({
     tokenizer: { type: "string" },
     /** For how long the T5 is trained on the reviews first; 0 leaves it random. */
     seconds: { type: "string", default: "240" },
+    /** Another LM in place of the T5 that is made here, with the same tokenizer. */
+    backbone: { type: "string" },
     width: { type: "string", default: "64" },
     /** Users in a batch. */
     batch: { type: "string", default: "32" },
@@ -99,31 +101,41 @@ async function halves() {
   };
 }
 
-const lm = newT5();
-const seconds = Number(options.seconds);
-if (seconds > 0) {
-  const model = new BaseModel(lm, { users: 0, items: 0 });
-  const batches = await halves();
-  /** @type {number[]} */
-  const losses = [];
-  const stop = AbortSignal.timeout(1000 * seconds);
-  await trainWeights({
-    ...{ model, task: { loss: "next-word", batches }, optimiser: new WeightOptimiser(lm.weights), updates: 1e6, stop },
-    learningRate: { peak: 3e-3, warmup: 50 },
-    onEvent: (event) => {
-      if (event.type === "step") losses.push(event.languageModel);
-    },
-  });
-  const mean = (/** @type {number[]} */ part) => part.reduce((a, b) => a + b, 0) / part.length;
-  console.log(
-    `T5 of width ${width}, ${lm.parameterCount} parameters: ${losses.length} updates on halves of reviews, −log p a word ${losses[0]?.toFixed(2)} → ${mean(losses.slice(-20)).toFixed(2)}`,
-  );
-  await model.dispose();
+/** The T5 that is made here, trained for as long as asked. */
+async function ownT5() {
+  const lm = newT5();
+  const seconds = Number(options.seconds);
+  if (seconds > 0) {
+    const model = new BaseModel(lm, { users: 0, items: 0 });
+    const batches = await halves();
+    /** @type {number[]} */
+    const losses = [];
+    const stop = AbortSignal.timeout(1000 * seconds);
+    await trainWeights({
+      ...{
+        model,
+        task: { loss: "next-word", batches },
+        optimiser: new WeightOptimiser(lm.weights),
+        updates: 1e6,
+        stop,
+      },
+      learningRate: { peak: 3e-3, warmup: 50 },
+      onEvent: (event) => {
+        if (event.type === "step") losses.push(event.languageModel);
+      },
+    });
+    const mean = (/** @type {number[]} */ part) => part.reduce((a, b) => a + b, 0) / part.length;
+    console.log(
+      `T5 of width ${width}, ${lm.parameterCount} parameters: ${losses.length} updates on halves of reviews, −log p a word ${losses[0]?.toFixed(2)} → ${mean(losses.slice(-20)).toFixed(2)}`,
+    );
+    await model.dispose();
+  }
+  await lm.save(path.join(folder, "t5"));
+  await lm.dispose();
+  return path.join(folder, "t5");
 }
-await lm.save(path.join(folder, "t5"));
-await lm.dispose();
 
-const backbone = await Backbone.open(path.join(folder, "t5"), {
+const backbone = await Backbone.open(options.backbone ?? (await ownT5()), {
   weights: { cacheDirectory: path.join(folder, "cache") },
 });
 const model = new BaseModel(backbone, { users, items });
@@ -155,7 +167,13 @@ console.log(
 console.log("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
 for (const share of numbersOf(options.shares)) {
   for (const learningRate of numbersOf(options.rates)) {
-    const tables = initialTables({ users, items, width, seed: 1, priorDeviation: share * deviation });
+    const tables = initialTables({
+      users,
+      items,
+      width: backbone.config.hiddenSize,
+      seed: 1,
+      priorDeviation: share * deviation,
+    });
     /** @type {import("@cllm4rec/training").StepDone[]} */
     const steps = [];
     const started = performance.now();
