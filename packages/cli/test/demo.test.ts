@@ -20,6 +20,17 @@ const embedded = (...names: string[]) =>
 const fixture = (name: string) =>
   JSON.parse(fs.readFileSync(path.join(path.dirname(fileURLToPath(import.meta.url)), "fixtures", name), "utf8"));
 
+/** The settings of the demo, for a third of its epochs: its way in full, and less time. */
+function writeShortSettings(file: string): void {
+  const settings = JSON.parse(fs.readFileSync(embedded("demo.json"), "utf8"));
+  const { pretrain, finetune } = settings;
+  finetune.learningRate.decay.total = 590;
+  const short = { ...settings, pretrain: { ...pretrain, rounds: 0 }, finetune: { ...finetune, epochs: 10 } };
+  fs.writeFileSync(file, JSON.stringify(short));
+}
+
+const lmText = lmCorpus("train");
+
 describe("the sample data", () => {
   const data = sampleData();
 
@@ -39,7 +50,7 @@ describe("the sample data", () => {
         .split("\n")
         .map((line): string => JSON.parse(line).title),
     );
-    const text = lmCorpus("train").join("\n");
+    const text = lmText.join("\n");
     expect(text).toContain("The user has interacted with");
     expect([...titles].filter((title) => text.includes(title))).toEqual([]);
   });
@@ -57,7 +68,7 @@ describe("the tiny LM", () => {
     const files = fs.readdirSync(embedded("tiny-lm"));
     const bytes = files.map((file) => fs.statSync(embedded("tiny-lm", file)).size);
     expect(bytes.reduce((a, b) => a + b, 0)).toBeLessThan(4 * 2 ** 20);
-    const { vocab, merges } = trainBpe(lmCorpus("train"), { size: 2048, specialTokens: ["<|endoftext|>"] });
+    const { vocab, merges } = trainBpe(lmText, { size: 2048, specialTokens: ["<|endoftext|>"] });
     const written = JSON.parse(fs.readFileSync(embedded("tiny-lm", "tokenizer.json"), "utf8"));
     expect(written).toEqual(JSON.parse(JSON.stringify(byteLevelBpe({ vocab, merges }))));
   });
@@ -94,7 +105,8 @@ describe("cllm4rec demo", () => {
   let first: Outcome;
   beforeAll(async () => {
     folder = fs.mkdtempSync(path.join(os.tmpdir(), "cli-demo-"));
-    first = await runCli(folder, ["demo", "--json"]);
+    writeShortSettings(path.join(folder, "short.json"));
+    first = await runCli(folder, ["demo", "--config", "short.json", "--json"]);
   }, 240_000);
   afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
 
@@ -121,7 +133,7 @@ describe("cllm4rec demo", () => {
   });
 
   test("the same command again has nothing left to train, and tells people what to do next", async () => {
-    const { code, stdout, stderr } = await runCli(folder, ["demo"]);
+    const { code, stdout, stderr } = await runCli(folder, ["demo", "--config", "short.json"]);
     expect(code, stderr).toBe(0);
     const { metrics } = JSON.parse(first.stdout);
     expect(stdout).toMatch(new RegExp(`^  CLLM4Rec +${metrics["recall@20"].toFixed(4)} `, "m"));

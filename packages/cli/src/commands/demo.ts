@@ -7,6 +7,7 @@ import { integerFrom } from "../options.js";
 interface Flags {
   readonly out: string;
   readonly seed: number;
+  readonly config?: string;
   readonly json?: boolean;
 }
 
@@ -31,15 +32,16 @@ export function demoCommand(context: CliContext): Command {
     )
     .option("--out <dir>", "where data, model and report go", "cllm4rec-demo")
     .option("--seed <n>", "of everything random in training", integerFrom(0), 0)
+    .option("--config <file.json>", "settings of training in place of the demo's own")
     .option("--json", "one JSON object on stdout")
     .addHelpText("after", HELP)
-    .action(async ({ out, seed, json = false }: Flags) => {
+    .action(async ({ out, seed, config, json = false }: Flags) => {
       const [{ runDemo }, { describeDemo, nextSteps }] = await Promise.all([
         import("../demo/run.js"),
         import("../demo/describe.js"),
       ]);
       const say = (text: string) => json || context.stdout.write(text);
-      const result = await runDemo({ out: path.normalize(out), seed }, context, say);
+      const result = await runDemo({ out: path.normalize(out), seed, config }, context, say);
       context.stdout.write(json ? `${JSON.stringify(result)}\n` : `${describeDemo(result)}\n${nextSteps(result)}`);
     });
 }

@@ -33,6 +33,14 @@ export interface DemoUser {
   readonly recommended: readonly (DemoItem & { readonly score: number; readonly found: boolean })[];
 }
 
+export interface DemoOptions {
+  /** Where data and model go. */
+  readonly out: string;
+  readonly seed: number;
+  /** A file of training settings in place of the demo's own. */
+  readonly config?: string | undefined;
+}
+
 export interface DemoResult {
   readonly data: string;
   readonly model: string;
@@ -55,7 +63,7 @@ const ITEMS = 5;
  * @param say is given what a person should see of the steps, as they come
  */
 export async function runDemo(
-  { out, seed }: { readonly out: string; readonly seed: number },
+  { out, seed, config = embedded("demo.json") }: DemoOptions,
   context: CliContext,
   say: (text: string) => unknown,
 ): Promise<DemoResult> {
@@ -73,7 +81,7 @@ export async function runDemo(
 
   const [reviews, items] = [embedded("sample-data", "reviews.jsonl.gz"), embedded("sample-data", "items.jsonl.gz")];
   await shown("prepare", prepareCommand, ["--input", reviews, "--meta", items, "--out", data, "--force"]);
-  const settings = ["--config", embedded("demo.json"), "--seed", String(seed)];
+  const settings = ["--config", config, "--seed", String(seed)];
   const backbone = embedded("tiny-lm");
   await shown("train", trainCommand, ["--data", data, "--backbone", backbone, "--out", model, ...settings]);
   const [own] = await asked("evaluate", evaluateCommand, ["--model", model]);
