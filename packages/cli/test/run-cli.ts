@@ -3,8 +3,9 @@ import { spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { TrainableBackbone } from "@cllm4rec/backbone";
 import { byteLevelBpe } from "@cllm4rec/tokenizer-ext";
-import { initialLanguageModel } from "@cllm4rec/training";
+import { Random } from "../scripts/shop/random.mjs";
 
 const BIN = fileURLToPath(new URL("../dist/bin.js", import.meta.url));
 
@@ -49,8 +50,16 @@ export function byteAlphabet(): string[] {
 
 /** A random GPT-2 of width 16 with a tokenizer of one token a byte. */
 export async function writeBackbone(directory: string): Promise<void> {
+  const random = new Random(7);
+  const uniform = (shape: readonly number[], scale: number, offset = 0) =>
+    Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => offset + scale * (2 * random.unit() - 1));
   const sizes = { vocab_size: 256, n_embd: 16, n_layer: 2, n_head: 2, n_positions: 160 };
-  const backbone = initialLanguageModel({ model_type: "gpt2", ...sizes, initializer_range: 0.25 }, { seed: 7 });
+  const backbone = TrainableBackbone.create({ model_type: "gpt2", ...sizes }, ({ name, shape }) => {
+    if (name === "wte.weight") return uniform(shape, 0.1);
+    if (name === "wpe.weight") return uniform(shape, 0.05);
+    if (shape.length === 1) return uniform(shape, 0, name.endsWith("weight") ? 1 : 0);
+    return uniform(shape, Math.sqrt(3 / shape[0]!)); // variance 1 over the inputs
+  });
   await backbone.save(directory);
   await backbone.dispose();
   const vocab = Object.fromEntries(byteAlphabet().map((character, id) => [character, id]));

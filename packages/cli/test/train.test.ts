@@ -131,7 +131,7 @@ describe("train", () => {
     await cllm4rec(
       ..."prepare --input wordless.jsonl --columns user=user,item=item --core 0 --out wordless".split(" "),
     );
-    expect(failure(await cllm4rec(...args, "--data", "wordless", "--out", "x"))).toMatch(
+    expect(failure(await cllm4rec(...args, "--data", "wordless", "--out", "no-words"))).toMatch(
       /^2 .*textShare is 1, and wordless has no texts of the kinds reviews, item-texts, user-texts; /,
     );
   });
