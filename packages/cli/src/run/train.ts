@@ -326,7 +326,7 @@ class Run {
 
 /** Random tables, or those of a model that another run wrote. Content tables are made where texts are read. */
 async function startingTables(
-  { config, stages, from }: TrainOptions,
+  { config, from }: TrainOptions,
   { model }: OpenBackbone,
   dataset: Serving["dataset"],
   caches: readonly TokenCache[],
