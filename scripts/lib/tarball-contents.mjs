@@ -20,7 +20,7 @@ export function contentProblems({ contents, manifest }) {
   if (!files.some((file) => /^dist\/.*\.d\.ts$/.test(file))) problems.push("contents: no declaration file below dist/");
   for (const file of files) {
     const isExpected =
-      /^(dist|embedded)\//.test(file) || /^(README\.md|LICENSE|CHANGELOG\.md|package\.json)$/.test(file);
+      /^(dist|embedded|scripts)\//.test(file) || /^(README\.md|LICENSE|CHANGELOG\.md|package\.json)$/.test(file);
     const isPrivate = /(^|\/)(test|tests|fixtures|bench|node_modules)\/|\.(test|spec)\.|\.tsbuildinfo$/.test(file);
     if (!isExpected || isPrivate) problems.push(`contents: ${file} does not belong into the tarball`);
     const text = /\.(js|map|ts)$/.test(file) ? fs.readFileSync(path.join(contents, file), "utf8") : "";

@@ -292,7 +292,7 @@ it.each([
   [{ patience: 0.5 }, /patience: found 0.5/],
   [{ dropout: 1 }, /dropout: found 1/],
   [{ selectBy: ["recall@20"] as const }, /selectBy: found recall@20, expected metrics of this run: recall@3, ndcg@8/],
-  [{ contentSteps: 0 }, /contentSteps: found 0/],
+  [{ contentSteps: -1 }, /contentSteps: found -1/],
   [{ texts: itemTexts(users, items) }, /text documents without content tables/],
   [{ maskedShare: 0 }, /maskedShare is 0/],
   [{ maxLength: 20 }, /leaves no room/],
