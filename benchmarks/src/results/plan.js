@@ -60,7 +60,7 @@ const withoutText = { textShare: 0 };
 
 /** @type {Record<string, Plan>} */
 export const RUNS = {
-  "ablation-base": ablation("all as below", {}),
+  "ablation-base": ablation("everything described above", {}),
   "ablation-no-text": ablation("no text at all (LLM-CF)", withoutText, { dataset: "beauty" }),
   "ablation-start-only": ablation("texts for the start, λ_c = 0", { finetune: { lambdaC: 0 } }),
   "ablation-half-text": ablation("half the start from texts", { textShare: 0.5 }),
