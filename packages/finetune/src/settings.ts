@@ -2,13 +2,14 @@
 import { createHash } from "node:crypto";
 import {
   BatchPlan,
+  type Csr,
   documentLayout,
   type HeldOutDocument,
   type LanguageDocument,
   recommendationDocuments,
 } from "@cllm4rec/corpus";
 import { PAPER_METRICS } from "@cllm4rec/eval";
-import { type JsonRecord, type Side, type TokenTables, TrainingError } from "@cllm4rec/training";
+import { hashTables, type JsonRecord, learningRateRecord, TrainingError } from "@cllm4rec/training";
 import type { FinetuneOptions } from "./options.js";
 
 /** The options with every default in its place. */
@@ -125,8 +126,8 @@ export function record(settings: Settings, plans: ReturnType<typeof batchPlans>)
     batches: plans.rec.identity,
     texts: plans.content?.identity ?? null,
     contentSteps: plans.content ? settings.contentSteps : null,
-    learningRate: rateRecord(settings.learningRate),
-    contentLearningRate: plans.content ? rateRecord(settings.contentLearningRate) : null,
+    learningRate: learningRateRecord(settings.learningRate),
+    contentLearningRate: plans.content ? learningRateRecord(settings.contentLearningRate) : null,
     adam: { ...settings.adam },
     averageDecay: settings.averageDecay,
     clipNorm: settings.clipNorm ?? null,
@@ -140,7 +141,7 @@ export function record(settings: Settings, plans: ReturnType<typeof batchPlans>)
     lambdaL: settings.lambdaL,
     scaling: settings.scaling,
     maxLength: settings.maxLength,
-    validation: validation ? hash([validation.indptr, validation.indices]) : null,
+    validation: validation ? hashMatrix(validation) : null,
     metrics: [...settings.metrics],
     selectBy: [...settings.selectBy],
     validateEvery: settings.validateEvery,
@@ -148,19 +149,9 @@ export function record(settings: Settings, plans: ReturnType<typeof batchPlans>)
   };
 }
 
-function rateRecord(rate: Settings["learningRate"]): JsonRecord {
-  const { peak, warmup = 0, decay } = typeof rate === "number" ? { peak: rate } : rate;
-  return { peak, warmup, decay: decay ? { ...decay } : null };
-}
-
-function hashTables(tables: TokenTables): string {
-  const sides: readonly Side[] = ["collaborative", "content"];
-  return hash(sides.flatMap((side) => (tables[side] ? [tables[side].users.data, tables[side].items.data] : [])));
-}
-
-function hash(arrays: readonly (Int32Array | Float32Array)[]): string {
+function hashMatrix({ indptr, indices }: Csr): string {
   const digest = createHash("sha256");
-  for (const { buffer, byteOffset, byteLength } of arrays)
+  for (const { buffer, byteOffset, byteLength } of [indptr, indices])
     digest.update(new Uint8Array(buffer, byteOffset, byteLength));
   return digest.digest("hex");
 }

@@ -1,7 +1,6 @@
 // The defaults of a run, filled in and checked, and the record of everything that decides its bits.
-import { createHash } from "node:crypto";
 import { BatchPlan, documentLayout, interactionDocuments, type LanguageDocument } from "@cllm4rec/corpus";
-import { type JsonRecord, type LearningRate, type TokenTables, TrainingError } from "@cllm4rec/training";
+import { hashTables, type JsonRecord, learningRateRecord, type TokenTables, TrainingError } from "@cllm4rec/training";
 import type { PretrainOptions } from "./options.js";
 
 /** The options with every default in its place. */
@@ -103,8 +102,8 @@ export function record(settings: Settings, plans: Plans, tables: TokenTables): J
     warmUpEpochs: texts ? settings.warmUpEpochs : null,
     lSteps: settings.lSteps,
     cSteps: texts ? settings.cSteps : null,
-    learningRate: rateRecord(settings.learningRate),
-    contentLearningRate: texts ? rateRecord(settings.contentLearningRate) : null,
+    learningRate: learningRateRecord(settings.learningRate),
+    contentLearningRate: texts ? learningRateRecord(settings.contentLearningRate) : null,
     adam: { ...settings.adam },
     clipNorm: settings.clipNorm ?? null,
     lambdaC: texts ? settings.lambdaC : null,
@@ -115,18 +114,4 @@ export function record(settings: Settings, plans: Plans, tables: TokenTables): J
     backboneDropout: settings.backboneDropout,
     maxLength: settings.maxLength,
   };
-}
-
-function rateRecord(rate: number | LearningRate): JsonRecord {
-  const { peak, warmup = 0, decay } = typeof rate === "number" ? { peak: rate } : rate;
-  return { peak, warmup, decay: decay ? { ...decay } : null };
-}
-
-function hashTables({ collaborative, content }: TokenTables): string {
-  const digest = createHash("sha256");
-  for (const soft of content ? [collaborative, content] : [collaborative]) {
-    for (const { data } of [soft.users, soft.items])
-      digest.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  }
-  return digest.digest("hex");
 }

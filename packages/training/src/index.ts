@@ -36,7 +36,8 @@ export { tensorBoardLog } from "./events/tensorboard.js";
 // — optimiser —
 export { clipByGlobalNorm, globalNorm } from "./gradients/row-gradients.js";
 // — loop —
-export { type BatchSource, type LoopOptions, type Round, type RoundContext, runLoop, type Task } from "./loop/loop.js";
+export type { BatchSource, LossBatches } from "./loop/batch-source.js";
+export { type LoopOptions, type Round, type RoundContext, runLoop, type Task } from "./loop/loop.js";
 export { TableOptimiser, type TableOptimiserOptions } from "./loop/table-optimiser.js";
 // — objective —
 export {
@@ -48,9 +49,16 @@ export {
 export { countOccurrences } from "./objective/occurrences.js";
 export { addPenalty, type Occurrences, penaltyWeight, type RegulariserScaling } from "./objective/regulariser.js";
 export { Adam, type AdamOptions, type RowPolicy } from "./optimiser/adam.js";
-export { type LearningRate, type Schedule, schedule } from "./optimiser/schedule.js";
+export { type LearningRate, learningRateRecord, type Schedule, schedule } from "./optimiser/schedule.js";
 // — parameters —
-export { copyTables, type InitialTablesOptions, initialTables, type Side, type TokenTables } from "./tables/tables.js";
+export {
+  copyTables,
+  hashTables,
+  type InitialTablesOptions,
+  initialTables,
+  type Side,
+  type TokenTables,
+} from "./tables/tables.js";
 export { type TextMeansOptions, type TokenisedTexts, textMeans } from "./tables/text-means.js";
 // — full training —
 export { type TextLoss, textLoss } from "./weights/held-out-text.js";

@@ -1,13 +1,6 @@
 // A frozen LM, opened: its config, its weights as graph constants that point into files, and its forward pass.
 import { createHash } from "node:crypto";
 import { type Engine, type Graph, onnxRuntime, type Value } from "@cllm4rec/onnx-grad";
-import type {
-  Architecture,
-  DecoderInputs,
-  DecoderOutputs,
-  EncoderInputs,
-  KeyValues,
-} from "../architectures/architecture.js";
 import { architectureOf } from "../architectures/registry.js";
 import { openCheckpoint } from "../checkpoint/checkpoint.js";
 import { type BackboneConfig, parseConfig } from "../checkpoint/config.js";
@@ -18,7 +11,7 @@ import type { TensorLocation } from "../checkpoint/safetensors.js";
 import { readFloat32 } from "../checkpoint/tensor-reader.js";
 import { claimWeights } from "../checkpoint/weights.js";
 import type { PairLengths } from "../packing/pack-pairs.js";
-import { layoutOf, type SequenceLayout } from "./layout.js";
+import { ArchitectureModel } from "./architecture-model.js";
 
 export interface OpenBackboneOptions {
   /** What runs the graphs; by default onnxruntime-node, started with the backbone and disposed of with it. */
@@ -38,12 +31,11 @@ export interface OpenBackboneOptions {
 }
 
 /** A pretrained LM whose weights are never written to. */
-export class Backbone {
-  private readonly architecture: Architecture;
+export class Backbone extends ArchitectureModel {
   private deviation: Promise<number> | undefined;
 
   private constructor(
-    readonly config: BackboneConfig,
+    config: BackboneConfig,
     /** The model directory that was opened. */
     readonly directory: string,
     readonly engine: Engine,
@@ -53,7 +45,7 @@ export class Backbone {
     private readonly locations: ReadonlyMap<string, TensorLocation>,
     private readonly ownsEngine: boolean,
   ) {
-    this.architecture = architectureOf(config);
+    super(config);
   }
 
   /**
@@ -111,26 +103,6 @@ export class Backbone {
     return [...this.locations.values()].reduce((sum, { byteLength }) => sum + byteLength / 4, 0);
   }
 
-  /** G: heads of keys and values, fewer than query heads where the architecture groups them. */
-  get keyValueHeads(): number {
-    return "keyValueHeads" in this.config ? this.config.keyValueHeads : this.config.heads;
-  }
-
-  /** Whether prompts and main texts go into one sequence, or into those of an encoder and a decoder. */
-  get layout(): SequenceLayout {
-    return layoutOf(this.config);
-  }
-
-  /** What hidden states are multiplied by before a head that is tied to input embeddings; K^−½ in T5, 1 elsewhere. */
-  get tiedHeadScale(): number {
-    return this.architecture.tiedHeadScale?.(this.config) ?? 1;
-  }
-
-  /** What hidden states are multiplied by before the next-word head. */
-  get wordHeadScale(): number {
-    return "scaleWordHead" in this.config && this.config.scaleWordHead ? this.tiedHeadScale : 1;
-  }
-
   /** SHA-256 of every file that weights are mapped from, read anew: equal before and after training. */
   fileHashes(signal?: AbortSignal): Promise<Record<string, string>> {
     return this.weights.fileHashes(signal);
@@ -176,38 +148,16 @@ export class Backbone {
     return 2 * (matrices * (backward ? 2 : 1) + attention * (backward ? 3 : 1));
   }
 
-  /** Adds the encoder's pass over token embeddings to a graph. @throws Error where the LM has none */
-  encode(graph: Graph, inputs: EncoderInputs): readonly KeyValues[] {
-    const { architecture, config } = this;
-    if (!architecture.encode) throw new Error(`${config.modelType} has no encoder`);
-    return architecture.encode(graph, config, (name) => this.weight(graph, name), inputs);
-  }
-
-  /** Adds the forward pass over token embeddings to a graph. */
-  decode(graph: Graph, inputs: DecoderInputs): DecoderOutputs {
-    return this.architecture.decode(graph, this.config, (name) => this.weight(graph, name), inputs);
-  }
-
   /** The frozen vocabulary embeddings read into memory, row-major [N, K]. */
   wordEmbeddings(): Promise<Float32Array> {
     return readFloat32(this.locations.get(this.architecture.embeddingName)!);
-  }
-
-  /** The frozen vocabulary embeddings as a value of the graph, [N, K]. */
-  embeddings(graph: Graph): Value {
-    return this.weight(graph, this.architecture.embeddingName);
-  }
-
-  /** The next-word head's matrix as a value of the graph, [N, K]: the embeddings where the config ties them. */
-  wordHead(graph: Graph): Value {
-    return this.config.tieWordEmbeddings ? this.embeddings(graph) : this.weight(graph, this.architecture.headName);
   }
 
   async dispose(): Promise<void> {
     if (this.ownsEngine) await this.engine.dispose();
   }
 
-  private weight(graph: Graph, name: string): Value {
+  protected weight(graph: Graph, name: string): Value {
     const existing = graph.initializers.find((value) => value.name === name);
     if (existing) return existing;
     const { shape, file, byteOffset, byteLength } = this.locations.get(name)!;

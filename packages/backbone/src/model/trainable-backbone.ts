@@ -2,13 +2,6 @@
 import fs from "node:fs/promises";
 import path from "node:path";
 import { type Engine, type Feeds, type Graph, onnxRuntime, type Session, type Value } from "@cllm4rec/onnx-grad";
-import type {
-  Architecture,
-  DecoderInputs,
-  DecoderOutputs,
-  EncoderInputs,
-  KeyValues,
-} from "../architectures/architecture.js";
 import { architectureOf } from "../architectures/registry.js";
 import { openCheckpoint } from "../checkpoint/checkpoint.js";
 import { type BackboneConfig, parseConfig } from "../checkpoint/config.js";
@@ -18,9 +11,9 @@ import { resolveModel } from "../checkpoint/hub.js";
 import type { JsonObject } from "../checkpoint/json.js";
 import { type TensorData, writeAtomically, writeSafetensors } from "../checkpoint/safetensors-writer.js";
 import { claimWeights, type ExpectedWeight } from "../checkpoint/weights.js";
+import { ArchitectureModel } from "./architecture-model.js";
 import type { OpenBackboneOptions } from "./backbone.js";
 import type { LanguageModel } from "./language-model.js";
-import { layoutOf, type SequenceLayout } from "./layout.js";
 
 // Shape legend: N vocabulary rows, K width.
 
@@ -48,11 +41,9 @@ const TOKENIZER_FILES = [
  * gradients of the weights beside those of the soft rows. {@link weights} may be changed between two calls; each call uses them as they
  * then are, and copies them to the engine: 4 bytes a parameter there, and as many back for the gradients.
  */
-export class TrainableBackbone implements LanguageModel {
-  private readonly architecture: Architecture;
-
+export class TrainableBackbone extends ArchitectureModel implements LanguageModel {
   private constructor(
-    readonly config: BackboneConfig,
+    config: BackboneConfig,
     private readonly json: JsonObject,
     readonly engine: Engine,
     private readonly stored: ReadonlyMap<string, Stored>,
@@ -60,7 +51,7 @@ export class TrainableBackbone implements LanguageModel {
     readonly directory: string | undefined,
     private readonly ownsEngine: boolean,
   ) {
-    this.architecture = architectureOf(config);
+    super(config);
   }
 
   /**
@@ -140,40 +131,6 @@ export class TrainableBackbone implements LanguageModel {
     return [...this.stored.values()].reduce((sum, { tensor }) => sum + tensor.data.length, 0);
   }
 
-  get keyValueHeads(): number {
-    return "keyValueHeads" in this.config ? this.config.keyValueHeads : this.config.heads;
-  }
-
-  get layout(): SequenceLayout {
-    return layoutOf(this.config);
-  }
-
-  get tiedHeadScale(): number {
-    return this.architecture.tiedHeadScale?.(this.config) ?? 1;
-  }
-
-  get wordHeadScale(): number {
-    return "scaleWordHead" in this.config && this.config.scaleWordHead ? this.tiedHeadScale : 1;
-  }
-
-  encode(graph: Graph, inputs: EncoderInputs): readonly KeyValues[] {
-    const { architecture, config } = this;
-    if (!architecture.encode) throw new Error(`${config.modelType} has no encoder`);
-    return architecture.encode(graph, config, (name) => this.weight(graph, name), inputs);
-  }
-
-  decode(graph: Graph, inputs: DecoderInputs): DecoderOutputs {
-    return this.architecture.decode(graph, this.config, (name) => this.weight(graph, name), inputs);
-  }
-
-  embeddings(graph: Graph): Value {
-    return this.weight(graph, this.architecture.embeddingName);
-  }
-
-  wordHead(graph: Graph): Value {
-    return this.config.tieWordEmbeddings ? this.embeddings(graph) : this.weight(graph, this.architecture.headName);
-  }
-
   trainableWeights(graph: Graph): ReadonlyMap<string, Value> {
     return new Map([...graph.inputs].filter(([name]) => this.stored.has(name)));
   }
@@ -217,7 +174,7 @@ export class TrainableBackbone implements LanguageModel {
     if (this.ownsEngine) await this.engine.dispose();
   }
 
-  private weight(graph: Graph, name: string): Value {
+  protected weight(graph: Graph, name: string): Value {
     return graph.inputs.get(name) ?? graph.input(name, "float32", this.stored.get(name)!.tensor.shape);
   }
 }

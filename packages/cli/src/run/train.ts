@@ -1,42 +1,27 @@
 // A training run from configuration to model directory: open everything, run the stages within their time, report.
 import path from "node:path";
-import {
-  concatenateSources,
-  Dataset,
-  type DocumentSource,
-  definePrompts,
-  documentLayout,
-  itemTexts,
-  type LanguageDocument,
-  openTokenCache,
-  type TokenCache,
-  textDocuments,
-  trainReviewTexts,
-  userTexts,
-} from "@cllm4rec/corpus";
+import { Dataset, type DocumentSource, definePrompts, type LanguageDocument } from "@cllm4rec/corpus";
 import { type BestModel, finetune } from "@cllm4rec/finetune";
 import { pretrain } from "@cllm4rec/pretrain";
 import {
   type EventListener,
-  initialTables,
   type JsonRecord,
   jsonLinesLog,
   type RawIds,
   type StopReason,
   type TokenTables,
-  TrainingError,
   tensorBoardLog,
-  textMeans,
   toAll,
 } from "@cllm4rec/training";
-import { UsageError } from "../errors.js";
 import type { StageDisplay } from "../progress.js";
 import { StageClock } from "./clock.js";
 import { lengths, type RunConfig, type StageName } from "./config.js";
 import { lockDirectory } from "./lock.js";
 import { writeRecord } from "./record.js";
-import { openTrainedModel, type Serving } from "./saved-model.js";
+import type { Serving } from "./saved-model.js";
 import { embeddingScales, type Scales } from "./scales.js";
+import { freshTables, tablesOf } from "./starting-tables.js";
+import { documentsOf, openTokenCaches } from "./texts.js";
 import { datasetHash, type OpenBackbone, openBackbone } from "./workplace.js";
 
 /** What surrounds a run. */
@@ -71,7 +56,7 @@ type Closer = () => void | Promise<void>;
 
 /** Runs the stages, or goes on where an earlier call with the same configuration stopped. */
 export async function train(options: TrainOptions): Promise<TrainOutcome> {
-  const { config, stages, signal, display } = options;
+  const { config, stages, from, signal, display } = options;
   const { data, out } = config;
   const dataset = await Dataset.open(data);
   const closers: Closer[] = [() => dataset.close()];
@@ -85,18 +70,23 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
     closers.push(() => opened.dispose());
     closers.push(await lockDirectory(out));
     const source = { path: path.resolve(data), hash: datasetHash(dataset.manifest) };
-    const caches = await openTokenCaches(options, dataset, opened, closers);
+    const readsTexts = from !== undefined || config.textShare > 0 || stages.includes("pretrain");
+    const caches = readsTexts ? await openTokenCaches(config, dataset, opened, options) : [];
+    closers.push(...caches.map((cache) => () => cache.close()));
     const scales = await embeddingScales(config, opened.model.backbone);
-    const start = await startingTables(options, opened, source, caches, scales);
+    const tables =
+      from === undefined
+        ? await freshTables(config, opened, caches, scales)
+        : await tablesOf(from, config, opened, source);
     const { contentHash } = opened.model.backbone;
     await writeRecord({
       config,
       stages,
       dataset: source,
       backbone: { id: opened.reference, contentHash },
-      ...(start.from !== undefined && { from: start.from }),
+      ...(from !== undefined && { from: path.resolve(from) }),
     });
-    const texts = start.tables.content ? documentsOf(caches, config, opened) : undefined;
+    const texts = tables.content ? documentsOf(caches, config, opened) : undefined;
     const logs = [jsonLinesLog(path.join(out, "events.jsonl")), tensorBoardLog(path.join(out, "tensorboard"))];
     closers.push(...logs.map((log) => () => log.close()));
     const run = new Run(
@@ -106,7 +96,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
       await StageClock.open(out),
       scales,
     );
-    const outcome = await run.all(start.tables);
+    const outcome = await run.all(tables);
     return { users, items, ...outcome };
   } finally {
     for (const close of closers.reverse()) await close();
@@ -322,99 +312,4 @@ class Run {
       clearTimeout(timer);
     }
   }
-}
-
-/** Random tables, or those of a model that another run wrote. Content tables are made where texts are read. */
-async function startingTables(
-  { config, from }: TrainOptions,
-  { model }: OpenBackbone,
-  dataset: Serving["dataset"],
-  caches: readonly TokenCache[],
-  { priorDeviation, contentDeviation }: Scales,
-): Promise<{ readonly tables: TokenTables; readonly from?: string }> {
-  const { users, items, width } = model.vocabulary;
-  if (from === undefined) {
-    const { seed, textShare: share } = config;
-    if (share > 0 && caches.length === 0) {
-      throw new UsageError(
-        `textShare is ${share}, and ${config.data} has no texts of the kinds ${config.texts.join(", ")}; prepare the data with reviews or --meta, or leave textShare out`,
-      );
-    }
-    const means = async () =>
-      textMeans({ texts: caches, words: await model.backbone.wordEmbeddings(), width, users, items });
-    return {
-      tables: initialTables({
-        ...{ users, items, width, seed, priorDeviation },
-        ...(caches.length > 0 && { contentDeviation }),
-        ...(share > 0 && { texts: { means: await means(), share } }),
-      }),
-    };
-  }
-  if (path.resolve(from) === path.resolve(config.out)) {
-    throw new UsageError(
-      `--from and --out are both ${from}; finetuning would overwrite what it began with, choose another --out`,
-    );
-  }
-  const saved = await openTrainedModel(from);
-  if (saved.serving.dataset.hash !== dataset.hash) {
-    throw new TrainingError(
-      `${from}: was trained on ${saved.serving.dataset.path}, whose content differs from ${dataset.path}; prepare and pretrain on the same dataset`,
-    );
-  }
-  if (saved.description.backbone.contentHash !== model.backbone.contentHash) {
-    throw new TrainingError(
-      `${from}: was trained with the backbone ${saved.description.backbone.id}, whose weights differ from ${config.backbone}; give the same --backbone`,
-    );
-  }
-  return { tables: saved.tables, from: path.resolve(from) };
-}
-
-/** The texts of the dataset that the run is to read, tokenised once into the run's directory; none where it has no use for them. */
-async function openTokenCaches(
-  { config, stages, from, display, signal }: TrainOptions,
-  dataset: Dataset,
-  { tokenizer, tokenizerHash }: OpenBackbone,
-  closers: Closer[],
-): Promise<readonly TokenCache[]> {
-  if (from === undefined && config.textShare === 0 && !stages.includes("pretrain")) return [];
-  const { statistics } = dataset.manifest;
-  const kinds = [
-    { kind: "reviews", of: trainReviewTexts, texts: statistics.trainReviews },
-    { kind: "item-texts", of: itemTexts, texts: statistics.itemTexts },
-    { kind: "user-texts", of: userTexts, texts: statistics.userTexts },
-  ] as const;
-  const caches: TokenCache[] = [];
-  for (const { kind, of, texts } of kinds) {
-    if (texts === 0 || !config.texts.includes(kind)) continue;
-    let begun = false;
-    const cache = await openTokenCache({
-      directory: path.join(config.out, "token-cache"),
-      tokenizer,
-      tokenizerIdentity: tokenizerHash,
-      corpus: of(dataset),
-      signal,
-      onProgress: (progress) => {
-        if (!begun) display.start(`tokenising ${kind}`);
-        begun = true;
-        display.update(progress.texts / texts);
-      },
-    });
-    display.stop();
-    closers.push(() => cache.close());
-    if (cache.documents > 0) caches.push(cache);
-  }
-  return caches;
-}
-
-/** The documents of Eq. 5 over all texts; `undefined` where there are none. */
-function documentsOf(
-  caches: readonly TokenCache[],
-  config: RunConfig,
-  { model, tokenizer }: OpenBackbone,
-): DocumentSource<LanguageDocument> | undefined {
-  if (caches.length === 0) return undefined;
-  const maxLength = Math.min(config.textLength, model.vocabulary.maxPositions);
-  const prompts = definePrompts(config.prompts);
-  const layout = documentLayout(model.layout);
-  return concatenateSources(caches.map((cache) => textDocuments({ tokenizer, cache, layout, maxLength, prompts })));
 }

@@ -1,8 +1,8 @@
 // EASE (Steck 2019, "Embarrassingly Shallow Autoencoders for Sparse Data"): the best linear map from histories to histories, in closed form.
 // Shapes: I users, B histories, J items.
 import { EvaluationError } from "../error.js";
-import { checkItemLists, type ItemLists, rowCount } from "../item-lists.js";
-import { checkTraining, type HistoryScorer } from "./history-scorer.js";
+import { type ItemLists, rowCount } from "../item-lists.js";
+import { checkTraining, type HistoryScorer, sumScorer } from "./history-scorer.js";
 import { type InverseOptions, invertSymmetric } from "./symmetric-inverse.js";
 
 /** How EASE is fitted. */
@@ -48,25 +48,10 @@ export async function ease(training: ItemLists, options: EaseOptions): Promise<H
   for (let i = 0; i < items; i++) inverse[i * items + i]! += lambda;
   await invertSymmetric(inverse, items, options);
   const weights = toWeights(inverse, items);
-  return {
-    name: `EASE (λ ${lambda})`,
-    items,
-    scores(histories) {
-      const rows = rowCount(histories);
-      checkItemLists(histories, "histories", rows, items);
-      const scores = new Float32Array(rows * items);
-      const row = new Float64Array(items);
-      for (let b = 0; b < rows; b++) {
-        row.fill(0);
-        for (let p = histories.indptr[b]!; p < histories.indptr[b + 1]!; p++) {
-          const start = histories.indices[p]! * items;
-          for (let j = 0; j < items; j++) row[j]! += weights[start + j]!;
-        }
-        scores.set(row, b * items);
-      }
-      return scores;
-    },
-  };
+  return sumScorer(`EASE (λ ${lambda})`, items, (item, row) => {
+    const start = item * items;
+    for (let j = 0; j < items; j++) row[j]! += weights[start + j]!;
+  });
 }
 
 /** XᵀX: how many users two items share; the upper triangle. */

@@ -110,3 +110,26 @@ export function usersOfItems(training: ItemLists, items: number): ItemLists {
   }
   return { indptr, indices };
 }
+
+/**
+ * The scorer that adds up what each item of a history says of all items.
+ * @param add adds what `item` says to `row` [J]
+ */
+export function sumScorer(name: string, items: number, add: (item: number, row: Float64Array) => void): HistoryScorer {
+  return {
+    name,
+    items,
+    scores(histories) {
+      const rows = rowCount(histories);
+      checkItemLists(histories, "histories", rows, items);
+      const scores = new Float32Array(rows * items);
+      const row = new Float64Array(items);
+      for (let b = 0; b < rows; b++) {
+        row.fill(0);
+        for (let p = histories.indptr[b]!; p < histories.indptr[b + 1]!; p++) add(histories.indices[p]!, row);
+        scores.set(row, b * items);
+      }
+      return scores;
+    },
+  };
+}

@@ -2,8 +2,8 @@
 // Sarwar, Karypis, Konstan & Riedl 2001 (item-based collaborative filtering); Deshpande & Karypis 2004 (top-N recommendation).
 // Shapes: I users, B histories, J items, k neighbours.
 import { EvaluationError } from "../error.js";
-import { checkItemLists, type ItemLists, rowCount } from "../item-lists.js";
-import { checkTraining, type HistoryScorer, itemCounts, usersOfItems } from "./history-scorer.js";
+import type { ItemLists } from "../item-lists.js";
+import { checkTraining, type HistoryScorer, itemCounts, sumScorer, usersOfItems } from "./history-scorer.js";
 
 /** How neighbours are found. */
 export interface ItemKnnOptions {
@@ -52,27 +52,12 @@ export function itemKnn(training: ItemLists, options: ItemKnnOptions): HistorySc
     ...(neighbours === Number.POSITIVE_INFINITY ? [] : [`${neighbours} neighbours`]),
     ...(shrinkage === 0 ? [] : [`shrinkage ${shrinkage}`]),
   ];
-  return {
-    name: `item KNN${settings.length > 0 ? ` (${settings.join(", ")})` : ""}`,
-    items,
-    scores(histories) {
-      const rows = rowCount(histories);
-      checkItemLists(histories, "histories", rows, items);
-      const scores = new Float32Array(rows * items);
-      const row = new Float64Array(items);
-      for (let b = 0; b < rows; b++) {
-        row.fill(0);
-        for (let p = histories.indptr[b]!; p < histories.indptr[b + 1]!; p++) {
-          const item = histories.indices[p]!;
-          for (let q = nearest.indptr[item]!, end = nearest.indptr[item + 1]!; q < end; q++) {
-            row[nearest.items[q]!]! += nearest.similarities[q]!;
-          }
-        }
-        scores.set(row, b * items);
-      }
-      return scores;
-    },
-  };
+  const name = `item KNN${settings.length > 0 ? ` (${settings.join(", ")})` : ""}`;
+  return sumScorer(name, items, (item, row) => {
+    for (let q = nearest.indptr[item]!, end = nearest.indptr[item + 1]!; q < end; q++) {
+      row[nearest.items[q]!]! += nearest.similarities[q]!;
+    }
+  });
 }
 
 function findNeighbours(training: ItemLists, items: number, k: number, shrinkage: number): Neighbours {

@@ -1,24 +1,16 @@
 // The loop that both trainers run: rounds of tasks, an optimiser update each, saved and resumed to the same bits.
-import type { BaseModel, HeldOutDocument, LanguageDocument, LossOptions } from "@cllm4rec/backbone";
+import type { BaseModel, LossOptions } from "@cllm4rec/backbone";
 import type { CheckpointStore, Json, JsonRecord } from "../checkpoint/checkpoint.js";
 import { TrainingError } from "../error.js";
 import type { EventListener, StopReason, TrainingEvent } from "../events/events.js";
 import { clipByGlobalNorm, globalNorm } from "../gradients/row-gradients.js";
-import { type LossBatch, type MapObjectiveResult, mapObjective } from "../objective/map-objective.js";
+import { type MapObjectiveResult, mapObjective } from "../objective/map-objective.js";
 import type { RegulariserScaling } from "../objective/regulariser.js";
 import type { Schedule } from "../optimiser/schedule.js";
 import type { Side, TokenTables } from "../tables/tables.js";
-import { type BatchState, type LoopState, parseLoopState } from "./loop-state.js";
+import { type LossBatches, nextBatch } from "./batch-source.js";
+import { type LoopState, parseLoopState } from "./loop-state.js";
 import type { TableOptimiser } from "./table-optimiser.js";
-
-/** Batches as a pure function of (seed, epoch, step); `BatchPlan` of `@cllm4rec/corpus` is one. */
-export interface BatchSource<D> {
-  /** Changes whenever the batches would. */
-  readonly identity: string;
-  /** Batches in an epoch. */
-  steps(moment: { readonly seed: number; readonly epoch: number }): number;
-  batch(state: BatchState): { readonly documents: readonly D[]; readonly next: BatchState };
-}
 
 interface TaskCommon {
   /** The side that is trained; the other one is held fixed. */
@@ -36,9 +28,7 @@ interface TaskCommon {
 }
 
 /** One kind of update. */
-export type Task =
-  | (TaskCommon & { readonly loss: "next-item" | "next-word"; readonly batches: BatchSource<LanguageDocument> })
-  | (TaskCommon & { readonly loss: "held-out"; readonly batches: BatchSource<HeldOutDocument> });
+export type Task = TaskCommon & LossBatches;
 
 /** What is done before the trainer looks up again. */
 export interface Round {
@@ -292,14 +282,4 @@ class Loop {
   private emit(event: TrainingEvent): void {
     this.options.onEvent?.(event);
   }
-}
-
-/** The switch keeps documents and loss of one type together. */
-function nextBatch(task: Task, cursor: BatchState): { batch: LossBatch; next: BatchState } {
-  if (task.loss === "held-out") {
-    const { documents, next } = task.batches.batch(cursor);
-    return { batch: { loss: task.loss, documents }, next };
-  }
-  const { documents, next } = task.batches.batch(cursor);
-  return { batch: { loss: task.loss, documents }, next };
 }

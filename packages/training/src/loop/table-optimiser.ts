@@ -1,6 +1,6 @@
 // The tables of a run with an Adam each, and both as named tensors for a checkpoint.
 import type { EmbeddingTable, RowGradients, TensorData } from "@cllm4rec/backbone";
-import { float32 } from "../checkpoint/read-tensors.js";
+import { copyTensors } from "../checkpoint/copy-tensors.js";
 import { TrainingError } from "../error.js";
 import { Adam, type AdamOptions } from "../optimiser/adam.js";
 import { copyTables, type Side, type TokenTables } from "../tables/tables.js";
@@ -79,19 +79,6 @@ export class TableOptimiser {
 
   /** Copies saved tensors into tables and moments. @throws TrainingError where a tensor is missing or of another shape; nothing is changed */
   restore(saved: Readonly<Record<string, TensorData>>, file: string): void {
-    const copies: (() => void)[] = [];
-    for (const [name, { shape, data }] of Object.entries(this.tensors())) {
-      if (data instanceof Float32Array) {
-        const found = float32(file, saved, name, shape);
-        copies.push(() => data.set(found.data));
-      } else if (data instanceof Int32Array) {
-        const found = saved[name]?.data;
-        if (!(found instanceof Int32Array) || found.length !== data.length) {
-          throw new TrainingError(`${file}: tensor ${name} is missing or does not have ${data.length} int32 numbers`);
-        }
-        copies.push(() => data.set(found));
-      }
-    }
-    for (const copy of copies) copy();
+    copyTensors(saved, this.tensors(), file);
   }
 }

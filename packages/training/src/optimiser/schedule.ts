@@ -1,4 +1,5 @@
 // Learning rates as pure functions of the number of the update, from 0.
+import type { JsonRecord } from "../checkpoint/checkpoint.js";
 import { TrainingError } from "../error.js";
 
 /** A learning rate in plain data, so that it can stand in a config file and be compared before resuming. */
@@ -42,4 +43,10 @@ export function schedule(rate: number | LearningRate): Schedule {
     const remaining = shape === "linear" ? 1 - progress : (1 + Math.cos(Math.PI * progress)) / 2;
     return floor + (peak - floor) * remaining;
   };
+}
+
+/** A learning rate as it is compared before a run goes on: every field in its place. */
+export function learningRateRecord(rate: number | LearningRate): JsonRecord {
+  const { peak, warmup = 0, decay } = typeof rate === "number" ? { peak: rate } : rate;
+  return { peak, warmup, decay: decay ? { ...decay } : null };
 }

@@ -1,5 +1,6 @@
 // The trainable parameters, all of them: collaborative and content embeddings of users and items, initialised as Eq. 1 and 2 say.
 // Shape legend: I users, J items, K width of the backbone.
+import { createHash } from "node:crypto";
 import type { EmbeddingTable, SoftTables } from "@cllm4rec/backbone";
 import { TrainingError } from "../error.js";
 import { fillNormal } from "../random/normal.js";
@@ -90,6 +91,15 @@ export function copyTables(tables: TokenTables): TokenTables {
   const side = ({ users, items }: SoftTables) => ({ users: table(users), items: table(items) });
   const { collaborative, content } = tables;
   return { collaborative: side(collaborative), ...(content && { content: side(content) }) };
+}
+
+/** SHA-256 (hex) of all numbers: what tells the tables that a run begins with from others. */
+export function hashTables({ collaborative, content }: TokenTables): string {
+  const digest = createHash("sha256");
+  for (const { users, items } of content ? [collaborative, content] : [collaborative]) {
+    for (const { data } of [users, items]) digest.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+  return digest.digest("hex");
 }
 
 /** Replaces a share of each row's variance by what its texts say; rows without text stay as they are. */

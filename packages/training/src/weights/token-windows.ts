@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import type { TokenDocument } from "@cllm4rec/backbone";
 import { TrainingError } from "../error.js";
-import type { BatchSource } from "../loop/loop.js";
+import type { BatchSource } from "../loop/batch-source.js";
 import type { BatchState } from "../loop/loop-state.js";
 import { keyOf } from "../random/normal.js";
 import { philox } from "../random/philox.js";

@@ -1,28 +1,20 @@
 // Full training: every weight of the language model, and the soft tables beside them where there are any, towards one loss.
-import type {
-  BaseModel,
-  DropoutOptions,
-  HeldOutDocument,
-  LanguageDocument,
-  TrainableBackbone,
-} from "@cllm4rec/backbone";
+import type { BaseModel, DropoutOptions, TrainableBackbone } from "@cllm4rec/backbone";
 import { type CheckpointStore, isJsonRecord, type JsonRecord } from "../checkpoint/checkpoint.js";
 import { TrainingError } from "../error.js";
 import type { EventListener, StopReason } from "../events/events.js";
 import { clipByGlobalNorm, globalNorm } from "../gradients/row-gradients.js";
-import type { BatchSource } from "../loop/loop.js";
+import { type LossBatches, nextBatch } from "../loop/batch-source.js";
 import { type BatchState, batchState, refuseOtherSettings } from "../loop/loop-state.js";
 import type { TableOptimiser } from "../loop/table-optimiser.js";
-import { type LossBatch, type MapObjectiveResult, mapObjective } from "../objective/map-objective.js";
-import { type LearningRate, schedule } from "../optimiser/schedule.js";
+import { type MapObjectiveResult, mapObjective } from "../objective/map-objective.js";
+import { type LearningRate, learningRateRecord, schedule } from "../optimiser/schedule.js";
 import type { Side } from "../tables/tables.js";
 import { noTables } from "./held-out-text.js";
 import { type WeightOptimiser, wholeRow } from "./weight-optimiser.js";
 
-/** Batches with the loss that they are for; `next-word` over plain text is language modelling. */
-export type WeightTask =
-  | { readonly loss: "next-item" | "next-word"; readonly batches: BatchSource<LanguageDocument> }
-  | { readonly loss: "held-out"; readonly batches: BatchSource<HeldOutDocument> };
+/** What is trained on; `next-word` over plain text is language modelling. */
+export type WeightTask = LossBatches;
 
 export interface WeightTrainingOptions {
   readonly model: BaseModel<TrainableBackbone>;
@@ -101,11 +93,13 @@ class WeightTraining {
       loss: task.loss,
       batches: task.batches.identity,
       seed,
-      learningRate: plain(learningRate),
+      learningRate: learningRateRecord(learningRate),
       optimiser: { ...optimiser.settings },
       clipNorm,
       dropout: dropout ? { ...dropout } : null,
-      tables: tables ? { side: tables.side, learningRate: plain(tables.learningRate ?? learningRate) } : null,
+      tables: tables
+        ? { side: tables.side, learningRate: learningRateRecord(tables.learningRate ?? learningRate) }
+        : null,
     };
   }
 
@@ -260,20 +254,4 @@ class WeightTraining {
     if (typeof best === "number") this.best = best;
     return true;
   }
-}
-
-/** A learning rate as it is compared before resuming. */
-function plain(rate: number | LearningRate): JsonRecord {
-  const { peak, warmup = 0, decay } = typeof rate === "number" ? { peak: rate } : rate;
-  return { peak, warmup, decay: decay ? { ...decay } : null };
-}
-
-/** The switch keeps documents and loss of one type together. */
-function nextBatch(task: WeightTask, cursor: BatchState): { batch: LossBatch; next: BatchState } {
-  if (task.loss === "held-out") {
-    const { documents, next } = task.batches.batch(cursor);
-    return { batch: { loss: task.loss, documents }, next };
-  }
-  const { documents, next } = task.batches.batch(cursor);
-  return { batch: { loss: task.loss, documents }, next };
 }

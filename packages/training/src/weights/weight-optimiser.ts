@@ -1,8 +1,8 @@
 // AdamW over all weights of a language model: Adam with decoupled weight decay (Loshchilov and Hutter 2019, algorithm 2).
 import type { RowGradients, TensorData } from "@cllm4rec/backbone";
+import { copyTensors } from "../checkpoint/copy-tensors.js";
 import { TrainingError } from "../error.js";
 import { Adam, type AdamOptions } from "../optimiser/adam.js";
-import { copyTensors } from "./copy-tensors.js";
 
 export interface AdamWOptions extends Omit<AdamOptions, "rows"> {
   /** λ: before each step of rate η, a weight is multiplied by 1 − η·λ. Default 0.01, as in torch.optim.AdamW. */

@@ -1,7 +1,7 @@
 // Saved tensors into the arrays of a run: all of them, or none.
 import type { TensorData } from "@cllm4rec/backbone";
-import { float32 } from "../checkpoint/read-tensors.js";
 import { TrainingError } from "../error.js";
+import { float32 } from "./read-tensors.js";
 
 /** Copies every tensor of `into` from `saved`. @throws TrainingError where one is missing or of another shape; nothing is changed then */
 export function copyTensors(
