@@ -1,6 +1,7 @@
 // Parsers for option values: each gives the value or one message that says what was found and what is expected.
-import { InvalidArgumentError } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 import { ENGINES, parseEngine } from "./run/engine.js";
+import { HISTORIES, SPLITS } from "./run/protocol.js";
 
 /** An integer of at least `least`. */
 export function integerFrom(least: number): (text: string) => number {
@@ -63,3 +64,16 @@ export const ENGINE = [
   parsedBy(parseEngine),
 ] as const;
 export const THREADS = ["--threads <n>", "of the CPU (default: all that it has)", integerFrom(1)] as const;
+
+/** `--model` of the commands that predict: several directories are one ensemble. */
+export const MODELS = [
+  "--model <dir...>",
+  "a model directory that train wrote; of several, such as with other seeds, the logits are averaged",
+] as const;
+
+/** `--split`; without a default here, the command says what it is. */
+export const splitOption = (description = "what is to be found") =>
+  new Option("--split <name>", description).choices([...SPLITS]);
+
+export const historyOption = () =>
+  new Option("--history <splits>", "what is known of each user").choices([...HISTORIES]).default(HISTORIES[0]);

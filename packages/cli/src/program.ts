@@ -48,6 +48,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import("./commands/baselines.js")).baselinesCommand,
   },
   {
+    name: "compare",
+    summary: "two recommenders user by user: difference, interval, tests",
+    load: async () => (await import("./commands/compare.js")).compareCommand,
+  },
+  {
     name: "report",
     summary: "one HTML page about a run: curves, metrics, samples",
     load: async () => (await import("./commands/report.js")).reportCommand,

@@ -217,6 +217,28 @@ describe("evaluate", () => {
     );
   });
 
+  test("several models are one: their logits are averaged, by evaluate and by recommend", async () => {
+    const settings = `--data data --backbone backbone --seed 4 ${RATES} --epochs 8 --report none`.split(" ");
+    expect((await cllm4rec("finetune", ...settings, "--out", "second")).code).toBe(0);
+    const scores = async (...models: string[]): Promise<ReadonlyMap<string, number>> => {
+      const request = ["--history", "i3", "-k", `${ITEMS}`, "--json"]; // one item: the order that the seed decides is no matter
+      const { stdout } = await cllm4rec("recommend", "--model", ...models, ...request);
+      const { items }: { items: { item: string; score: number }[] } = JSON.parse(stdout);
+      return new Map(items.map(({ item, score }) => [item, score]));
+    };
+    const [one, other, both] = [await scores("model"), await scores("second"), await scores("model", "second")];
+    expect(both.size).toBe(ITEMS - 1);
+    for (const [item, score] of both) expect(score).toBeCloseTo((one.get(item)! + other.get(item)!) / 2, 3);
+    const evaluated = await cllm4rec("evaluate", "--model", "model", "second", "--per-user", "users.json", "--json");
+    expect(JSON.parse(evaluated.stdout)).toMatchObject({ users: USERS, model: ["model", "second"] });
+    expect(json("users.json").metrics).toEqual(JSON.parse(evaluated.stdout).metrics);
+    const token = ["--user-token", "--out", "third"];
+    expect((await cllm4rec("finetune", ...settings, "--epochs", "1", ...token)).code).toBe(0);
+    expect(failure(await cllm4rec("evaluate", "--model", "model", "third"))).toBe(
+      "1 error: third: has another prompt than model; models answer together where they differ in their training alone",
+    );
+  });
+
   test("without --json: a table with intervals", async () => {
     const { stdout } = await cllm4rec("evaluate", "--model", "model");
     expect(stdout).toMatch(/recall@20 +0\.\d+ +\[0\.\d+, \d\.\d+\]/);
@@ -345,7 +367,7 @@ describe("errors", () => {
 });
 
 test("help of each command has examples and goes to stdout", async () => {
-  for (const name of ["train", "pretrain", "finetune", "evaluate", "recommend"]) {
+  for (const name of ["train", "pretrain", "finetune", "evaluate", "compare", "recommend"]) {
     const { code, stdout, stderr } = await cllm4rec(name, "--help");
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout).toContain(`$ cllm4rec ${name} --`);

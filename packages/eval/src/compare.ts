@@ -21,6 +21,51 @@ export function confidenceIntervals(result: EvaluationResult, options?: Bootstra
 }
 
 /**
+ * Runs of one method that differ in the seed, as one result: every user's values are averaged over the runs, so that a comparison is about the
+ * method and not about one seed of it. Metrics that not all of them have are left out.
+ *
+ * @throws {EvaluationError} for no runs, or unless all hold the same users in the same order.
+ */
+export function averageRuns(runs: readonly EvaluationResult[]): EvaluationResult {
+  const [first, ...others] = runs;
+  if (!first) throw new EvaluationError("averageRuns: found no runs, expected at least one.");
+  for (const other of others) checkSameUsers("averageRuns", first, other);
+  const mean = (numbers: readonly number[]) => numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
+  const shared = (of: (run: EvaluationResult) => object) =>
+    Object.keys(of(first)).filter((name) => others.every((run) => name in of(run)));
+  return {
+    users: first.users,
+    usersWithoutHeldOut: first.usersWithoutHeldOut,
+    metrics: Object.fromEntries(
+      shared(({ metrics }) => metrics).map((name) => [name, mean(runs.map(({ metrics }) => metrics[name]!))]),
+    ),
+    perUser: {
+      users: first.perUser.users,
+      values: Object.fromEntries(
+        shared(({ perUser }) => perUser.values).map((name) => [
+          name,
+          first.perUser.values[name]!.map((_, i) => mean(runs.map(({ perUser }) => perUser.values[name]![i]!))),
+        ]),
+      ),
+    },
+  };
+}
+
+function checkSameUsers(caller: string, one: EvaluationResult, other: EvaluationResult): void {
+  const [ours, theirs] = [one.perUser.users, other.perUser.users];
+  const next = "evaluate both runs on the same split, in the same user order.";
+  if (ours.length !== theirs.length) {
+    throw new EvaluationError(`${caller}: found ${ours.length} and ${theirs.length} users, expected the same; ${next}`);
+  }
+  const different = ours.findIndex((user, i) => user !== theirs[i]);
+  if (different >= 0) {
+    throw new EvaluationError(
+      `${caller}, position ${different}: found user ${ours[different]} and user ${theirs[different]}, expected the same; ${next}`,
+    );
+  }
+}
+
+/**
  * Compares two runs in every metric that both have per-user values for. The p-values are not corrected for the number of metrics.
  *
  * @throws {EvaluationError} unless both runs hold the same users in the same order, at least two, and share a metric.
@@ -30,20 +75,7 @@ export function compareRuns(
   baseline: EvaluationResult,
   options?: BootstrapOptions,
 ): Record<string, MetricComparison> {
-  const ours = candidate.perUser.users;
-  const theirs = baseline.perUser.users;
-  const next = "evaluate both runs on the same split, in the same user order.";
-  if (ours.length !== theirs.length) {
-    throw new EvaluationError(
-      `compareRuns: found ${ours.length} and ${theirs.length} users, expected the same; ${next}`,
-    );
-  }
-  const different = ours.findIndex((user, i) => user !== theirs[i]);
-  if (different >= 0) {
-    throw new EvaluationError(
-      `compareRuns, position ${different}: found user ${ours[different]} and user ${theirs[different]}, expected the same; ${next}`,
-    );
-  }
+  checkSameUsers("compareRuns", candidate, baseline);
   const names = Object.keys(candidate.perUser.values).filter((name) => name in baseline.perUser.values);
   if (names.length === 0) {
     throw new EvaluationError("compareRuns: found no metric with per-user values in both runs, expected at least one.");

@@ -4,7 +4,7 @@ export { type EvaluateScorerOptions, evaluateScorer, type HistoryScorer } from "
 export { type ItemKnnOptions, itemKnn } from "./baselines/item-knn.js";
 export { mostPopular } from "./baselines/most-popular.js";
 export type { InverseOptions, Multiply } from "./baselines/symmetric-inverse.js";
-export { compareRuns, confidenceIntervals, type MetricComparison } from "./compare.js";
+export { averageRuns, compareRuns, confidenceIntervals, type MetricComparison } from "./compare.js";
 export { EvaluationError } from "./error.js";
 export {
   type EvaluationBatch,

@@ -1,5 +1,6 @@
 // Significance tests and intervals: SciPy's values, a twin of the bootstrap in Python, brute force over sign patterns, and bad input.
 import {
+  averageRuns,
   bootstrapInterval,
   bootstrapIntervals,
   compareRuns,
@@ -272,8 +273,28 @@ describe("comparing runs", () => {
     }
   });
 
+  it("averages runs user by user, so that their mean is the mean of the means", () => {
+    const runs = [run(0.2), run(0.8), run(1.1)];
+    const average = averageRuns(runs);
+    for (const name of ["recall@10", "ndcg@10", "coverage@10"]) {
+      expect(average.metrics[name]).toBeCloseTo(runs.reduce((sum, { metrics }) => sum + metrics[name]!, 0) / 3, 14);
+    }
+    average.perUser.values["ndcg@10"]!.forEach((value, user) => {
+      const theirs = runs.map(({ perUser }) => perUser.values["ndcg@10"]![user]!);
+      expect(value).toBeCloseTo((theirs[0]! + theirs[1]! + theirs[2]!) / 3, 14);
+    });
+    const [one] = runs;
+    expect(averageRuns([one!])).toEqual(one);
+    expect(compareRuns(average, one!)["ndcg@10"]!.difference.mean).toBeCloseTo(
+      average.metrics["ndcg@10"]! - one!.metrics["ndcg@10"]!,
+      14,
+    );
+    expect(() => averageRuns([])).toThrowError(/found no runs/);
+  });
+
   it("refuses runs over other users", () => {
     const shifted = Array.from({ length: 200 }, (_, i) => (i < 150 ? i : i + 1));
+    expect(() => averageRuns([run(1), run(0, shifted)])).toThrowError(/averageRuns, position 150/);
     expect(() => compareRuns(run(1), run(0, shifted))).toThrowError(/position 150: found user 150 and user 151/);
     const { perUser, ...rest } = run(1);
     const shorter = { ...rest, perUser: { ...perUser, users: perUser.users.slice(1) } };

@@ -18,8 +18,8 @@ import { TrainingError } from "@cllm4rec/training";
 
 export interface RecommenderOptions {
   readonly model: BaseModel;
-  /** The collaborative tables of the trained model. */
-  readonly tables: SoftTables;
+  /** The collaborative tables of the trained model; those of several runs (other seeds) are an ensemble: their logits are averaged. */
+  readonly tables: SoftTables | readonly SoftTables[];
   readonly tokenizer: PromptTokenizer;
   /** As in training; default false. True: every request has to name its user. */
   readonly userToken?: boolean;
@@ -52,14 +52,17 @@ export class Recommender {
   readonly #options: RecommenderOptions;
   readonly #prompt: ReturnType<typeof recommendationPrompter<unknown, HeldOutDocument>>;
   readonly #moment: { readonly seed: number; readonly epoch: number };
+  readonly #members: readonly SoftTables[];
   readonly #batch: number;
 
-  /** @throws CorpusUsageError for a prompt that does not fit; TrainingError for a batch below 1 */
+  /** @throws CorpusUsageError for a prompt that does not fit; TrainingError for a batch below 1, or no tables */
   constructor(options: RecommenderOptions) {
     const { model, tokenizer, userToken = false, prompts, order, seed = 0, batch = 128 } = options;
     if (!(Number.isSafeInteger(batch) && batch > 0))
       throw new TrainingError(`batch: found ${batch}, expected a positive integer`);
     this.#options = options;
+    this.#members = [options.tables].flat();
+    if (this.#members.length === 0) throw new TrainingError("tables: found none, expected those of at least one model");
     this.#batch = batch;
     this.#moment = { seed, epoch: 0 };
     this.#prompt = recommendationPrompter({
@@ -113,14 +116,21 @@ export class Recommender {
     );
   }
 
-  /** Scores (logits) of all items, [B, J] row-major, in one forward pass; items of the history included. */
+  /** Scores (logits) of all items, [B, J] row-major, in one forward pass a member; items of the history included. */
   async scores(requests: readonly RecommendationRequest[], signal?: AbortSignal): Promise<Float32Array> {
-    const { model, tables } = this.#options;
+    const { model } = this.#options;
     const prompts = requests.map((request) => {
       const document = this.#prompt(request, this.#moment);
       return "ids" in document ? document.ids : document;
     });
-    return model.itemScores(prompts, tables, signal);
+    const [first, ...others] = this.#members;
+    const scores = await model.itemScores(prompts, first!, signal);
+    for (const tables of others) {
+      const more = await model.itemScores(prompts, tables, signal);
+      for (let at = 0; at < scores.length; at++) scores[at] = scores[at]! + more[at]!;
+    }
+    if (others.length > 0) for (let at = 0; at < scores.length; at++) scores[at] = scores[at]! / this.#members.length;
+    return scores;
   }
 }
 

@@ -59,6 +59,20 @@ describe("Recommender", () => {
     });
   });
 
+  it("averages the logits of several models", async () => {
+    const another = initialTables({ users, items, width: 16, seed: 6, priorDeviation: 0.5 }).collaborative;
+    const requests: Request[] = [{ history: [3, 1] }, { history: [0, 7, 2] }];
+    const of = (some: typeof tables | (typeof tables)[]) =>
+      new Recommender({ model, tables: some, tokenizer }).scores(requests);
+    const [one, other, both] = [await of(tables), await of(another), await of([tables, another])];
+    expect(one).not.toEqual(other);
+    both.forEach((score, at) => {
+      expect(score).toBeCloseTo((one[at]! + other[at]!) / 2, 5);
+    });
+    expect(await of([tables])).toEqual(one);
+    expect(() => of([])).toThrow(/tables: found none/);
+  });
+
   it("needs no user where the user token is not in the prompt", async () => {
     const recommender = new Recommender({ model, tables, tokenizer, order: "fixed" });
     const [known] = await all(recommender.recommendUsers([4], train, 5));

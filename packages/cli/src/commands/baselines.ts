@@ -1,17 +1,11 @@
 // cllm4rec baselines: simple recommenders on a dataset's held-out items, under the protocol of evaluate.
-import { Command, Option } from "commander";
+import path from "node:path";
+import { Command } from "commander";
 import type { CliContext } from "../context.js";
-import { ENGINE, integerFrom, numberFrom, THREADS } from "../options.js";
+import { ENGINE, historyOption, integerFrom, numberFrom, splitOption, THREADS } from "../options.js";
 import { StageDisplay } from "../progress.js";
 import type { EngineName } from "../run/engine.js";
-import {
-  describeProtocol,
-  type HeldOutSplit,
-  HISTORIES,
-  type HistoryChoice,
-  openProtocol,
-  SPLITS,
-} from "../run/protocol.js";
+import { describeProtocol, type HeldOutSplit, type HistoryChoice, openProtocol } from "../run/protocol.js";
 
 interface Flags {
   readonly data: string;
@@ -23,6 +17,7 @@ interface Flags {
   readonly ease: boolean;
   readonly engine?: EngineName;
   readonly threads?: number;
+  readonly perUser?: string;
   readonly json?: boolean;
 }
 
@@ -34,6 +29,7 @@ recall@K divides by min(K, held-out items). λ, neighbours and shrinkage want ch
 Examples:
   $ cllm4rec baselines --data beauty
   $ cllm4rec baselines --data beauty --split validation --lambda 500 --json
+  $ cllm4rec baselines --data beauty --per-user baselines
   $ cllm4rec baselines --data beauty --neighbours 100 --no-ease
 
 Exit codes: 0 done, 1 the data cannot be used, 2 the command line cannot, 130 interrupted.
@@ -44,19 +40,29 @@ export function baselinesCommand(context: CliContext): Command {
   return new Command("baselines")
     .description("Measure simple recommenders on a dataset: what a model has to beat.")
     .requiredOption("--data <dir>", "a dataset directory that prepare wrote")
-    .addOption(new Option("--split <name>", "what is to be found").choices([...SPLITS]).default("test"))
-    .addOption(new Option("--history <splits>", "what is known of each user").choices([...HISTORIES]).default("train"))
+    .addOption(splitOption().default("test"))
+    .addOption(historyOption())
     .option("--neighbours <k>", "most similar items that each item keeps (default: all)", integerFrom(1))
     .option("--shrinkage <s>", "added to the denominator of the cosine (default: 0 and 10)", numberFrom(0))
     .option("--lambda <λ>", "EASE's L2 weight", numberFrom(0, { above: true }), 200)
     .option("--no-ease", "without EASE, which takes time with the cube of the items and memory with their square")
     .option(...ENGINE)
     .option(...THREADS)
+    .option("--per-user <dir>", "also write every user's values, a file a recommender, for cllm4rec compare")
     .option("--json", "one JSON object on stdout")
     .addHelpText("after", HELP)
     .action(async (flags: Flags) => {
-      const [{ Dataset }, { confidenceIntervals, evaluateScorer, formatResult, toJson }, { fitEase, quickBaselines }] =
-        await Promise.all([import("@cllm4rec/corpus"), import("@cllm4rec/eval"), import("../run/baselines.js")]);
+      const [
+        { Dataset },
+        { confidenceIntervals, evaluateScorer, formatResult, toJson },
+        { fitEase, quickBaselines },
+        { fileName, writePerUser },
+      ] = await Promise.all([
+        import("@cllm4rec/corpus"),
+        import("@cllm4rec/eval"),
+        import("../run/baselines.js"),
+        import("../run/per-user.js"),
+      ]);
       const { data, split, history: historyOf, neighbours, shrinkage, json } = flags;
       const { signal } = context;
       const display = new StageDisplay(context.stderr);
@@ -78,6 +84,8 @@ export function baselinesCommand(context: CliContext): Command {
             signal,
             onProgress: (done, users) => display.update(done / users),
           });
+          if (flags.perUser !== undefined)
+            await writePerUser(path.join(flags.perUser, fileName(scorer.name)), result, protocol);
           rows.push({ name: scorer.name, result, intervals: confidenceIntervals(result, { seed: 0 }) });
         }
         display.stop();

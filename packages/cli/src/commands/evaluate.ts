@@ -1,26 +1,20 @@
 // cllm4rec evaluate: a trained model against the items that its dataset held out, all items ranked.
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import type { CliContext } from "../context.js";
-import { ENGINE, THREADS } from "../options.js";
+import { ENGINE, historyOption, MODELS, splitOption, THREADS } from "../options.js";
 import { StageDisplay } from "../progress.js";
 import type { EngineName } from "../run/engine.js";
-import {
-  describeProtocol,
-  type HeldOutSplit,
-  HISTORIES,
-  type HistoryChoice,
-  openProtocol,
-  SPLITS,
-} from "../run/protocol.js";
+import { describeProtocol, type HeldOutSplit, type HistoryChoice, openProtocol } from "../run/protocol.js";
 
 interface Flags {
-  readonly model: string;
+  readonly model: readonly string[];
   readonly split: HeldOutSplit;
   readonly history: HistoryChoice;
   readonly data?: string;
   readonly backbone?: string;
   readonly engine?: EngineName;
   readonly threads?: number;
+  readonly perUser?: string;
   readonly json?: boolean;
 }
 
@@ -33,6 +27,7 @@ Examples:
   $ cllm4rec evaluate --model model
   $ cllm4rec evaluate --model model --split validation --json
   $ cllm4rec evaluate --model model --history train+validation
+  $ cllm4rec evaluate --model seed0 seed1 seed2 --per-user ensemble.json
 
 Exit codes: 0 done, 1 the model or its data cannot be used, 2 the command line cannot, 130 interrupted.
 `;
@@ -41,29 +36,37 @@ Exit codes: 0 done, 1 the model or its data cannot be used, 2 the command line c
 export function evaluateCommand(context: CliContext): Command {
   return new Command("evaluate")
     .description("Measure a trained model: recall@20, recall@40 and ndcg@100 on held-out items.")
-    .requiredOption("--model <dir>", "a model directory that train wrote")
-    .addOption(new Option("--split <name>", "what is to be found").choices([...SPLITS]).default("test"))
-    .addOption(new Option("--history <splits>", "what is known of each user").choices([...HISTORIES]).default("train"))
+    .requiredOption(...MODELS)
+    .addOption(splitOption().default("test"))
+    .addOption(historyOption())
     .option("--data <dir>", "the dataset, if it was moved since")
     .option("--backbone <dir|hub-id>", "the backbone, if it was moved since")
     .option(...ENGINE)
     .option(...THREADS)
+    .option("--per-user <file>", "also write every user's values, for cllm4rec compare")
     .option("--json", "one JSON object on stdout")
     .addHelpText("after", HELP)
     .action(async (flags: Flags) => {
       const [
-        { openTrainedModel, openItsDataset, openPredictor },
+        { openEnsemble, openItsDataset, openPredictor },
         { evaluate },
         { confidenceIntervals, formatResult, toJson },
-      ] = await Promise.all([import("../run/saved-model.js"), import("@cllm4rec/finetune"), import("@cllm4rec/eval")]);
+        { writePerUser },
+      ] = await Promise.all([
+        import("../run/saved-model.js"),
+        import("@cllm4rec/finetune"),
+        import("@cllm4rec/eval"),
+        import("../run/per-user.js"),
+      ]);
       const { signal } = context;
       const display = new StageDisplay(context.stderr);
-      const model = await openTrainedModel(flags.model);
+      const models = await openEnsemble(flags.model);
+      const [model] = models;
       const dataset = await openItsDataset(model, flags.data);
       try {
         const protocol = await openProtocol(dataset, flags.split, flags.history);
         const { history, heldOut } = protocol;
-        const { predictor, dispose } = await openPredictor(model, flags.backbone, {
+        const { predictor, dispose } = await openPredictor(models, flags.backbone, {
           signal,
           display,
           engine: { engine: flags.engine ?? "cpu", threads: flags.threads },
@@ -74,7 +77,9 @@ export function evaluateCommand(context: CliContext): Command {
           display.stop();
           const { users, usersWithoutHeldOut, metrics } = result;
           const intervals = confidenceIntervals(result, { seed: 0 });
-          const { split, history: historyOf, model: directory } = flags;
+          const { split, history: historyOf } = flags;
+          const names = models.map(({ directory }) => directory);
+          if (flags.perUser !== undefined) await writePerUser(flags.perUser, result, protocol);
           const json = {
             users,
             metrics,
@@ -82,12 +87,12 @@ export function evaluateCommand(context: CliContext): Command {
             history: historyOf,
             usersWithoutHeldOut,
             intervals: toJson(result, { intervals }).intervals,
-            model: directory,
+            model: names.length === 1 ? names[0] : names,
           };
           context.stdout.write(
             flags.json
               ? `${JSON.stringify(json)}\n`
-              : `${directory}: ${describeProtocol(protocol)}. With 95% bootstrap intervals:\n${formatResult(result, { intervals })}\n`,
+              : `${names.join(", ")}: ${describeProtocol(protocol)}. With 95% bootstrap intervals:\n${formatResult(result, { intervals })}\n`,
           );
         } finally {
           await dispose();

@@ -2,13 +2,13 @@
 import { Command } from "commander";
 import type { CliContext } from "../context.js";
 import { UsageError } from "../errors.js";
-import { ENGINE, integerFrom, THREADS } from "../options.js";
+import { ENGINE, integerFrom, MODELS, THREADS } from "../options.js";
 import { StageDisplay } from "../progress.js";
 import type { EngineName } from "../run/engine.js";
 import type { TrainedModel } from "../run/saved-model.js";
 
 interface Flags {
-  readonly model: string;
+  readonly model: readonly string[];
   readonly user?: readonly string[];
   readonly history?: readonly string[];
   readonly number: number;
@@ -42,7 +42,7 @@ Exit codes: 0 done, 1 the model, a user or an item cannot be used, 2 the command
 export function recommendCommand(context: CliContext): Command {
   return new Command("recommend")
     .description("Recommend items, in one forward pass a user.")
-    .requiredOption("--model <dir>", "a model directory that train wrote")
+    .requiredOption(...MODELS)
     .option("--user <id...>", "users by their ids in the input")
     .option("--history <item...>", "items by their ids in the input, in place of the dataset's")
     .option("-k, --number <k>", "items for each user", integerFrom(1), 10)
@@ -59,15 +59,16 @@ export function recommendCommand(context: CliContext): Command {
       if (names.length > 1 && flags.history) {
         throw new UsageError(`--history is one user's, and --user names ${names.length}; run once for each of them`);
       }
-      const [{ openTrainedModel, openPredictor }, { Recommender }] = await Promise.all([
+      const [{ openEnsemble, openPredictor }, { Recommender }] = await Promise.all([
         import("../run/saved-model.js"),
         import("@cllm4rec/finetune"),
       ]);
       const { signal } = context;
       const display = new StageDisplay(context.stderr);
-      const model = await openTrainedModel(flags.model);
+      const models = await openEnsemble(flags.model);
+      const [model] = models;
       const wanted = await requests(model, flags);
-      const { predictor, dispose } = await openPredictor(model, flags.backbone, {
+      const { predictor, dispose } = await openPredictor(models, flags.backbone, {
         signal,
         display,
         engine: { engine: flags.engine ?? "cpu", threads: flags.threads },

@@ -1,7 +1,7 @@
 // cllm4rec report: the HTML page of a run.
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import type { CliContext } from "../context.js";
-import { ENGINE, THREADS } from "../options.js";
+import { ENGINE, historyOption, splitOption, THREADS } from "../options.js";
 import { StageDisplay } from "../progress.js";
 import type { EngineName } from "../run/engine.js";
 import type { HeldOutSplit, HistoryChoice } from "../run/protocol.js";
@@ -38,17 +38,8 @@ export function reportCommand(context: CliContext): Command {
       "Write one HTML page about a run: curves, metrics against simple recommenders, samples, settings, times.",
     )
     .requiredOption("--model <dir>", "a model directory that train wrote")
-    .addOption(
-      new Option("--split <name>", "what is to be found (default: test where the dataset has it)").choices([
-        "validation",
-        "test",
-      ]),
-    )
-    .addOption(
-      new Option("--history <splits>", "what is known of each user")
-        .choices(["train", "train+validation"])
-        .default("train"),
-    )
+    .addOption(splitOption("what is to be found (default: test where the dataset has it)"))
+    .addOption(historyOption())
     .option("--out <file>", "the page to write (default: report.html in the model directory)")
     .option("--data <dir>", "the dataset, if it was moved since")
     .option("--backbone <dir|hub-id>", "the backbone, if it was moved since")

@@ -87,7 +87,7 @@ export async function writeReport(options: ReportOptions): Promise<WrittenReport
       return { file };
     }
     const protocol = await openProtocol(dataset, split, options.history);
-    const { predictor, dispose } = await openPredictor(model, options.backbone, {
+    const { predictor, dispose } = await openPredictor([model], options.backbone, {
       signal,
       display,
       engine: options.engine,

@@ -47,6 +47,34 @@ export async function openTrainedModel(directory: string): Promise<TrainedModel>
   return { ...model, ids: model.ids, directory, serving: serving.data };
 }
 
+/** Models that answer together: at least one, all of the same data, backbone and prompts. */
+export type Ensemble = readonly [TrainedModel, ...TrainedModel[]];
+
+/**
+ * Opens models that differ in their training alone, such as in the seed.
+ * @throws TrainingError as {@link openTrainedModel} does, or naming the first that does not go with the first of them
+ */
+export async function openEnsemble(directories: readonly string[]): Promise<Ensemble> {
+  const [first, ...others] = await Promise.all(directories.map(openTrainedModel));
+  if (!first) throw new TrainingError("models: found none, expected at least one directory");
+  for (const other of others) {
+    const differs = INGREDIENTS.find(({ of }) => JSON.stringify(of(first)) !== JSON.stringify(of(other)));
+    if (differs) {
+      throw new TrainingError(
+        `${other.directory}: has another ${differs.what} than ${first.directory}; models answer together where they differ in their training alone`,
+      );
+    }
+  }
+  return [first, ...others];
+}
+
+const INGREDIENTS: readonly { readonly what: string; of(model: TrainedModel): unknown }[] = [
+  { what: "dataset", of: ({ serving }) => serving.dataset.hash },
+  { what: "backbone", of: ({ description, serving }) => [description.backbone.contentHash, serving.layers] },
+  { what: "tokenizer", of: ({ serving }) => serving.tokenizer },
+  { what: "prompt", of: ({ serving }) => ({ ...serving.recommendation, seed: 0 }) },
+];
+
 /**
  * Opens the dataset that the model was trained on.
  * @param elsewhere where it lies now, if it was moved
@@ -76,11 +104,11 @@ export type Predictor = Required<Pick<RecommenderOptions, "model" | "tables" | "
   RecommenderOptions;
 
 /**
- * Opens the model's backbone and puts together how it predicts.
+ * Opens the models' backbone and puts together how they predict.
  * @throws TrainingError where weights or tokenizer are not those of training
  */
 export async function openPredictor(
-  model: TrainedModel,
+  models: Ensemble,
   elsewhere: string | undefined,
   options: {
     readonly engine?: EngineSettings | undefined;
@@ -88,6 +116,7 @@ export async function openPredictor(
     readonly display?: StageDisplay;
   },
 ): Promise<{ readonly predictor: Predictor; dispose(): Promise<void> }> {
+  const [model] = models;
   const { backbone, sizes } = model.description;
   const { recommendation, tokenizer: tokenizerHash } = model.serving;
   const maxLength = recommendation.maxLength ?? undefined;
@@ -117,7 +146,7 @@ export async function openPredictor(
   return {
     predictor: {
       model: opened.model,
-      tables: model.tables.collaborative,
+      tables: models.map(({ tables }) => tables.collaborative),
       tokenizer: opened.tokenizer,
       userToken: recommendation.userToken,
       order: recommendation.order,
