@@ -15,9 +15,14 @@ export class MovingAverage {
     if (!(decay >= 0 && decay < 1)) throw new TrainingError(`averageDecay: found ${decay}, expected 0 ≤ decay < 1`);
   }
 
-  /** Moves the rows that an update changed towards what they are now. */
-  update(current: EmbeddingTable, rows: Int32Array): void {
-    const { width, table, decay } = this;
+  /**
+   * Moves the rows that an update changed towards what they are now. The decay is at most (1 + updates)/(10 + updates), so that the start is
+   * soon forgotten (as with `num_updates` of TensorFlow's ExponentialMovingAverage).
+   * @param updates of the table so far, this one included
+   */
+  update(current: EmbeddingTable, rows: Int32Array, updates: number): void {
+    const { width, table } = this;
+    const decay = Math.min(this.decay, (1 + updates) / (10 + updates));
     const fresh = 1 - decay;
     for (const row of rows) {
       const end = (row + 1) * width;
