@@ -110,7 +110,7 @@ describe.each(["gpt2", "llama-gqa"])("%s", (name) => {
     const [without, shared] = [batch([]), batch([1, 2, 3, 4, 5, 6])];
     expect(without.computedTokens).toBe(30);
     expect(shared.usefulTokens).toBe(90);
-    expect(shared.computedTokens).toBeLessThan(60);
+    expect(shared.computedTokens).toBeLessThanOrEqual(60);
   });
 
   it("…also where one is the beginning of another, and where words are shared in long rows", async () => {

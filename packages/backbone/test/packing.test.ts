@@ -11,6 +11,7 @@ import { describe, expect, it } from "vitest";
 const lengthsOf = (most: number, longest: number) =>
   fc.array(fc.integer({ min: 1, max: longest }), { minLength: 1, maxLength: most });
 const width = fc.integer({ min: 1, max: 2048 });
+const headSize = fc.integer({ min: 8, max: 128 });
 const multiple = fc.constantFrom(1, 2, 4);
 
 /** A generator of uniform numbers (mulberry32), so that the length mixes below are the same everywhere. */
@@ -37,7 +38,11 @@ function paddingOf(batches: readonly number[][], width: number): { share: number
   let [useful, computed, worst] = [0, 0, 0];
   for (const lengths of batches) {
     // As the base model packs: rows in two blocks of queries where a sequence has 256 tokens
-    const { rows, rowLength } = packSequences(lengths, { width, multiple: Math.max(...lengths) < 256 ? 1 : 2 });
+    const { rows, rowLength } = packSequences(lengths, {
+      width,
+      headSize: width === 128 ? 16 : 64, // of tinystories-656k, and of SmolLM2 and GPT-2
+      multiple: Math.max(...lengths) < 256 ? 1 : 2,
+    });
     const total = lengths.reduce((a, b) => a + b, 0);
     useful += total;
     computed += rows * rowLength;
@@ -49,8 +54,8 @@ function paddingOf(batches: readonly number[][], width: number): { share: number
 describe("packSequences", () => {
   it("gives every sequence a place inside its row that no other has", () => {
     fc.assert(
-      fc.property(lengthsOf(80, 300), width, multiple, (lengths, width, multiple) => {
-        const { rows, rowLength, placements } = packSequences(lengths, { width, multiple });
+      fc.property(lengthsOf(80, 300), width, headSize, multiple, (lengths, width, headSize, multiple) => {
+        const { rows, rowLength, placements } = packSequences(lengths, { width, headSize, multiple });
         expect(placements).toHaveLength(lengths.length);
         expect(rowLength % multiple).toBe(0);
         const taken = new Uint8Array(rows * rowLength);
@@ -69,11 +74,11 @@ describe("packSequences", () => {
 
   it("depends on the lengths alone", () => {
     fc.assert(
-      fc.property(lengthsOf(60, 200), width, multiple, (lengths, width, multiple) => {
-        const packing = packSequences(lengths, { width, multiple });
-        expect(packSequences([...lengths], { width, multiple })).toEqual(packing);
+      fc.property(lengthsOf(60, 200), width, headSize, multiple, (lengths, width, headSize, multiple) => {
+        const packing = packSequences(lengths, { width, headSize, multiple });
+        expect(packSequences([...lengths], { width, headSize, multiple })).toEqual(packing);
         // In another order the rows are the same size: places follow the lengths, not where they stand in the list.
-        const { rows, rowLength } = packSequences([...lengths].reverse(), { width, multiple });
+        const { rows, rowLength } = packSequences([...lengths].reverse(), { width, headSize, multiple });
         expect([rows, rowLength]).toEqual([packing.rows, packing.rowLength]);
       }),
     );
@@ -81,23 +86,34 @@ describe("packSequences", () => {
 
   it("costs no more than a row for each sequence", () => {
     fc.assert(
-      fc.property(lengthsOf(60, 200), width, (lengths, width) => {
-        const { rows, rowLength } = packSequences(lengths, { width });
+      fc.property(lengthsOf(60, 200), width, headSize, (lengths, width, headSize) => {
+        const { rows, rowLength } = packSequences(lengths, { width, headSize });
         const longest = Math.max(...lengths);
-        expect(rows * rowLength * (6 * width + rowLength)).toBeLessThanOrEqual(
-          lengths.length * longest * (6 * width + longest),
-        );
+        // The documented cost: a score takes as long as 256 operations of a product beside its own.
+        const cost = (rows: number, length: number) =>
+          rows * length * (6 * width + length * (1 + 256 / (4 * headSize)));
+        expect(cost(rows, rowLength)).toBeLessThanOrEqual(cost(lengths.length, longest));
       }),
     );
   });
 
+  it("makes rows the shorter, the smaller the heads: more scores for the same width", () => {
+    const lengths = logNormalLengths(128, 26, 0.25, uniformNumbers(7));
+    const rowLength = (headSize: number) => packSequences(lengths, { width: 128, headSize, reserved: 12 }).rowLength;
+    expect(rowLength(16)).toBeLessThan(rowLength(128));
+  });
+
   it("packs one sequence as it is, and equal ones without padding", () => {
-    expect(packSequences([7], { width: 64 })).toEqual({ rows: 1, rowLength: 7, placements: [{ row: 0, offset: 0 }] });
-    const { rows, rowLength } = packSequences(new Array<number>(32).fill(20), { width: 64 });
+    expect(packSequences([7], { width: 64, headSize: 16 })).toEqual({
+      rows: 1,
+      rowLength: 7,
+      placements: [{ row: 0, offset: 0 }],
+    });
+    const { rows, rowLength } = packSequences(new Array<number>(32).fill(20), { width: 64, headSize: 16 });
     expect(rows * rowLength).toBe(640);
   });
 
-  it("computes less than 3% padding over log-normal lengths of 8 to 256 in batches of 32 to 64, and under 8% in every batch", () => {
+  it("computes less than 3% padding over log-normal lengths of 8 to 256 in batches of 32 to 64, and under 8% in every batch (12% with small heads)", () => {
     const uniform = uniformNumbers(20261121);
     for (const width of [128, 576, 768]) {
       const batches = Array.from({ length: 300 }, () => {
@@ -106,7 +122,7 @@ describe("packSequences", () => {
       });
       const { share, worst } = paddingOf(batches, width);
       expect(share, `width ${width}`).toBeLessThan(0.03);
-      expect(worst, `width ${width}`).toBeLessThan(0.08); // where tighter rows would be longer, and cost more than the padding
+      expect(worst, `width ${width}`).toBeLessThan(width === 128 ? 0.12 : 0.08); // where tighter rows would be longer, and cost more than the padding
     }
   });
 
@@ -128,17 +144,17 @@ describe("packSequences", () => {
       for (const width of [128, 576, 768]) {
         const { share, worst } = paddingOf(batches, width);
         expect(share, `width ${width}`).toBeLessThan(0.03);
-        expect(worst, `width ${width}`).toBeLessThan(0.08);
+        expect(worst, `width ${width}`).toBeLessThan(width === 128 ? 0.12 : 0.08);
       }
     },
   );
 
   it("refuses an empty list and lengths that are none", () => {
-    expect(() => packSequences([], { width: 8 })).toThrow(new RangeError("there are no sequences to pack"));
-    expect(() => packSequences([3, 0], { width: 8 })).toThrow(
+    expect(() => packSequences([], { width: 8, headSize: 8 })).toThrow(new RangeError("there are no sequences to pack"));
+    expect(() => packSequences([3, 0], { width: 8, headSize: 8 })).toThrow(
       new RangeError("sequence 1 has length 0, expected at least 1"),
     );
-    expect(() => packSequences([2.5], { width: 8 })).toThrow(
+    expect(() => packSequences([2.5], { width: 8, headSize: 8 })).toThrow(
       new RangeError("sequence 0 has length 2.5, expected at least 1"),
     );
   });

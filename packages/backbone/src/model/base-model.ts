@@ -81,11 +81,11 @@ export class BaseModel<B extends LanguageModel = Backbone> {
     readonly backbone: B,
     sizes: { readonly users: number; readonly items: number },
   ) {
-    const { vocabularySize, hiddenSize, maxPositions } = backbone.config;
+    const { vocabularySize, hiddenSize, headSize, maxPositions } = backbone.config;
     for (const [name, size] of Object.entries(sizes)) {
       if (!Number.isInteger(size) || size < 0) throw new RangeError(`${name}: ${size}, expected a whole number`);
     }
-    this.vocabulary = { words: vocabularySize, width: hiddenSize, maxPositions, ...sizes };
+    this.vocabulary = { words: vocabularySize, width: hiddenSize, headSize, maxPositions, ...sizes };
   }
 
   /** Which documents the losses take: one sequence each (`ids`), or two (`encoderIds`, `decoderIds`). */

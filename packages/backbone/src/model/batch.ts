@@ -14,6 +14,8 @@ export interface Vocabulary {
   readonly items: number;
   /** K */
   readonly width: number;
+  /** D of the backbone's attention. */
+  readonly headSize: number;
   /** The longest sequence. */
   readonly maxPositions: number;
 }
@@ -62,7 +64,7 @@ export function packBatch(
   const shared = sharedWords(sequences, vocabulary.words);
   const { rows, rowLength, placements } = packSequences(
     lengths.map((length) => length - shared),
-    { width: vocabulary.width, multiple: queryBlocks, reserved: shared },
+    { width: vocabulary.width, headSize: vocabulary.headSize, multiple: queryBlocks, reserved: shared },
   );
   const place = (s: number, t: number) => {
     const { row, offset } = placements[s]!;

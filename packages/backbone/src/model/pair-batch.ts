@@ -43,7 +43,7 @@ export function packPairBatch(
     checkSequence(encoderIds, `sequence ${i} of the encoder`, vocabulary);
     checkSequence(decoderIds, `sequence ${i} of the decoder`, vocabulary);
   }
-  const { width, words } = vocabulary;
+  const { width, headSize, words } = vocabulary;
   const lengths = sequences.map(({ encoderIds, decoderIds }) => ({
     encoder: encoderIds.length,
     decoder: decoderIds.length,
@@ -52,7 +52,7 @@ export function packPairBatch(
   const queryBlocks = blocksFor(longest);
   const encoder = packSequences(
     lengths.map((length) => length.encoder),
-    { width },
+    { width, headSize },
   );
   const { rows, decoderLength, memoryLength, placements } = packPairs(lengths, { width, multiple: queryBlocks });
   const encoderStarts = encoder.placements.map(({ row, offset }) => row * encoder.rowLength + offset);
