@@ -150,7 +150,9 @@ describe("packSequences", () => {
   );
 
   it("refuses an empty list and lengths that are none", () => {
-    expect(() => packSequences([], { width: 8, headSize: 8 })).toThrow(new RangeError("there are no sequences to pack"));
+    expect(() => packSequences([], { width: 8, headSize: 8 })).toThrow(
+      new RangeError("there are no sequences to pack"),
+    );
     expect(() => packSequences([3, 0], { width: 8, headSize: 8 })).toThrow(
       new RangeError("sequence 1 has length 0, expected at least 1"),
     );
