@@ -30,7 +30,7 @@ export async function epochCosts({ shared, repeats }) {
   const results = [];
   for (const { backbone: name, layers, users } of CASES) {
     process.stderr.write(`${name}${layers ? `, ${layers} layer` : ""}: ${users} users\n`);
-    const directory = backboneDirectory(name, shared);
+    const directory = await backboneDirectory(name, shared);
     const backbone = await Backbone.open(directory, { engine, ...(layers && { layers }) });
     const model = new BaseModel(backbone, { users, items });
     const { tokenizer: base } = await loadTokenizer(directory);

@@ -1,13 +1,15 @@
 // docs/results.md from the records: its prose is kept, the tables between the marks are written anew, the plots lie beside the records.
 import fs from "node:fs";
 import path from "node:path";
+import { RUNS } from "./plan.js";
 import { learningCurves } from "./plot.js";
 
 /**
  * @typedef {object} Moment
- * @property {number} minutes what it was given
+ * @property {number} [minutes] what it was given
+ * @property {number} [members] models whose logits are averaged
  * @property {number} seconds what it used until the last validation
- * @property {number} epoch
+ * @property {number} [epoch]
  * @property {number} users
  * @property {Record<string, number>} test
  * @property {Record<string, [number, number]>} intervals
@@ -32,40 +34,113 @@ const METRICS = ["recall@20", "recall@40", "ndcg@100"];
  * @param {string} file the document
  */
 export function writeDocument(records, file) {
-  const all = fs
+  const read = (/** @type {string} */ name) => JSON.parse(fs.readFileSync(path.join(records, name), "utf8"));
+  const names = fs
     .readdirSync(records)
     .filter((name) => name.endsWith(".json"))
-    .sort()
-    .map((name) => /** @type {RunRecord} */ (JSON.parse(fs.readFileSync(path.join(records, name), "utf8"))));
+    .sort();
+  const compared = names.filter((name) => name.endsWith(".compared.json"));
+  const all = names.filter((name) => !compared.includes(name)).map((name) => /** @type {RunRecord} */ (read(name)));
   let text = fs.readFileSync(file, "utf8");
-  for (const group of new Set(all.map((record) => record.group))) {
-    const runs = all.filter((record) => record.group === group);
-    const mark = new RegExp(`(<!-- table ${group} -->\n)[\\s\\S]*?(<!-- end -->)`);
-    if (!mark.test(text))
+  const put = (/** @type {string} */ mark, /** @type {string} */ content) => {
+    const place = new RegExp(`(<!-- table ${mark} -->\n)[\\s\\S]*?(<!-- end -->)`);
+    if (!place.test(text))
       throw new Error(
-        `${file}: there is no place for the runs of ${group}; put \`<!-- table ${group} -->\` and \`<!-- end -->\` there`,
+        `${file}: there is no place for ${mark}; put \`<!-- table ${mark} -->\` and \`<!-- end -->\` there`,
       );
-    text = text.replace(mark, (_, start, end) => `${start}${table(runs)}\n${end}`);
-    fs.writeFileSync(path.join(records, `${group}.svg`), learningCurves(runs));
+    text = text.replace(place, (_, start, end) => `${start}${content}\n${end}`);
+  };
+  for (const group of new Set(all.map((record) => record.group))) {
+    // In the order of the plan.
+    const order = Object.keys(RUNS);
+    const runs = all
+      .filter((record) => record.group === group)
+      .sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name) || a.seed - b.seed);
+    put(group, group === "instruments" ? seedTable(runs) : table(runs.filter(({ seed }) => seed === 0)));
+    const curves = runs.filter(({ curve, seed }) => curve.length > 0 && seed === 0);
+    if (curves.length > 0) fs.writeFileSync(path.join(records, `${group}.svg`), learningCurves(curves));
   }
+  for (const name of compared) put(name.slice(0, -".json".length), comparisonTable(read(name).comparisons));
   fs.writeFileSync(file, text);
 }
 
 /** @param {readonly RunRecord[]} runs */
 function table(runs) {
   const rows = runs.flatMap((run) =>
-    run.moments.map(({ seconds, epoch, test, intervals }) => [
-      run.about + (run.seed === 0 ? "" : `, seed ${run.seed}`),
+    run.moments.map(({ minutes, members, seconds, epoch, test, intervals }) => [
+      run.about + (run.seed === 0 ? "" : `, seed ${run.seed}`) + (members === undefined ? "" : `, ${members}`),
+      minutes === undefined || minutes > 300 ? "–" : `${minutes}`,
       (seconds / 60).toFixed(0),
-      `${epoch}`,
+      epoch === undefined ? "–" : `${epoch}`,
       ...METRICS.map((metric) => number(test[metric])),
       `± ${number(((intervals["recall@20"]?.[1] ?? 0) - (intervals["recall@20"]?.[0] ?? 0)) / 2)}`,
       run.date,
     ]),
   );
-  const head = ["run", "minutes", "epoch", ...METRICS, "95% of recall@20", "date"];
-  return [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+  const head = ["run", "of minutes", "took", "epoch", ...METRICS, "95% of recall@20", "date"];
+  return asTable(head, rows);
 }
+
+/**
+ * Methods over their seeds: means, and the deviation between seeds.
+ * @param {readonly RunRecord[]} runs
+ */
+function seedTable(runs) {
+  const names = [...new Set(runs.map(({ name }) => name))];
+  const rows = names.map((name) => {
+    const some = runs.filter((run) => run.name === name);
+    const last = some.map(({ moments }) => /** @type {Moment} */ (moments.at(-1)));
+    const minutes = last.map(({ seconds }) => seconds / 60);
+    return [
+      some[0]?.about ?? name,
+      `${some.length}`,
+      mean(minutes).toFixed(1),
+      ...METRICS.map((metric) => {
+        const values = last.map(({ test }) => test[metric] ?? Number.NaN);
+        const spread = Math.sqrt(
+          mean(values.map((value) => (value - mean(values)) ** 2)) * (some.length / (some.length - 1)),
+        );
+        return number(mean(values)) + (some.length > 1 ? ` ± ${number(spread)}` : "");
+      }),
+    ];
+  });
+  return asTable(["run", "seeds", "minutes", ...METRICS], rows);
+}
+
+/**
+ * @param {readonly { candidate: string, baseline: string, metrics: Record<string, { candidate: number, baseline: number, difference: number, interval: [number, number], tTest: number, wilcoxon: number }> }[]} comparisons
+ */
+function comparisonTable(comparisons) {
+  const rows = comparisons.flatMap(({ candidate, baseline, metrics }) =>
+    ["recall@20", "ndcg@100"].map((metric) => {
+      const values = metrics[metric];
+      if (!values) throw new Error(`${candidate}, ${baseline}: there is no ${metric}`);
+      const [low, high] = values.interval;
+      return [
+        ...[candidate, baseline, metric, number(values.candidate), number(values.baseline), signed(values.difference)],
+        ...[`${signed(low)} to ${signed(high)}`, probability(values.tTest), probability(values.wilcoxon)],
+      ];
+    }),
+  );
+  const head = ["", "against", "metric", "its value", "the other's", "difference", "95%", "t-test p", "Wilcoxon p"];
+  return asTable(head, rows);
+}
+
+/**
+ * @param {readonly string[]} head
+ * @param {readonly (readonly string[])[]} rows
+ */
+const asTable = (head, rows) =>
+  [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+
+/** @param {readonly number[]} values */
+const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** @param {number} value */
+const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(4)}`;
+
+/** @param {number} p */
+const probability = (p) => (p < 1e-3 ? "< 0.001" : p.toFixed(3));
 
 /** @param {number | undefined} value */
 const number = (value) => (value === undefined ? "–" : value.toFixed(4));

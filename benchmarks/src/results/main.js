@@ -1,16 +1,19 @@
 #!/usr/bin/env node
 // npm run results: the quality of models on real data, as records in docs/results/ and as the tables and plots of docs/results.md.
 //   npm run results -- list                       what can be run
-//   npm run results -- run NAME... [--seed N] [--until MINUTES]
+//   npm run results -- run NAME... [--seeds 0,1,2] [--until MINUTES] [--jobs N]
+//   npm run results -- ensemble NAME [--members N]   the models of its first seeds together
+//   npm run results -- compare                       Musical Instruments: methods user by user, over all seeds
 //   npm run results -- cost                       seconds of an epoch against the floor
 //   npm run results -- document                   tables and plots from the records
 import fs from "node:fs";
+import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { writeDocument } from "./document.js";
-import { RUNS } from "./plan.js";
-import { measure } from "./run.js";
+import { METHODS, RUNS } from "./plan.js";
+import { compareAll, measure, measureEnsemble, ready } from "./run.js";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const RECORDS = path.join(root, "docs", "results");
@@ -18,39 +21,64 @@ const RECORDS = path.join(root, "docs", "results");
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    seed: { type: "string", default: "0" },
+    seeds: { type: "string", default: "0" },
+    jobs: { type: "string", default: "1" },
+    members: { type: "string", default: "8" },
     repeats: { type: "string", default: "3" },
     until: { type: "string", default: "1000" },
     shared: { type: "string", default: path.join(root, "..", "shared") },
   },
 });
 const [command, ...names] = positionals;
+const unknown = names.find((name) => !(name in RUNS));
+if (unknown !== undefined) fail(`${unknown}: no such run; \`list\` names them`);
+const seeds = values.seeds.split(",").map(Number);
 if (command === "list") {
   for (const [name, { about, minutes }] of Object.entries(RUNS))
     console.log(`${name.padEnd(36)} ${minutes.join(", ")} min  ${about}`);
 } else if (command === "run" && names.length > 0) {
-  const unknown = names.find((name) => !(name in RUNS));
-  if (unknown !== undefined) fail(`${unknown}: no such run; \`list\` names them`);
   if (!fs.existsSync(values.shared))
     fail(`${values.shared}: the development data is not there; name its folder with --shared`);
-  for (const name of names) {
-    const plan = RUNS[name];
-    if (!plan) continue;
-    const { label, record } = await measure(name, plan, {
-      shared: values.shared,
-      seed: Number(values.seed),
-      until: Number(values.until),
-    });
-    fs.mkdirSync(RECORDS, { recursive: true });
-    fs.writeFileSync(path.join(RECORDS, `${label}.json`), `${oneLineACurvePoint(record)}\n`);
-  }
+  const jobs = Number(values.jobs);
+  const options = {
+    shared: values.shared,
+    until: Number(values.until),
+    threads: Math.max(1, Math.floor(os.availableParallelism() / jobs)),
+  };
+  const work = names.flatMap((name) => seeds.map((seed) => ({ name, seed })));
+  // Data sets and language models are made ready once, before runs that need the same ones begin side by side.
+  for (const name of names) await ready(plan(name), values.shared);
+  const worker = async () => {
+    for (let next = work.shift(); next; next = work.shift()) {
+      const { name, seed } = next;
+      write(await measure(name, plan(name), { ...options, seed }));
+    }
+  };
+  await Promise.all(Array.from({ length: jobs }, worker));
+} else if (command === "ensemble" && names.length === 1 && names[0] !== undefined) {
+  const threads = os.availableParallelism();
+  write(await measureEnsemble(names[0], plan(names[0]), { members: Number(values.members), threads }));
+} else if (command === "compare") {
+  const record = await compareAll(METHODS, "instruments", { shared: values.shared, seeds });
+  fs.writeFileSync(path.join(RECORDS, "instruments.compared.json"), `${oneLineACurvePoint(record)}\n`);
 } else if (command === "cost") {
   const { epochCosts } = await import("./cost.js");
   console.log(JSON.stringify(await epochCosts({ shared: values.shared, repeats: Number(values.repeats) }), null, 1));
 } else if (command === "document") {
   writeDocument(RECORDS, path.join(root, "docs", "results.md"));
 } else {
-  fail("list, run NAME... or document is expected");
+  fail("list, run NAME..., ensemble NAME, compare, cost or document is expected");
+}
+
+/** @param {string} name @returns {import("./plan.js").Plan} */
+function plan(name) {
+  return RUNS[name] ?? fail(`${name}: no such run`);
+}
+
+/** @param {{ label: string, record: object }} measured */
+function write({ label, record }) {
+  fs.mkdirSync(RECORDS, { recursive: true });
+  fs.writeFileSync(path.join(RECORDS, `${label}.json`), `${oneLineACurvePoint(record)}\n`);
 }
 
 /** @param {string} message @returns {never} */

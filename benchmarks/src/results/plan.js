@@ -10,7 +10,7 @@ export const DATASETS = {
   instruments: ["--input", "data/amazon-musical-instruments/reviews_Musical_Instruments_5.json.gz"],
 };
 
-export const BACKBONES = /** @type {const} */ (["tinystories-656k", "smollm2-135m"]);
+export const BACKBONES = /** @type {const} */ (["tinystories-656k", "tinystories-656k-random", "smollm2-135m"]);
 
 /**
  * @typedef {object} Plan
@@ -23,20 +23,52 @@ export const BACKBONES = /** @type {const} */ (["tinystories-656k", "smollm2-135
  * @property {Record<string, unknown>} [settings] of the --config file
  */
 
-/** What served best on validation in one-off trials; the tables say what each part of it does. */
+/** What served best on validation in one-off trials; the table of the ablation says what each part of it does. */
 const BEST = {
   textShare: 1,
   priorDeviation: 0.1,
   finetune: {
     learningRate: 3e-3,
-    averageDecay: 0.99,
-    dropout: 0.2,
-    maskedShare: 0.5,
+    averageDecay: 0.999,
+    dropout: 0,
+    maskedShare: [0.2, 0.8],
     lambdaC: 0.1,
     contentSteps: 0,
     validateEvery: 5,
+    patience: 4,
   },
 };
+
+/** Without texts there is no content: the paper's LLM-CF. */
+const WITHOUT_TEXT = { textShare: 0 };
+
+/**
+ * The first block of SmolLM2. Its hidden states are six times as long as those of tinystories-656k, so that the same step of an embedding
+ * changes a logit more, and λ_c has to be larger to pull as strongly: scale and steps are smaller, λ_c is larger.
+ */
+const SMOLLM2 = { layers: 1, priorDeviation: 0.01, finetune: { learningRate: 4e-4, lambdaC: 2 } };
+
+/** Both stages: content from the texts, collaborative embeddings from the purchases, in alternation. */
+const PRETRAINED = { pretrain: { warmUpEpochs: 2, rounds: 4, batch: 128, learningRate: 3e-3, lambdaC: 0.1 } };
+/** The same in SmolLM2's proportions, over shorter pieces of the reviews: its vocabulary makes every word dear. */
+const PRETRAINED_SMOLLM2 = {
+  textLength: 64,
+  pretrain: { warmUpEpochs: 1, rounds: 2, batch: 128, learningRate: 4e-4, lambdaC: 2 },
+};
+
+/** @typedef {{ finetune?: Record<string, unknown>, [key: string]: unknown }} Settings */
+
+/**
+ * Settings with some of them changed.
+ * @param {Settings} settings
+ * @param {...Settings} changes
+ * @returns {Settings}
+ */
+function changed(settings, ...changes) {
+  return Object.assign({}, settings, ...changes, {
+    finetune: Object.assign({}, ...[settings, ...changes].map(({ finetune }) => finetune)),
+  });
+}
 
 /** The ablation's budget: enough to tell settings apart, small enough for all of them. */
 const EPOCHS = 25;
@@ -44,35 +76,85 @@ const EPOCHS = 25;
 /**
  * One thing changed, everything else as in BEST, for {@link EPOCHS} epochs.
  * @param {string} about
- * @param {{ finetune?: Record<string, unknown>, [key: string]: unknown }} changes
+ * @param {Settings} changes
  * @param {Partial<Plan>} [plan]
  * @returns {Plan}
  */
-const ablation = (about, { finetune = {}, ...changes }, plan = {}) => ({
+const ablation = (about, changes, plan = {}) => ({
   ...{ about, group: "ablation", dataset: "beauty-tags", backbone: "tinystories-656k", command: "finetune" },
   minutes: [600],
-  settings: { ...BEST, ...changes, finetune: { ...BEST.finetune, epochs: EPOCHS, ...finetune } },
+  settings: changed(BEST, { finetune: { epochs: EPOCHS } }, changes),
   ...plan,
 });
 
-/** The paper's LLM-CF has neither texts nor content. */
-const withoutText = { textShare: 0 };
+/**
+ * Until patience ends it.
+ * @param {string} about
+ * @param {Plan["dataset"]} dataset
+ * @param {Plan["backbone"]} backbone
+ * @param {readonly Settings[]} changes
+ * @returns {Plan}
+ */
+const beauty = (about, dataset, backbone, ...changes) => ({
+  ...{ about, group: "beauty", dataset, backbone, command: "finetune", minutes: [20, 60] },
+  settings: changed(BEST, ...changes),
+});
+
+/**
+ * Full reviews: content is learned from them before and beside the purchases.
+ * @param {string} about
+ * @param {Plan["backbone"]} backbone
+ * @param {"train" | "finetune"} command
+ * @param {readonly Settings[]} changes
+ * @returns {Plan}
+ */
+const instruments = (about, backbone, command, ...changes) => ({
+  ...{ about, group: "instruments", dataset: "instruments", backbone, command, minutes: [600] },
+  // A few hundred users make few updates an epoch, and validation wavers: no early end.
+  settings: changed(BEST, { finetune: { averageDecay: 0.99, epochs: 160, patience: 1000 } }, ...changes),
+});
 
 /** @type {Record<string, Plan>} */
 export const RUNS = {
+  "beauty-tinystories": beauty("tinystories-656k, no text", "beauty", "tinystories-656k", WITHOUT_TEXT),
+  "beauty-tinystories-tags": beauty("tinystories-656k, tags", "beauty-tags", "tinystories-656k"),
+  "beauty-smollm2": beauty("SmolLM2, first block, no text", "beauty", "smollm2-135m", SMOLLM2, WITHOUT_TEXT),
+  "beauty-smollm2-tags": beauty("SmolLM2, first block, tags", "beauty-tags", "smollm2-135m", SMOLLM2),
+
+  "instruments-tinystories": instruments("CLLM4Rec, tinystories-656k", "tinystories-656k", "train", PRETRAINED),
+  "instruments-tinystories-cf": instruments("LLM-CF, tinystories-656k", "tinystories-656k", "finetune", WITHOUT_TEXT),
+  "instruments-smollm2": instruments(
+    "CLLM4Rec, SmolLM2's first block",
+    "smollm2-135m",
+    "train",
+    SMOLLM2,
+    PRETRAINED_SMOLLM2,
+  ),
+  "instruments-smollm2-cf": instruments(
+    "LLM-CF, SmolLM2's first block",
+    "smollm2-135m",
+    "finetune",
+    SMOLLM2,
+    WITHOUT_TEXT,
+  ),
+
   "ablation-base": ablation("everything described above", {}),
-  "ablation-no-text": ablation("no text at all (LLM-CF)", withoutText, { dataset: "beauty" }),
-  "ablation-start-only": ablation("texts for the start, λ_c = 0", { finetune: { lambdaC: 0 } }),
+  "ablation-no-text": ablation("no text at all (LLM-CF)", WITHOUT_TEXT, { dataset: "beauty" }),
   "ablation-half-text": ablation("half the start from texts", { textShare: 0.5 }),
+  "ablation-lambda-0": ablation("λ_c = 0", { finetune: { lambdaC: 0 } }),
   "ablation-lambda-1": ablation("λ_c = 1", { finetune: { lambdaC: 1 } }),
   "ablation-lambda-released": ablation("λ_c = 0.0004 in the released code's scaling", {
     finetune: { lambdaC: 0.0004, scaling: "released-code" },
   }),
+  "ablation-pretrained": ablation("pretrained on tags and purchases first", PRETRAINED, { command: "train" }),
+  "ablation-random-lm": ablation("an LM with random weights", {}, { backbone: "tinystories-656k-random" }),
+  "ablation-one-block": ablation("the LM's first block alone", { layers: 1 }),
+  "ablation-smollm2": ablation("SmolLM2's first block, width 576", SMOLLM2, { backbone: "smollm2-135m" }),
   "ablation-no-average": ablation("no averaging of the tables", { finetune: { averageDecay: 0 } }),
-  "ablation-no-dropout": ablation("no dropout", { finetune: { dropout: 0 } }),
-  "ablation-dropout-0.4": ablation("dropout 0.4", { finetune: { dropout: 0.4 } }),
+  "ablation-average-0.99": ablation("averages with decay 0.99", { finetune: { averageDecay: 0.99 } }),
+  "ablation-dropout-0.2": ablation("dropout 0.2 on the soft tokens", { finetune: { dropout: 0.2 } }),
   "ablation-masked-0.2": ablation("masked share 0.2", { finetune: { maskedShare: 0.2 } }),
-  "ablation-masked-0.8": ablation("masked share 0.8", { finetune: { maskedShare: 0.8 } }),
+  "ablation-masked-0.5": ablation("masked share 0.5", { finetune: { maskedShare: 0.5 } }),
   "ablation-all-targets": ablation("all items as targets", { finetune: { targets: "all" } }),
   "ablation-user-token": ablation("the user's token in the prompt", { finetune: { userToken: true } }),
   "ablation-fixed-order": ablation("histories in a fixed order", { finetune: { order: "fixed" } }),
@@ -80,4 +162,12 @@ export const RUNS = {
   "ablation-rate-1e-2": ablation("learning rate 1e-2", { finetune: { learningRate: 1e-2 } }),
   "ablation-scale-0.02": ablation("embedding scale 0.02", { priorDeviation: 0.02 }),
   "ablation-scale-0.5": ablation("embedding scale 0.5, as the vocabulary's", { priorDeviation: 0.5 }),
+};
+
+/** What is compared on Musical Instruments: names of runs by what they are called. */
+export const METHODS = {
+  "CLLM4Rec, tinystories-656k": ["instruments-tinystories"],
+  "LLM-CF, tinystories-656k": ["instruments-tinystories-cf"],
+  "CLLM4Rec, SmolLM2": ["instruments-smollm2"],
+  "LLM-CF, SmolLM2": ["instruments-smollm2-cf"],
 };

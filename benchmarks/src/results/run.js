@@ -4,6 +4,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { initialLanguageModel } from "@cllm4rec/training";
 import { DATASETS } from "./plan.js";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
@@ -11,59 +12,131 @@ const CLI = path.join(root, "packages", "cli", "dist", "bin.js");
 /** Work in progress: data sets, model directories. Runs go on in it when they are started again. */
 const WORK = path.join(root, "runs");
 
+/** Where a run's model lies, by its name and seed. */
+const modelOf = (/** @type {string} */ label) => path.join(WORK, "models", label);
+/** Where every user's values lie, by the same name. */
+const valuesOf = (/** @type {string} */ label) => path.join(WORK, "values", `${label}.json`);
+/** The name of a run with its seed. */
+const labelled = (/** @type {string} */ name, /** @type {number} */ seed) =>
+  seed === 0 ? name : `${name}-seed${seed}`;
+
 /**
  * Trains a planned run to each of its moments, and evaluates it there.
  * @param {string} name
  * @param {import("./plan.js").Plan} plan
- * @param {{ shared: string, seed: number, until: number }} options `until`: moments after it are left out
+ * @param {{ shared: string, seed: number, until: number, threads: number }} options `until`: moments after it are left out
  */
-export async function measure(name, plan, { shared, seed, until }) {
+export async function measure(name, plan, { shared, seed, until, threads }) {
   const data = await prepared(plan.dataset, shared);
-  const backbone = backboneDirectory(plan.backbone, shared);
-  const label = seed === 0 ? name : `${name}-seed${seed}`;
-  const out = path.join(WORK, "models", label);
+  const backbone = await backboneDirectory(plan.backbone, shared);
+  const label = labelled(name, seed);
+  const out = modelOf(label);
   const config = path.join(WORK, "configs", `${label}.json`);
   fs.mkdirSync(path.dirname(config), { recursive: true });
   fs.writeFileSync(config, JSON.stringify(plan.settings ?? {}));
+  const common = ["--threads", `${threads}`, "--json"];
   const train = [
-    plan.command,
-    "--config",
-    config,
-    "--data",
-    data,
-    "--backbone",
-    backbone,
-    "--out",
-    out,
-    "--report",
-    "none",
+    ...[plan.command, "--config", config, "--data", data, "--backbone", backbone, "--out", out],
+    ...["--report", "none", "--seed", `${seed}`, ...common],
   ];
   const moments = [];
   for (const minutes of plan.minutes.filter((moment) => moment <= until)) {
-    await cllm4rec([...train, "--seed", `${seed}`, "--minutes", `${minutes}`, "--json"]);
-    const test = JSON.parse(await cllm4rec(["evaluate", "--model", out, "--json"]));
-    moments.push({ minutes, ...curveOf(out).at(-1), users: test.users, test: test.metrics, intervals: test.intervals });
+    await cllm4rec([...train, "--minutes", `${minutes}`]);
+    const test = JSON.parse(await cllm4rec(["evaluate", "--model", out, "--per-user", valuesOf(label), ...common]));
+    moments.push({ minutes, ...curveOf(out).at(-1), ...tested(test) });
   }
   const run = JSON.parse(fs.readFileSync(path.join(out, "run.json"), "utf8"));
   return {
     label,
     record: {
-      name,
-      seed,
-      about: plan.about,
-      group: plan.group,
-      dataset: plan.dataset,
-      backbone: plan.backbone,
+      ...{ name, seed, about: plan.about, group: plan.group, dataset: plan.dataset, backbone: plan.backbone },
       command: `cllm4rec ${plan.command} --data ${plan.dataset} --backbone ${plan.backbone} --config CONFIG --seed ${seed} --minutes ${moments.at(-1)?.minutes}`,
       config: plan.settings ?? {},
-      date: new Date().toISOString().slice(0, 10),
-      machine: `${os.cpus()[0]?.model.trim()}, ${os.availableParallelism()} of ${os.cpus().length} cores`,
+      ...circumstances(threads),
       versions: run.versions,
       moments,
       curve: curveOf(out),
     },
   };
 }
+
+/**
+ * Makes ready what a run needs.
+ * @param {import("./plan.js").Plan} plan
+ * @param {string} shared
+ */
+export async function ready({ dataset, backbone }, shared) {
+  await prepared(dataset, shared);
+  await backboneDirectory(backbone, shared);
+}
+
+/**
+ * The models of a run with seeds 0 to n − 1 as ensembles of the first one, two, four … of them.
+ * @param {string} name
+ * @param {import("./plan.js").Plan} plan
+ * @param {{ members: number, threads: number }} options
+ */
+export async function measureEnsemble(name, plan, { members, threads }) {
+  const models = Array.from({ length: members }, (_, seed) => modelOf(labelled(name, seed)));
+  const moments = [];
+  for (let size = 1; size <= members; size = size === members ? size + 1 : Math.min(2 * size, members)) {
+    const some = models.slice(0, size);
+    const seconds = some.reduce((sum, model) => sum + (curveOf(model).at(-1)?.seconds ?? 0), 0);
+    const args = ["evaluate", "--model", ...some, "--threads", `${threads}`, "--json"];
+    moments.push({ members: size, seconds, ...tested(JSON.parse(await cllm4rec(args))) });
+  }
+  return {
+    label: `${name}-ensemble`,
+    record: {
+      ...{ name: `${name}-ensemble`, seed: 0, about: `${plan.about}: averaged logits of models with other seeds` },
+      ...{ group: "ensemble", dataset: plan.dataset, backbone: plan.backbone },
+      command: `cllm4rec evaluate --model ${name} ${name}-seed1 …`,
+      config: plan.settings ?? {},
+      ...circumstances(threads),
+      moments,
+      curve: [],
+    },
+  };
+}
+
+/**
+ * Runs against each other and against simple recommenders, user by user, over all seeds.
+ * @param {Record<string, readonly string[]>} candidates labels of runs with their seeds, by what they are called
+ * @param {keyof typeof DATASETS} dataset
+ * @param {{ shared: string, seeds: readonly number[] }} options
+ */
+export async function compareAll(candidates, dataset, { shared, seeds }) {
+  const baselines = path.join(WORK, "values", `${dataset}-baselines`);
+  await cllm4rec(["baselines", "--data", await prepared(dataset, shared), "--per-user", baselines, "--json"]);
+  const simple = fs.readdirSync(baselines).sort();
+  const sides = [
+    ...Object.entries(candidates).map(([called, names]) => ({
+      called,
+      files: names.flatMap((name) => seeds.map((seed) => valuesOf(labelled(name, seed)))),
+    })),
+    ...simple.map((file) => ({ called: path.basename(file, ".json"), files: [path.join(baselines, file)] })),
+  ].filter(({ files }) => files.every((file) => fs.existsSync(file)));
+  const comparisons = [];
+  for (const [i, candidate] of sides.entries()) {
+    if (!(candidate.called in candidates)) continue;
+    for (const [j, baseline] of sides.entries()) {
+      if (i === j || (baseline.called in candidates && j < i)) continue;
+      const args = ["compare", "--candidate", ...candidate.files, "--baseline", ...baseline.files, "--json"];
+      const { users, metrics } = JSON.parse(await cllm4rec(args));
+      comparisons.push({ candidate: candidate.called, baseline: baseline.called, users, seeds: seeds.length, metrics });
+    }
+  }
+  return { dataset, date: new Date().toISOString().slice(0, 10), comparisons };
+}
+
+/** @param {{ users: number, metrics: Record<string, number>, intervals: Record<string, [number, number]> }} evaluation */
+const tested = ({ users, metrics, intervals }) => ({ users, test: metrics, intervals });
+
+/** @param {number} threads */
+const circumstances = (threads) => ({
+  date: new Date().toISOString().slice(0, 10),
+  machine: `${os.cpus()[0]?.model.trim()}, ${threads} of ${os.cpus().length} cores`,
+});
 
 /**
  * Validation metrics over the time of training and validating, from a run's events.
@@ -107,8 +180,10 @@ export async function prepared(name, shared) {
 /**
  * @param {import("./plan.js").Plan["backbone"]} name
  * @param {string} shared
+ * @returns {Promise<string>}
  */
-export function backboneDirectory(name, shared) {
+export async function backboneDirectory(name, shared) {
+  if (name.endsWith("-random")) return randomTwin(path.join(shared, "models", name.slice(0, -"-random".length)), name);
   if (name !== "smollm2-135m") return path.join(shared, "models", name);
   // It travels quantised; its own script unpacks it once and says where.
   const { status, stdout, stderr } = spawnSync(process.execPath, [path.join(shared, "models", "unpack.mjs")], {
@@ -116,6 +191,25 @@ export function backboneDirectory(name, shared) {
   });
   if (status !== 0) throw new Error(`unpacking ${name} failed: ${stderr}`);
   return stdout.trim().split("\n").at(-1) ?? "";
+}
+
+/**
+ * The same architecture and tokenizer with weights that have learned nothing.
+ * @param {string} original
+ * @param {string} name
+ */
+async function randomTwin(original, name) {
+  const out = path.join(WORK, "backbones", name);
+  if (fs.existsSync(path.join(out, "config.json"))) return out;
+  const config = JSON.parse(fs.readFileSync(path.join(original, "config.json"), "utf8"));
+  const model = initialLanguageModel(config, { seed: 0 });
+  for (const file of ["tokenizer.json", "tokenizer_config.json"]) {
+    fs.mkdirSync(out, { recursive: true });
+    fs.copyFileSync(path.join(original, file), path.join(out, file));
+  }
+  await model.save(out);
+  await model.dispose();
+  return out;
 }
 
 /**

@@ -3,9 +3,10 @@ import fs from "node:fs";
 import path from "node:path";
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
 import { type FinetuneOptions, finetune } from "@cllm4rec/finetune";
+import { asciiTokenizer } from "@cllm4rec/testing";
 import { initialTables, readModel, type StepDone, type TrainingEvent, type ValidationDone } from "@cllm4rec/training";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { asciiTokenizer, itemTexts, temporaryFolder, tinyGpt2, twoTastes } from "./helpers.js";
+import { itemTexts, temporaryFolder, tinyGpt2, twoTastes } from "./helpers.js";
 
 const [users, items] = [24, 16];
 const { train, validation } = twoTastes(users, items);

@@ -1,32 +1,14 @@
-// What the tests share: the tiny GPT-2, a tokenizer of ASCII characters, and a data set with two tastes.
+// What the tests share: the tiny GPT-2 and a data set with two tastes.
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import type { TokenDocument } from "@cllm4rec/backbone";
-import type { Csr, DocumentSource, PromptTokenizer } from "@cllm4rec/corpus";
+import type { Csr, DocumentSource } from "@cllm4rec/corpus";
 import { onTestFinished } from "vitest";
 
 /** A random GPT-2 of 128 words, width 16, 2 layers, 96 positions; written by test/oracle/tiny_gpt2.py. */
 export const tinyGpt2 = path.join(path.dirname(fileURLToPath(import.meta.url)), "fixtures", "tiny-gpt2");
-
-/** One token a character: `<user_i>` is 128 + i, `<item_j>` is 128 + I + j. */
-export function asciiTokenizer(users: number, items: number): PromptTokenizer {
-  const rows = 128;
-  const encodeText = (text: string) => Array.from(text, (character) => character.codePointAt(0)! % rows);
-  return {
-    rows,
-    users,
-    items,
-    userToken: (user) => rows + user,
-    itemToken: (item) => rows + users + item,
-    encodeText,
-    encodePrompt: (parts) =>
-      parts.flatMap((part) =>
-        typeof part === "string" ? encodeText(part) : ["user" in part ? rows + part.user : rows + users + part.item],
-      ),
-  };
-}
 
 /** Rows of items as a matrix. */
 export function csr(columns: number, rows: readonly (readonly number[])[]): Csr {

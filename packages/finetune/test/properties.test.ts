@@ -3,10 +3,11 @@ import fs from "node:fs";
 import path from "node:path";
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
 import { type FinetuneOptions, finetune, Recommender } from "@cllm4rec/finetune";
+import { asciiTokenizer } from "@cllm4rec/testing";
 import { initialTables } from "@cllm4rec/training";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { asciiTokenizer, itemTexts, temporaryFolder, tinyGpt2, twoTastes } from "./helpers.js";
+import { itemTexts, temporaryFolder, tinyGpt2, twoTastes } from "./helpers.js";
 
 const [users, items] = [12, 10];
 const tokenizer = asciiTokenizer(users, items);

@@ -3,47 +3,16 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
-import { type Csr, csrRow, Dataset, type PromptTokenizer, prepare } from "@cllm4rec/corpus";
+import { type Csr, csrRow, Dataset, prepare } from "@cllm4rec/corpus";
 import { itemLists, RankingEvaluator } from "@cllm4rec/eval";
 import { evaluate, finetune, Recommender } from "@cllm4rec/finetune";
-import { sharedPath } from "@cllm4rec/testing";
+import { greedyTokenizer, sharedPath } from "@cllm4rec/testing";
 import { initialTables } from "@cllm4rec/training";
 import { expect, it } from "vitest";
 import { csr } from "./helpers.js";
 
 const beauty = sharedPath("data/amazon-beauty-cllm4rec");
 const tinystories = sharedPath("models/tinystories-656k");
-
-/** Greedy longest match over the model's own vocabulary, where `▁` stands for a space: close to its BPE, and enough for prompts. */
-function greedyTokenizer(directory: string, rows: number, users: number, items: number): PromptTokenizer {
-  const { model }: { model: { vocab: Record<string, number> } } = JSON.parse(
-    fs.readFileSync(path.join(directory, "tokenizer.json"), "utf8"),
-  );
-  const ids = new Map(Object.entries(model.vocab));
-  const encodeText = (text: string) => {
-    const found: number[] = [];
-    const rest = text.replaceAll(" ", "▁");
-    for (let at = 0; at < rest.length; ) {
-      let length = Math.min(24, rest.length - at);
-      while (length > 1 && !ids.has(rest.slice(at, at + length))) length--;
-      found.push(ids.get(rest.slice(at, at + length)) ?? 0);
-      at += length;
-    }
-    return found;
-  };
-  return {
-    rows,
-    users,
-    items,
-    userToken: (user) => rows + user,
-    itemToken: (item) => rows + users + item,
-    encodeText,
-    encodePrompt: (parts) =>
-      parts.flatMap((part) =>
-        typeof part === "string" ? encodeText(part) : ["user" in part ? rows + part.user : rows + users + part.item],
-      ),
-  };
-}
 
 /** The users of the `size` most bought items, with what they bought of them: at least two in training and one to be found. */
 function slice(train: Csr, validation: Csr, size: number, users: number): { train: Csr; validation: Csr } {
@@ -98,7 +67,7 @@ it.skipIf(!beauty || !tinystories)(
     const backbone = await Backbone.open(tinystories!);
     const sizes = { users: train.rows, items: train.columns };
     const model = new BaseModel(backbone, sizes);
-    const tokenizer = greedyTokenizer(tinystories!, backbone.config.vocabularySize, sizes.users, sizes.items);
+    const tokenizer = greedyTokenizer(tinystories!, { rows: backbone.config.vocabularySize, ...sizes });
     const tables = initialTables({ ...sizes, width: backbone.config.hiddenSize, seed: 0, priorDeviation: 0.3 });
     const before = await backbone.fileHashes();
     const untrained = await evaluate({

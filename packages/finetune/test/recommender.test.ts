@@ -2,9 +2,10 @@
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
 import { csrRow } from "@cllm4rec/corpus";
 import { evaluate, type Recommendation, Recommender, type Request } from "@cllm4rec/finetune";
+import { asciiTokenizer } from "@cllm4rec/testing";
 import { initialTables } from "@cllm4rec/training";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { asciiTokenizer, csr, tinyGpt2, twoTastes } from "./helpers.js";
+import { csr, tinyGpt2, twoTastes } from "./helpers.js";
 
 const [users, items] = [10, 14];
 const tokenizer = asciiTokenizer(users, items);

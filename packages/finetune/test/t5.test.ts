@@ -5,10 +5,10 @@ import path from "node:path";
 import { Backbone, BaseModel, TrainableBackbone } from "@cllm4rec/backbone";
 import { csrRow, type DocumentSource, definePrompts, type EncoderDecoderDocument } from "@cllm4rec/corpus";
 import { evaluate, type FinetuneOptions, finetune, Recommender } from "@cllm4rec/finetune";
-import { t5Weights, tinyT5Config } from "@cllm4rec/testing";
+import { asciiTokenizer, t5Weights, tinyT5Config } from "@cllm4rec/testing";
 import { initialTables, type StepDone, type TrainingEvent } from "@cllm4rec/training";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { asciiTokenizer, temporaryFolder, twoTastes } from "./helpers.js";
+import { temporaryFolder, twoTastes } from "./helpers.js";
 
 const [users, items, width] = [24, 16, 16];
 const { train, validation } = twoTastes(users, items);

@@ -11,10 +11,10 @@ import {
 } from "@cllm4rec/backbone";
 import { definePrompts } from "@cllm4rec/corpus";
 import { pretrain } from "@cllm4rec/pretrain";
-import { expectClose } from "@cllm4rec/testing";
+import { asciiTokenizer, expectClose } from "@cllm4rec/testing";
 import { initialTables, type StepDone, type TokenTables } from "@cllm4rec/training";
 import { expect, it } from "vitest";
-import { asciiTokenizer, choices, fixtures, texts, tinyGpt2 } from "./helpers.js";
+import { choices, fixtures, texts, tinyGpt2 } from "./helpers.js";
 
 /** Keeps the documents of every loss that is asked for. */
 class RecordingModel extends BaseModel {

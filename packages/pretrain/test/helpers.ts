@@ -1,32 +1,14 @@
-// What the tests share: the tiny GPT-2, a tokenizer of ASCII characters, a small data set with texts.
+// What the tests share: the tiny GPT-2 and a small data set with texts.
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import type { Csr, DocumentSource, PromptTokenizer, TokenDocument } from "@cllm4rec/corpus";
+import type { Csr, DocumentSource, TokenDocument } from "@cllm4rec/corpus";
 import { onTestFinished } from "vitest";
 
 export const fixtures = path.join(import.meta.dirname, "fixtures");
 
 /** A random GPT-2 of 128 words, width 8, 2 layers, 64 positions, dropout 0.1; written by test/oracle/pretrain.py. */
 export const tinyGpt2 = path.join(fixtures, "tiny-gpt2");
-
-/** One token a character: `<user_i>` is 128 + i, `<item_j>` is 128 + I + j. */
-export function asciiTokenizer(users: number, items: number): PromptTokenizer {
-  const rows = 128;
-  const encodeText = (text: string) => Array.from(text, (character) => character.codePointAt(0)! % rows);
-  return {
-    rows,
-    users,
-    items,
-    userToken: (user) => rows + user,
-    itemToken: (item) => rows + users + item,
-    encodeText,
-    encodePrompt: (parts) =>
-      parts.flatMap((part) =>
-        typeof part === "string" ? encodeText(part) : ["user" in part ? rows + part.user : rows + users + part.item],
-      ),
-  };
-}
 
 /** Three or four items for each user, all from the user's half. */
 export function choices(users: number, items: number): Csr {

@@ -3,9 +3,10 @@ import fs from "node:fs";
 import path from "node:path";
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
 import { type PretrainOptions, type PretrainProgress, pretrain } from "@cllm4rec/pretrain";
+import { asciiTokenizer } from "@cllm4rec/testing";
 import { initialTables, readModel, type StepDone, type TrainingEvent, writeModel } from "@cllm4rec/training";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { asciiTokenizer, choices, temporaryFolder, texts, tinyGpt2 } from "./helpers.js";
+import { choices, temporaryFolder, texts, tinyGpt2 } from "./helpers.js";
 
 const [users, items] = [12, 10];
 const train = choices(users, items);

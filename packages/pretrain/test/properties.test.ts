@@ -3,10 +3,11 @@ import fs from "node:fs";
 import path from "node:path";
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
 import { type PretrainOptions, pretrain } from "@cllm4rec/pretrain";
+import { asciiTokenizer } from "@cllm4rec/testing";
 import { initialTables } from "@cllm4rec/training";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { asciiTokenizer, choices, temporaryFolder, texts, tinyGpt2 } from "./helpers.js";
+import { choices, temporaryFolder, texts, tinyGpt2 } from "./helpers.js";
 
 it("resumes to the same bytes for any schedule", async () => {
   const [users, items] = [8, 6];

@@ -3,53 +3,14 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
-import {
-  Dataset,
-  decoderOnly,
-  openTokenCache,
-  type PromptTokenizer,
-  prepare,
-  textDocuments,
-  trainReviewTexts,
-} from "@cllm4rec/corpus";
+import { Dataset, decoderOnly, openTokenCache, prepare, textDocuments, trainReviewTexts } from "@cllm4rec/corpus";
 import { pretrain } from "@cllm4rec/pretrain";
-import { sharedPath } from "@cllm4rec/testing";
+import { greedyTokenizer, sharedPath } from "@cllm4rec/testing";
 import { initialTables } from "@cllm4rec/training";
 import { expect, it } from "vitest";
 
 const file = sharedPath("data/amazon-musical-instruments/reviews_Musical_Instruments_5.json.gz");
 const tinystories = sharedPath("models/tinystories-656k");
-
-/** Greedy longest match over the model's own vocabulary, where `▁` stands for a space: close to its BPE, and enough here. */
-function greedyTokenizer(directory: string, rows: number, users: number, items: number): PromptTokenizer {
-  const { model }: { model: { vocab: Record<string, number> } } = JSON.parse(
-    fs.readFileSync(path.join(directory, "tokenizer.json"), "utf8"),
-  );
-  const ids = new Map(Object.entries(model.vocab));
-  const encodeText = (text: string) => {
-    const found: number[] = [];
-    const rest = text.replaceAll(" ", "▁");
-    for (let at = 0; at < rest.length; ) {
-      let length = Math.min(24, rest.length - at);
-      while (length > 1 && !ids.has(rest.slice(at, at + length))) length--;
-      found.push(ids.get(rest.slice(at, at + length)) ?? 0);
-      at += length;
-    }
-    return found;
-  };
-  return {
-    rows,
-    users,
-    items,
-    userToken: (user) => rows + user,
-    itemToken: (item) => rows + users + item,
-    encodeText,
-    encodePrompt: (parts) =>
-      parts.flatMap((part) =>
-        typeof part === "string" ? encodeText(part) : ["user" in part ? rows + part.user : rows + users + part.item],
-      ),
-  };
-}
 
 it.skipIf(!file || !tinystories)("learns from real choices and real reviews", async () => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "cllm4rec-pretrain-real-"));
@@ -58,7 +19,7 @@ it.skipIf(!file || !tinystories)("learns from real choices and real reviews", as
   const { users, items } = dataset;
   const backbone = await Backbone.open(tinystories!);
   const model = new BaseModel(backbone, { users, items });
-  const tokenizer = greedyTokenizer(tinystories!, backbone.config.vocabularySize, users, items);
+  const tokenizer = greedyTokenizer(tinystories!, { rows: backbone.config.vocabularySize, users, items });
   const cache = await openTokenCache({
     directory: path.join(folder, "cache"),
     tokenizer,

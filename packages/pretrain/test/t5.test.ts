@@ -5,10 +5,10 @@ import path from "node:path";
 import { Backbone, BaseModel, TrainableBackbone } from "@cllm4rec/backbone";
 import type { DocumentSource, EncoderDecoderDocument } from "@cllm4rec/corpus";
 import { type PretrainOptions, pretrain } from "@cllm4rec/pretrain";
-import { t5Weights, tinyT5Config } from "@cllm4rec/testing";
+import { asciiTokenizer, t5Weights, tinyT5Config } from "@cllm4rec/testing";
 import { initialTables, type StepDone, type TrainingEvent } from "@cllm4rec/training";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { asciiTokenizer, choices, temporaryFolder } from "./helpers.js";
+import { choices, temporaryFolder } from "./helpers.js";
 
 const [users, items, width] = [12, 10, 16];
 const train = choices(users, items);

@@ -27,9 +27,6 @@ const adamSchema = z.strictObject({
   rows: z.enum(["dense", "sparse", "lazy"]).exactOptional(),
 });
 
-/** Of the deviation of the frozen vocabulary's embeddings; measured in docs/results.md. */
-export const PRIOR_SHARE = 0.1;
-
 const bothStages = {
   /** Users in a batch. */
   batch: positive.default(128),
