@@ -270,7 +270,7 @@ describe("the page that train writes", () => {
     expect(facts.get("Versions")).toContain(`node ${process.versions.node}`);
     expect(facts.get("Backbone")).toContain(run.backbone.contentHash.slice(0, 12));
     expect(table(page, "The objective").slice(1)).toEqual([
-      ["pretrain", "1", "0", "paper", "0.001"],
+      ["pretrain", "0.1", "0", "paper", "0.015"],
       ["finetune", "0.01", "0", "paper", "0.05"],
     ]);
     const settings = new Map(table(page, "Settings by their names").map(([name, value]) => [name, value]));

@@ -67,7 +67,7 @@ describe("train", () => {
       format: "cllm4rec-run",
       seed: 3,
       stages: ["pretrain", "finetune"],
-      config: { finetune: { epochs: 24, maskedShare: 0.5, targets: "held-out", userToken: false, dropout: 0.1 } },
+      config: { finetune: { epochs: 24, maskedShare: [0.2, 0.8], targets: "held-out", userToken: false, dropout: 0 } },
       versions: { node: process.versions.node },
     });
     const events = fs.readFileSync(file("model", "events.jsonl"), "utf8").trimEnd().split("\n");
@@ -219,23 +219,23 @@ describe("evaluate", () => {
 
   test("several models are one: their logits are averaged, by evaluate and by recommend", async () => {
     const settings = `--data data --backbone backbone --seed 4 ${RATES} --epochs 8 --report none`.split(" ");
-    expect((await cllm4rec("finetune", ...settings, "--out", "second")).code).toBe(0);
+    expect(await cllm4rec("finetune", ...settings, "--out", "seed-4")).toMatchObject({ code: 0 });
     const scores = async (...models: string[]): Promise<ReadonlyMap<string, number>> => {
       const request = ["--history", "i3", "-k", `${ITEMS}`, "--json"]; // one item: the order that the seed decides is no matter
       const { stdout } = await cllm4rec("recommend", "--model", ...models, ...request);
       const { items }: { items: { item: string; score: number }[] } = JSON.parse(stdout);
       return new Map(items.map(({ item, score }) => [item, score]));
     };
-    const [one, other, both] = [await scores("model"), await scores("second"), await scores("model", "second")];
+    const [one, other, both] = [await scores("model"), await scores("seed-4"), await scores("model", "seed-4")];
     expect(both.size).toBe(ITEMS - 1);
     for (const [item, score] of both) expect(score).toBeCloseTo((one.get(item)! + other.get(item)!) / 2, 3);
-    const evaluated = await cllm4rec("evaluate", "--model", "model", "second", "--per-user", "users.json", "--json");
-    expect(JSON.parse(evaluated.stdout)).toMatchObject({ users: USERS, model: ["model", "second"] });
+    const evaluated = await cllm4rec("evaluate", "--model", "model", "seed-4", "--per-user", "users.json", "--json");
+    expect(JSON.parse(evaluated.stdout)).toMatchObject({ users: USERS, model: ["model", "seed-4"] });
     expect(json("users.json").metrics).toEqual(JSON.parse(evaluated.stdout).metrics);
-    const token = ["--user-token", "--out", "third"];
-    expect((await cllm4rec("finetune", ...settings, "--epochs", "1", ...token)).code).toBe(0);
-    expect(failure(await cllm4rec("evaluate", "--model", "model", "third"))).toBe(
-      "1 error: third: has another prompt than model; models answer together where they differ in their training alone",
+    const token = ["--user-token", "--out", "seed-4-user-token"];
+    expect(await cllm4rec("finetune", ...settings, ...token)).toMatchObject({ code: 0 });
+    expect(failure(await cllm4rec("evaluate", "--model", "model", "seed-4-user-token"))).toBe(
+      "1 error: seed-4-user-token: has another prompt than model; models answer together where they differ in their training alone",
     );
   });
 

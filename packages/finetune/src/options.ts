@@ -65,25 +65,25 @@ export interface FinetuneSettings {
   readonly contentLearningRate?: number | LearningRate;
   readonly adam?: AdamOptions;
   /**
-   * The model is judged and published by an exponential moving average of the tables with this decay per update; 0 (default, as in the
-   * paper): by the tables themselves. Averaging over about 1/(1 − decay) updates takes the noise of the last ones out.
+   * The model is judged and published by an exponential moving average of the tables with this decay per update, default 0.999; 0, as in
+   * the paper: by the tables themselves. Averaging over about 1/(1 − decay) updates takes the noise of the last ones out.
    */
   readonly averageDecay?: number;
   /** Largest global norm of a gradient; default: no clipping. */
   readonly clipNorm?: number;
   /** `held-out` (Eq. 9, default): predict the masked items. `all` (released code): all of the user's training items. */
   readonly targets?: "held-out" | "all";
-  /** p_m, a number or a range that each document draws from; default 0.5 (released code: 0.2). */
+  /** p_m, a number or a range that each document draws from; default 0.2 to 0.8 (released code: 0.2). */
   readonly maskedShare?: number | readonly [number, number];
   /** Whether the user's own token stands in the prompt; default false (paper: true). */
   readonly userToken?: boolean;
   /** Default `shuffled`: the history is permuted anew in every epoch (§3.4.2). */
   readonly order?: ItemOrder;
-  /** Inverted dropout on the embeddings of soft tokens, every occurrence by itself; default 0.1. */
+  /** Inverted dropout on the embeddings of soft tokens, every occurrence by itself; default 0. */
   readonly dropout?: number;
   /** Whether the LM's own dropout acts as well, as in the released code; default false. */
   readonly backboneDropout?: boolean;
-  /** λ_c towards the content tables, where there are any; default 1. */
+  /** λ_c towards the content tables, where there are any; default 0.1 (paper: 1). */
   readonly lambdaC?: number;
   /** λ_l, the prior of Eq. 1; default 0, as in the paper. */
   readonly lambdaL?: number;

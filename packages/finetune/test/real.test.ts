@@ -68,7 +68,7 @@ it.skipIf(!beauty || !tinystories)(
     const sizes = { users: train.rows, items: train.columns };
     const model = new BaseModel(backbone, sizes);
     const tokenizer = greedyTokenizer(tinystories!, { rows: backbone.config.vocabularySize, ...sizes });
-    const tables = initialTables({ ...sizes, width: backbone.config.hiddenSize, seed: 0, priorDeviation: 0.3 });
+    const tables = initialTables({ ...sizes, width: backbone.config.hiddenSize, seed: 0, priorDeviation: 0.1 });
     const before = await backbone.fileHashes();
     const untrained = await evaluate({
       model,
@@ -84,9 +84,9 @@ it.skipIf(!beauty || !tinystories)(
       tables,
       train,
       validation,
-      epochs: 8,
+      epochs: 12,
       batch: { documents: 50 },
-      learningRate: 4e-3,
+      learningRate: 6e-3,
       validateEvery: 4,
       onEvent: (event) => {
         if (event.type === "validation") recall.push(event.metrics["recall@20"]!);

@@ -76,7 +76,7 @@ export interface PretrainSettings {
   readonly adam?: AdamOptions;
   /** Largest global norm of a gradient; default: no clipping. */
   readonly clipNorm?: number;
-  /** λ_c of Eq. 7 and 8; default 1. Without texts there is no such term. */
+  /** λ_c of Eq. 7 and 8; default 0.1 (paper: 1). Without texts there is no such term. */
   readonly lambdaC?: number;
   /** λ_l, the prior of Eq. 1; default 0, as in the paper. */
   readonly lambdaL?: number;

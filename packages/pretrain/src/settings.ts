@@ -17,7 +17,7 @@ export function complete(options: PretrainOptions) {
     textBatch: { tokens: 4096 },
     contentLearningRate: peak,
     adam: {},
-    lambdaC: 1,
+    lambdaC: 0.1,
     lambdaL: 0,
     scaling: "paper" as const,
     order: "shuffled" as const,

@@ -203,7 +203,7 @@ describe("stopping and going on", () => {
   it("refuses to go on with other settings", async () => {
     const folder = temporaryFolder();
     await run(settings(folder));
-    await expect(run({ ...settings(folder), lambdaC: 2 })).rejects.toThrow(/begun with lambdaC 1, now it is 2/);
+    await expect(run({ ...settings(folder), lambdaC: 2 })).rejects.toThrow(/begun with lambdaC 0.1, now it is 2/);
   });
 });
 

@@ -32,7 +32,7 @@ const GENERAL: readonly Flag[] = [
     flag: "--text-share <share>",
     place: "textShare",
     parse: share,
-    about: "of the initial embeddings' variance that comes from texts (default: 0)",
+    about: "of the initial embeddings' variance that comes from texts (default: 1 with pretraining on texts, else 0)",
   },
   { flag: "--max-length <tokens>", place: "maxLength", parse: positive, about: "the longest prompt" },
   { flag: ENGINE[0], place: "engine", about: ENGINE[1], parse: ENGINE[2] },
@@ -56,6 +56,8 @@ const GENERAL: readonly Flag[] = [
   },
 ];
 
+const RATE = "(default: 0.03 of the prior deviation)";
+
 const PRETRAIN: readonly Flag[] = [
   {
     flag: "--texts <kind...>",
@@ -74,39 +76,39 @@ const PRETRAIN: readonly Flag[] = [
     parse: integerFrom(0),
     about: "of L-steps and C-steps (default: 100)",
   },
-  { flag: "--pretrain-learning-rate <η>", place: "pretrain.learningRate", parse: above0, about: "(default: 0.001)" },
+  { flag: "--pretrain-learning-rate <η>", place: "pretrain.learningRate", parse: above0, about: RATE },
   {
     flag: "--pretrain-lambda-c <λ>",
     place: "pretrain.lambdaC",
     parse: atLeast0,
-    about: "mutual regularisation (default: 1)",
+    about: "mutual regularisation (default: 0.1)",
   },
 ];
 
 const FINETUNE: readonly Flag[] = [
   { flag: "--epochs <n>", place: "finetune.epochs", parse: positive, about: "of finetuning (default: 100)" },
   { flag: "--batch <users>", place: "finetune.batch", parse: positive, about: "in a batch (default: 128)" },
-  { flag: "--learning-rate <η>", place: "finetune.learningRate", parse: above0, about: "(default: 0.001)" },
+  { flag: "--learning-rate <η>", place: "finetune.learningRate", parse: above0, about: RATE },
   { flag: "--targets <which>", place: "finetune.targets", about: "held-out (default) or all training items" },
   {
     flag: "--masked-share <p|low-high>",
     place: "finetune.maskedShare",
     parse: maskedShare,
-    about: "of a history that is held out (default: 0.5)",
+    about: "of a history that is held out (default: 0.2-0.8)",
   },
   { flag: "--user-token", place: "finetune.userToken", about: "the user's own token stands in the prompt" },
-  { flag: "--dropout <share>", place: "finetune.dropout", parse: share, about: "on soft tokens (default: 0.1)" },
+  { flag: "--dropout <share>", place: "finetune.dropout", parse: share, about: "on soft tokens (default: 0)" },
   {
     flag: "--lambda-c <λ>",
     place: "finetune.lambdaC",
     parse: atLeast0,
-    about: "towards the content tables (default: 1)",
+    about: "towards the content tables (default: 0.1)",
   },
   {
     flag: "--average-decay <share>",
     place: "finetune.averageDecay",
     parse: share,
-    about: "of the moving average that the model is judged and published by (default: 0, none)",
+    about: "of the moving average that the model is judged and published by; 0: none (default: 0.999)",
   },
   { flag: "--validate-every <epochs>", place: "finetune.validateEvery", parse: positive, about: "(default: 1)" },
   {

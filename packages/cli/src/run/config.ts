@@ -32,12 +32,13 @@ const bothStages = {
   batch: positive.default(128),
   /** Tokens in a batch of texts. */
   textTokens: positive.default(4096),
-  learningRate: z.union([z.number().positive(), learningRateSchema]).default(1e-3),
-  /** Of the content tables; default: by the embeddings' scale, see scales.ts. */
+  /** Default, as of the next: by the embeddings' scale, see scales.ts. */
+  learningRate: z.union([z.number().positive(), learningRateSchema]).exactOptional(),
+  /** Of the content tables. */
   contentLearningRate: z.union([z.number().positive(), learningRateSchema]).exactOptional(),
   adam: adamSchema.prefault({}),
   clipNorm: z.number().positive().exactOptional(),
-  lambdaC: weight.default(1),
+  lambdaC: weight.default(0.1),
   lambdaL: weight.default(0),
   scaling: z.enum(["paper", "released-code"]).default("paper"),
   order: z.enum(["shuffled", "fixed"]).default("shuffled"),
@@ -58,10 +59,10 @@ const finetuneSchema = z.strictObject({
   /** Default: 100, or as many as the time allows. */
   epochs: count.exactOptional(),
   targets: z.enum(["held-out", "all"]).default("held-out"),
-  maskedShare: z.union([openShare, z.tuple([openShare, openShare])]).default(0.5),
+  maskedShare: z.union([openShare, z.tuple([openShare, openShare])]).default([0.2, 0.8]),
   userToken: z.boolean().default(false),
-  dropout: shareBelowOne.default(0.1),
-  averageDecay: shareBelowOne.default(0),
+  dropout: shareBelowOne.default(0),
+  averageDecay: shareBelowOne.default(0.999),
   /** Content updates an epoch; 0: the content tables stay as they are. */
   contentSteps: z.union([count, z.literal("epoch")]).default("epoch"),
   validateEvery: positive.default(1),
@@ -102,8 +103,8 @@ const configSchema = z.strictObject({
   maxLength: positive.exactOptional(),
   /** Blocks of the backbone in use; default: all. */
   layers: positive.exactOptional(),
-  /** Share of the initial embeddings' variance that comes from users' and items' texts. */
-  textShare: z.number().min(0).max(1).default(0),
+  /** Share of the initial embeddings' variance that comes from users' and items' texts; default: 1 where pretraining reads any, else 0. */
+  textShare: z.number().min(0).max(1).exactOptional(),
   /** Standard deviation of the initial embeddings, Eq. 1; default: a tenth of that of the backbone's vocabulary. */
   priorDeviation: weight.exactOptional(),
   /** Standard deviation of content around collaborative embeddings, Eq. 2; default: that of Eq. 1. */

@@ -3,9 +3,8 @@ import path from "node:path";
 import type { TokenCache } from "@cllm4rec/corpus";
 import { initialTables, type TokenTables, TrainingError, textMeans } from "@cllm4rec/training";
 import { UsageError } from "../errors.js";
-import type { RunConfig } from "./config.js";
 import { openTrainedModel, type Serving } from "./saved-model.js";
-import type { Scales } from "./scales.js";
+import type { SettledConfig } from "./scales.js";
 import type { OpenBackbone } from "./workplace.js";
 
 /**
@@ -14,10 +13,9 @@ import type { OpenBackbone } from "./workplace.js";
  * @throws {UsageError} `textShare` without any texts
  */
 export async function freshTables(
-  { seed, textShare: share, data, texts: kinds }: RunConfig,
+  { seed, textShare: share, priorDeviation, contentDeviation, data, texts: kinds }: SettledConfig,
   { model }: OpenBackbone,
   caches: readonly TokenCache[],
-  { priorDeviation, contentDeviation }: Scales,
 ): Promise<TokenTables> {
   const { users, items, width } = model.vocabulary;
   if (share > 0 && caches.length === 0) {
@@ -41,7 +39,7 @@ export async function freshTables(
  */
 export async function tablesOf(
   from: string,
-  { out, backbone }: RunConfig,
+  { out, backbone }: Pick<SettledConfig, "out" | "backbone">,
   { model }: OpenBackbone,
   dataset: Serving["dataset"],
 ): Promise<TokenTables> {

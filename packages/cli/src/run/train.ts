@@ -19,7 +19,7 @@ import { lengths, type RunConfig, type StageName } from "./config.js";
 import { lockDirectory } from "./lock.js";
 import { writeRecord } from "./record.js";
 import type { Serving } from "./saved-model.js";
-import { embeddingScales, type Scales } from "./scales.js";
+import { type SettledConfig, settle } from "./scales.js";
 import { freshTables, tablesOf } from "./starting-tables.js";
 import { documentsOf, openTokenCaches } from "./texts.js";
 import { datasetHash, type OpenBackbone, openBackbone } from "./workplace.js";
@@ -56,28 +56,30 @@ type Closer = () => void | Promise<void>;
 
 /** Runs the stages, or goes on where an earlier call with the same configuration stopped. */
 export async function train(options: TrainOptions): Promise<TrainOutcome> {
-  const { config, stages, from, signal, display } = options;
-  const { data, out } = config;
+  const { stages, from, signal, display } = options;
+  const { data, out } = options.config;
   const dataset = await Dataset.open(data);
   const closers: Closer[] = [() => dataset.close()];
   try {
     const { users, items } = dataset;
+    const { backbone, maxLength, layers } = options.config;
     const opened = await openBackbone(
-      config.backbone,
+      backbone,
       { users, items },
-      { signal, display, maxLength: config.maxLength, layers: config.layers, engine: config },
+      { signal, display, maxLength, layers, engine: options.config },
     );
     closers.push(() => opened.dispose());
     closers.push(await lockDirectory(out));
     const source = { path: path.resolve(data), hash: datasetHash(dataset.manifest) };
-    const readsTexts = from !== undefined || config.textShare > 0 || stages.includes("pretrain");
-    const caches = readsTexts ? await openTokenCaches(config, dataset, opened, options) : [];
+    const { textShare = 0 } = options.config;
+    const readsTexts = from !== undefined || textShare > 0 || stages.includes("pretrain");
+    const caches = readsTexts ? await openTokenCaches(options.config, dataset, opened, options) : [];
     closers.push(...caches.map((cache) => () => cache.close()));
-    const scales = await embeddingScales(config, opened.model.backbone);
+    const config = await settle(options.config, opened.model.backbone, {
+      learnsFromTexts: stages.includes("pretrain") && caches.length > 0,
+    });
     const tables =
-      from === undefined
-        ? await freshTables(config, opened, caches, scales)
-        : await tablesOf(from, config, opened, source);
+      from === undefined ? await freshTables(config, opened, caches) : await tablesOf(from, config, opened, source);
     const { contentHash } = opened.model.backbone;
     await writeRecord({
       config,
@@ -90,11 +92,10 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
     const logs = [jsonLinesLog(path.join(out, "events.jsonl")), tensorBoardLog(path.join(out, "tensorboard"))];
     closers.push(...logs.map((log) => () => log.close()));
     const run = new Run(
-      { ...options, onEvent: toAll(...logs.map((log) => log.write), options.onEvent) },
+      { ...options, config, onEvent: toAll(...logs.map((log) => log.write), options.onEvent) },
       opened,
-      await materials(options, dataset, opened, source, texts),
+      await materials(config, dataset, opened, source, texts),
       await StageClock.open(out),
-      scales,
     );
     const outcome = await run.all(tables);
     return { users, items, ...outcome };
@@ -117,7 +118,7 @@ interface Materials {
 }
 
 async function materials(
-  { config }: TrainOptions,
+  config: RunConfig,
   dataset: Dataset,
   opened: OpenBackbone,
   source: Serving["dataset"],
@@ -154,11 +155,10 @@ async function materials(
 
 class Run {
   constructor(
-    private readonly options: TrainOptions,
+    private readonly options: TrainOptions & { readonly config: SettledConfig },
     private readonly opened: OpenBackbone,
     private readonly materials: Materials,
     private readonly clock: StageClock,
-    private readonly scales: Scales,
   ) {}
 
   async all(initial: TokenTables): Promise<Pick<TrainOutcome, "interrupted" | "stages">> {
@@ -223,13 +223,14 @@ class Run {
   /** Settings that both stages know by the same names. */
   private stageSettings(stage: StageName) {
     const { config } = this.options;
-    const { learningRate, adam, clipNorm, lambdaC, lambdaL, scaling, order, dropout, backboneDropout } = config[stage];
+    const { learningRate, contentLearningRate, adam, clipNorm, lambdaC, lambdaL, scaling, order } = config[stage];
+    const { dropout, backboneDropout } = config[stage];
     return {
       seed: config.seed,
       batch: { documents: config[stage].batch },
       textBatch: { tokens: config[stage].textTokens },
       learningRate,
-      contentLearningRate: this.scales.contentLearningRate[stage],
+      contentLearningRate,
       adam,
       lambdaC,
       lambdaL,
