@@ -1,5 +1,6 @@
 // What an epoch of finetuning costs, data, optimiser and all, against the floor: the frozen LM's and the item head's operations at the
 // machine's matmul rate, measured just before and after.
+import os from "node:os";
 import path from "node:path";
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
 import { BatchPlan, Dataset, decoderOnly, recommendationDocuments } from "@cllm4rec/corpus";
@@ -74,7 +75,12 @@ export async function epochCosts({ shared, repeats }) {
   await rate.dispose();
   const { description } = engine;
   await engine.dispose();
-  return { engine: description, results };
+  return {
+    engine: description,
+    date: new Date().toISOString().slice(0, 10),
+    machine: `${os.cpus()[0]?.model.trim()}, ${os.availableParallelism()} of ${os.cpus().length} cores`,
+    results,
+  };
 }
 
 /**

@@ -39,8 +39,12 @@ export function writeDocument(records, file) {
     .readdirSync(records)
     .filter((name) => name.endsWith(".json"))
     .sort();
+  // Those of runs have no second dot.
   const compared = names.filter((name) => name.endsWith(".compared.json"));
-  const all = names.filter((name) => !compared.includes(name)).map((name) => /** @type {RunRecord} */ (read(name)));
+  const costs = names.filter((name) => name.endsWith(".cost.json"));
+  const all = names
+    .filter((name) => !compared.includes(name) && !costs.includes(name))
+    .map((name) => /** @type {RunRecord} */ (read(name)));
   let text = fs.readFileSync(file, "utf8");
   const put = (/** @type {string} */ mark, /** @type {string} */ content) => {
     const place = new RegExp(`(<!-- table ${mark} -->\n)[\\s\\S]*?(<!-- end -->)`);
@@ -61,7 +65,20 @@ export function writeDocument(records, file) {
     if (curves.length > 0) fs.writeFileSync(path.join(records, `${group}.svg`), learningCurves(curves));
   }
   for (const name of compared) put(name.slice(0, -".json".length), comparisonTable(read(name).comparisons));
+  for (const name of costs) put(name.slice(0, -".json".length), costTable(read(name)));
   fs.writeFileSync(file, text);
+}
+
+/**
+ * @param {{ date: string, machine: string, results: readonly { backbone: string, layers: number, users: number, seconds: number, floor: number, tokens: number, gflops: number }[] }} costs
+ */
+function costTable({ date, machine, results }) {
+  const rows = results.map(({ backbone, layers, users, seconds, floor, tokens, gflops }) => [
+    ...[backbone, `${layers}`, `${users}`, `${tokens}`, gflops.toFixed(0), floor.toFixed(1), seconds.toFixed(1)],
+    ...[`${((100 * floor) / seconds).toFixed(0)}%`],
+  ]);
+  const head = ["LM", "blocks", "users", "useful tokens", "GFLOP/s", "floor, s", "epoch, s", "of the floor's rate"];
+  return `${asTable(head, rows)}\n\n${machine}, ${date}; medians of the ratio.`;
 }
 
 /** @param {readonly RunRecord[]} runs */

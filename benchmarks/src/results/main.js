@@ -60,10 +60,11 @@ if (command === "list") {
   write(await measureEnsemble(names[0], plan(names[0]), { members: Number(values.members), threads }));
 } else if (command === "compare") {
   const record = await compareAll(METHODS, "instruments", { shared: values.shared, seeds });
-  fs.writeFileSync(path.join(RECORDS, "instruments.compared.json"), `${oneLineACurvePoint(record)}\n`);
+  writeJson("instruments.compared.json", record);
 } else if (command === "cost") {
   const { epochCosts } = await import("./cost.js");
-  console.log(JSON.stringify(await epochCosts({ shared: values.shared, repeats: Number(values.repeats) }), null, 1));
+  const record = await epochCosts({ shared: values.shared, repeats: Number(values.repeats) });
+  writeJson("epoch.cost.json", record);
 } else if (command === "document") {
   writeDocument(RECORDS, path.join(root, "docs", "results.md"));
 } else {
@@ -77,8 +78,16 @@ function plan(name) {
 
 /** @param {{ label: string, record: object }} measured */
 function write({ label, record }) {
+  writeJson(`${label}.json`, record);
+}
+
+/**
+ * @param {string} name
+ * @param {object} record
+ */
+function writeJson(name, record) {
   fs.mkdirSync(RECORDS, { recursive: true });
-  fs.writeFileSync(path.join(RECORDS, `${label}.json`), `${oneLineACurvePoint(record)}\n`);
+  fs.writeFileSync(path.join(RECORDS, name), `${oneLineACurvePoint(record)}\n`);
 }
 
 /** @param {string} message @returns {never} */
