@@ -2,28 +2,14 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { Writable } from "node:stream";
-import { main } from "@cllm4rec/cli";
 import { compareRuns, fromJson } from "@cllm4rec/eval";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { USERS, writeChoices } from "./run-cli.js";
+import { runHere, USERS, writeChoices } from "./run-cli.js";
 
 let folder = "";
 const at = (...names: string[]) => path.join(folder, ...names);
 
-async function cllm4rec(args: string) {
-  const output = { stdout: "", stderr: "" };
-  const into = (name: "stdout" | "stderr") =>
-    new Writable({
-      write(chunk, _encoding, done) {
-        output[name] += chunk;
-        done();
-      },
-    });
-  const argv = args.split(" ").map((word) => word.replace(/^@/, `${folder}/`));
-  const signal = new AbortController().signal;
-  return { code: await main(argv, { stdout: into("stdout"), stderr: into("stderr"), signal }), ...output };
-}
+const cllm4rec = (args: string) => runHere(folder, args);
 
 let printed: { name: string; metrics: Record<string, number> }[];
 beforeAll(async () => {

@@ -2,29 +2,16 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { Writable } from "node:stream";
-import { main } from "@cllm4rec/cli";
 import { type Csr, csrRow, Dataset } from "@cllm4rec/corpus";
 import { ease, evaluateScorer } from "@cllm4rec/eval";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { USERS, writeChoices } from "./run-cli.js";
+import { runHere, USERS, writeChoices } from "./run-cli.js";
 
 let folder = "";
 let splits: { train: Csr; validation: Csr; test: Csr };
 const at = (...names: string[]) => path.join(folder, ...names);
 
-async function cllm4rec(args: string, signal = new AbortController().signal) {
-  const output = { stdout: "", stderr: "" };
-  const into = (name: "stdout" | "stderr") =>
-    new Writable({
-      write(chunk, _encoding, done) {
-        output[name] += chunk;
-        done();
-      },
-    });
-  const argv = args.split(" ").map((word) => word.replace(/^@/, `${folder}/`));
-  return { code: await main(argv, { stdout: into("stdout"), stderr: into("stderr"), signal }), ...output };
-}
+const cllm4rec = (args: string, signal?: AbortSignal) => runHere(folder, args, { ...(signal && { signal }) });
 
 beforeAll(async () => {
   folder = fs.mkdtempSync(path.join(os.tmpdir(), "cli-baselines-"));

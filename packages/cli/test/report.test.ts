@@ -2,31 +2,15 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { Writable } from "node:stream";
-import { main } from "@cllm4rec/cli";
 import { type DefaultTreeAdapterTypes as Html, html as namespaces, parse } from "parse5";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ITEMS, USERS, writeBackbone, writeChoices } from "./run-cli.js";
+import { ITEMS, runHere, USERS, writeBackbone, writeChoices } from "./run-cli.js";
 
 let folder = "";
 const at = (...names: string[]) => path.join(folder, ...names);
 
 /** Runs a command line in this process; `until` interrupts it once stderr has it. */
-async function cllm4rec(args: string, until?: string) {
-  const interruption = new AbortController();
-  const output = { stdout: "", stderr: "" };
-  const into = (name: "stdout" | "stderr") =>
-    new Writable({
-      write(chunk, _encoding, done) {
-        output[name] += chunk;
-        if (until !== undefined && output.stderr.includes(until)) interruption.abort();
-        done();
-      },
-    });
-  const argv = args.split(" ").map((word) => word.replace(/^@/, `${folder}/`));
-  const code = await main(argv, { stdout: into("stdout"), stderr: into("stderr"), signal: interruption.signal });
-  return { code, ...output };
-}
+const cllm4rec = (args: string, until?: string) => runHere(folder, args, { ...(until !== undefined && { until }) });
 
 /** What a title can try. */
 const HOSTILE = [

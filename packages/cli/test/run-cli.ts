@@ -2,8 +2,10 @@
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
+import { Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { TrainableBackbone } from "@cllm4rec/backbone";
+import { main } from "@cllm4rec/cli";
 import { byteLevelBpe } from "@cllm4rec/tokenizer-ext";
 import { Random } from "../scripts/shop/random.mjs";
 
@@ -37,6 +39,31 @@ export function runCli(
     child.once("error", reject);
     child.once("close", (code) => resolve({ code, ...outcome }));
   });
+}
+
+/**
+ * Runs the command in this process: quicker, and enough where neither signals nor the working folder matter.
+ * @param args words between spaces; `@` at the start of one stands for `folder` and a slash
+ * @param options.until interrupts it once stderr has this text
+ */
+export async function runHere(
+  folder: string,
+  args: string,
+  { until, signal }: { readonly until?: string; readonly signal?: AbortSignal } = {},
+): Promise<Outcome> {
+  const interruption = new AbortController();
+  const output = { stdout: "", stderr: "" };
+  const into = (name: "stdout" | "stderr") =>
+    new Writable({
+      write(chunk, _encoding, done) {
+        output[name] += chunk;
+        if (until !== undefined && output.stderr.includes(until)) interruption.abort();
+        done();
+      },
+    });
+  const argv = args.split(" ").map((word) => word.replace(/^@/, `${folder}/`));
+  const context = { stdout: into("stdout"), stderr: into("stderr"), signal: signal ?? interruption.signal };
+  return { code: await main(argv, context), ...output };
 }
 
 /** The 256 characters of GPT-2's byte-level alphabet: printable bytes stand for themselves, the others for U+0100 and on. */
