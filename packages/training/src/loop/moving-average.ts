@@ -16,15 +16,16 @@ export class MovingAverage {
   }
 
   /**
-   * Moves the rows that an update changed towards what they are now. The decay is at most (1 + updates)/(10 + updates), so that the start is
-   * soon forgotten (as with `num_updates` of TensorFlow's ExponentialMovingAverage).
-   * @param updates of the table so far, this one included
+   * Moves the rows that an update changed towards what they are now. A row's decay is at most (1 + n)/(10 + n) at its own nth update, so that
+   * its start is soon forgotten (as with `num_updates` of TensorFlow's ExponentialMovingAverage), also where it is updated once an epoch.
+   * @param rowSteps [R]: updates of each row so far, this one included
    */
-  update(current: EmbeddingTable, rows: Int32Array, updates: number): void {
+  update(current: EmbeddingTable, rows: Int32Array, rowSteps: Int32Array): void {
     const { width, table } = this;
-    const decay = Math.min(this.decay, (1 + updates) / (10 + updates));
-    const fresh = 1 - decay;
     for (const row of rows) {
+      const updates = rowSteps[row]!;
+      const decay = Math.min(this.decay, (1 + updates) / (10 + updates));
+      const fresh = 1 - decay;
       const end = (row + 1) * width;
       for (let at = row * width; at < end; at++) table.data[at] = decay * table.data[at]! + fresh * current.data[at]!;
     }

@@ -23,7 +23,7 @@ export interface TableOptimiserOptions {
   readonly adam?: AdamOptions;
   /**
    * Keeps an exponential moving average of the tables beside them (Polyak and Juditsky 1992): after an update of a row,
-   * average ← decay·average + (1 − decay)·row, with a smaller decay in the first updates. Absent: none.
+   * average ← decay·average + (1 − decay)·row, with a smaller decay in the row's first updates. Absent: none.
    */
   readonly averageDecay?: number;
 }
@@ -63,7 +63,7 @@ export class TableOptimiser {
     const slot = this.slots.get(`${side}.${kind}`);
     if (!slot) throw new TrainingError(`there are no ${side} tables in this run`);
     slot.adam.update(slot.table, gradient, learningRate);
-    slot.average?.update(slot.table, gradient.rows, slot.adam.steps[0]!);
+    slot.average?.update(slot.table, gradient.rows, slot.adam.rowSteps);
   }
 
   /** Tables and moments by name, sharing memory with this object. */
