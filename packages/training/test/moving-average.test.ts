@@ -1,5 +1,6 @@
 // Averages of tables whose rows are updated unevenly: each row's mean is over its own updates.
-import { type EmbeddingTable, initialTables, TableOptimiser } from "@cllm4rec/training";
+import type { EmbeddingTable } from "@cllm4rec/backbone";
+import { initialTables, TableOptimiser } from "@cllm4rec/training";
 import { expect, it } from "vitest";
 
 const width = 2;
