@@ -25,6 +25,7 @@ export const BACKBONES = /** @type {const} */ (["tinystories-656k", "tinystories
 
 /** What served best on validation in one-off trials; the table of the ablation says what each part of it does. */
 const BEST = {
+  prompts: { historyOnly: "{history}:" },
   textShare: 1,
   priorDeviation: 0.1,
   finetune: {
@@ -32,7 +33,7 @@ const BEST = {
     averageDecay: 0.999,
     dropout: 0,
     maskedShare: [0.2, 0.8],
-    lambdaC: 0.1,
+    lambdaC: 0.3,
     contentSteps: 0,
     validateEvery: 5,
     patience: 4,
@@ -118,6 +119,7 @@ const instruments = (about, backbone, command, ...changes) => ({
 export const RUNS = {
   "beauty-tinystories": beauty("tinystories-656k, no text", "beauty", "tinystories-656k", WITHOUT_TEXT),
   "beauty-tinystories-tags": beauty("tinystories-656k, tags", "beauty-tags", "tinystories-656k"),
+  "beauty-random-tags": beauty("tinystories-656k with random weights, tags", "beauty-tags", "tinystories-656k-random"),
   "beauty-smollm2": beauty("SmolLM2, first block, no text", "beauty", "smollm2-135m", SMOLLM2, WITHOUT_TEXT),
   "beauty-smollm2-tags": beauty("SmolLM2, first block, tags", "beauty-tags", "smollm2-135m", SMOLLM2),
 
@@ -150,6 +152,7 @@ export const RUNS = {
   "ablation-random-lm": ablation("an LM with random weights", {}, { backbone: "tinystories-656k-random" }),
   "ablation-one-block": ablation("the LM's first block alone", { layers: 1 }),
   "ablation-smollm2": ablation("SmolLM2's first block, width 576", SMOLLM2, { backbone: "smollm2-135m" }),
+  "ablation-sentence": ablation("the paper's sentence as the prompt", { prompts: {} }),
   "ablation-no-average": ablation("no averaging of the tables", { finetune: { averageDecay: 0 } }),
   "ablation-average-0.99": ablation("averages with decay 0.99", { finetune: { averageDecay: 0.99 } }),
   "ablation-dropout-0.2": ablation("dropout 0.2 on the soft tokens", { finetune: { dropout: 0.2 } }),
