@@ -78,7 +78,7 @@ function costTable({ date, machine, results }) {
     ...[`${((100 * floor) / seconds).toFixed(0)}%`],
   ]);
   const head = ["LM", "blocks", "users", "useful tokens", "GFLOP/s", "floor, s", "epoch, s", "of the floor's rate"];
-  return `${asTable(head, rows)}\n\n${machine}, ${date}; medians of the ratio.`;
+  return `${asTable(head, rows)}\n\n${machine}, ${date}.`;
 }
 
 /** @param {readonly RunRecord[]} runs */
