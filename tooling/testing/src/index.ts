@@ -1,6 +1,6 @@
 // What the packages' tests share. Private to the workspace; never published.
 export { expectClose } from "./close.js";
-export { killRepeatedly, runUntilKilled } from "./kill.js";
+export { expectSameAfterKills, type KillOptions } from "./kill.js";
 export { t5Weights, tinyT5Config } from "./random-t5.js";
 export { runReadmeExample } from "./readme.js";
 export { sharedPath, smollm2Directory } from "./shared.js";

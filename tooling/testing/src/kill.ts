@@ -1,5 +1,8 @@
 // A child process that is killed in the middle of its work, for tests of what survives.
 import { spawn } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { expect } from "vitest";
 
 /**
  * Runs a script that prints as its run begins, and `ended finished` once it is done; kills it with SIGKILL `delay` milliseconds after
@@ -32,30 +35,41 @@ export function runUntilKilled(
   });
 }
 
-/**
- * Runs a script in a folder until it has been killed so many times at random moments, then to its end.
- * @param run the script in the folder, killed after a delay where one is given
- * @param options.span about how long it runs, in milliseconds
- * @param options.restart empties the folder: called where a run ended before it had been killed three times
- * @param options.afterKill looks at what a kill left behind
- * @returns the delays in milliseconds, for messages
- */
-export async function killRepeatedly(
-  run: (delay?: number) => ReturnType<typeof runUntilKilled>,
-  options: { readonly kills: number; readonly span: number; restart(): void; afterKill?(): Promise<unknown> },
-): Promise<readonly number[]> {
-  let { span } = options;
+/** Whose bytes are compared, and how often the one run is killed. */
+export interface KillOptions {
+  /** For the run that nobody kills, and for the one that is killed; both are the script's first argument in turn. */
+  readonly folders: readonly [whole: string, broken: string];
+  /** The script's further arguments. */
+  readonly args: readonly string[];
+  readonly kills: number;
+  /** The latest kill, as a share of how long a whole run takes. */
+  readonly latest: number;
+  /** What has to be the same, by names inside the folders. */
+  readonly files: readonly string[];
+  /** Looks at what a kill left behind. */
+  afterKill(): Promise<unknown>;
+}
+
+/** A script that is killed at random moments, again and again, and then left alone ends with the same files as one that nobody killed. */
+export async function expectSameAfterKills(script: string, options: KillOptions): Promise<void> {
+  const { folders, args, kills, latest, files, afterKill } = options;
+  const [whole, broken] = folders;
+  const run = (folder: string, delay?: number) => runUntilKilled(script, [folder, ...args], delay);
+  let { milliseconds: span } = await run(whole);
   let delays: number[] = [];
-  for (let ended = false; !ended && delays.length < options.kills; ) {
-    delays.push(Math.round(Math.random() * span * 0.4));
-    ended = (await run(delays.at(-1))).end === "ended";
-    await options.afterKill?.();
+  for (let ended = false; !ended && delays.length < kills; ) {
+    delays.push(Math.round(Math.random() * span * latest));
+    ended = (await run(broken, delays.at(-1))).end === "ended";
+    await afterKill();
     // Too quick to be killed twice: once more from the start, with earlier kills.
     if (ended && delays.length < 3) {
-      options.restart();
+      fs.rmSync(broken, { recursive: true });
       [ended, span, delays] = [false, span / 2, []];
     }
   }
-  if ((await run()).end !== "ended") throw new Error(`killed after ${delays.join(", ")} ms, and does not end`);
-  return delays;
+  expect((await run(broken)).end).toBe("ended");
+  for (const file of files) {
+    const same = fs.readFileSync(path.join(broken, file)).equals(fs.readFileSync(path.join(whole, file)));
+    expect(same, `${file}, killed after ${delays.join(", ")} ms`).toBe(true);
+  }
 }
