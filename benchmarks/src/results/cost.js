@@ -9,7 +9,7 @@ import { matmulRate, onnxRuntime } from "@cllm4rec/onnx-grad";
 import { ExtendedTokenizer } from "@cllm4rec/tokenizer-ext";
 import { loadTokenizer } from "@cllm4rec/tokenizer-ext/node";
 import { initialTables } from "@cllm4rec/training";
-import { backboneDirectory, prepared } from "./run.js";
+import { backboneDirectory, circumstances, prepared } from "./run.js";
 
 const BATCH = 128;
 
@@ -77,8 +77,7 @@ export async function epochCosts({ shared, repeats }) {
   await engine.dispose();
   return {
     engine: description,
-    date: new Date().toISOString().slice(0, 10),
-    machine: `${os.cpus()[0]?.model.trim()}, ${os.availableParallelism()} of ${os.cpus().length} cores`,
+    ...circumstances(os.availableParallelism()),
     results,
   };
 }

@@ -1,7 +1,7 @@
 // docs/results.md from the records: its prose is kept, the tables between the marks are written anew, the plots lie beside the records.
 import fs from "node:fs";
 import path from "node:path";
-import { RUNS } from "./plan.js";
+import { RUNS, UNLIMITED } from "./plan.js";
 import { learningCurves } from "./plot.js";
 
 /**
@@ -39,7 +39,6 @@ export function writeDocument(records, file) {
     .readdirSync(records)
     .filter((name) => name.endsWith(".json"))
     .sort();
-  // Those of runs have no second dot.
   const compared = names.filter((name) => name.endsWith(".compared.json"));
   const costs = names.filter((name) => name.endsWith(".cost.json"));
   const all = names
@@ -81,12 +80,12 @@ function costTable({ date, machine, results }) {
   return `${asTable(head, rows)}\n\n${machine}, ${date}.`;
 }
 
-/** @param {readonly RunRecord[]} runs */
+/** @param {readonly RunRecord[]} runs one a name */
 function table(runs) {
   const rows = runs.flatMap((run) =>
     run.moments.map(({ minutes, members, seconds, epoch, test, intervals }) => [
-      run.about + (run.seed === 0 ? "" : `, seed ${run.seed}`) + (members === undefined ? "" : `, ${members}`),
-      minutes === undefined || minutes > 300 ? "–" : `${minutes}`,
+      run.about + (members === undefined ? "" : `, ${members}`),
+      minutes === undefined || minutes === UNLIMITED ? "–" : `${minutes}`,
       (seconds / 60).toFixed(0),
       epoch === undefined ? "–" : `${epoch}`,
       ...METRICS.map((metric) => number(test[metric])),

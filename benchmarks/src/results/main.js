@@ -12,7 +12,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { writeDocument } from "./document.js";
-import { METHODS, RUNS } from "./plan.js";
+import { RUNS } from "./plan.js";
 import { compareAll, measure, measureEnsemble, ready } from "./run.js";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
@@ -59,7 +59,8 @@ if (command === "list") {
   const threads = os.availableParallelism();
   write(await measureEnsemble(names[0], plan(names[0]), { members: Number(values.members), threads }));
 } else if (command === "compare") {
-  const record = await compareAll(METHODS, "instruments", { shared: values.shared, seeds });
+  const methods = Object.entries(RUNS).filter(([, { group }]) => group === "instruments");
+  const record = await compareAll(methods, "instruments", { shared: values.shared, seeds });
   writeJson("instruments.compared.json", record);
 } else if (command === "cost") {
   const { epochCosts } = await import("./cost.js");

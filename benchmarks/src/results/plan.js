@@ -71,6 +71,9 @@ function changed(settings, ...changes) {
   });
 }
 
+/** Minutes for a run that its epochs end. */
+export const UNLIMITED = 600;
+
 /** The ablation's budget: enough to tell settings apart, small enough for all of them. */
 const EPOCHS = 25;
 
@@ -83,7 +86,7 @@ const EPOCHS = 25;
  */
 const ablation = (about, changes, plan = {}) => ({
   ...{ about, group: "ablation", dataset: "beauty-tags", backbone: "tinystories-656k", command: "finetune" },
-  minutes: [600],
+  minutes: [UNLIMITED],
   settings: changed(BEST, { finetune: { epochs: EPOCHS } }, changes),
   ...plan,
 });
@@ -110,7 +113,7 @@ const beauty = (about, dataset, backbone, ...changes) => ({
  * @returns {Plan}
  */
 const instruments = (about, backbone, command, ...changes) => ({
-  ...{ about, group: "instruments", dataset: "instruments", backbone, command, minutes: [600] },
+  ...{ about, group: "instruments", dataset: "instruments", backbone, command, minutes: [UNLIMITED] },
   // A few hundred users make few updates an epoch, and validation wavers: no early end.
   settings: changed(BEST, { finetune: { averageDecay: 0.99, epochs: 160, patience: 1000 } }, ...changes),
 });
@@ -165,12 +168,4 @@ export const RUNS = {
   "ablation-rate-1e-2": ablation("learning rate 1e-2", { finetune: { learningRate: 1e-2 } }),
   "ablation-scale-0.02": ablation("embedding scale 0.02", { priorDeviation: 0.02 }),
   "ablation-scale-0.5": ablation("embedding scale 0.5, as the vocabulary's", { priorDeviation: 0.5 }),
-};
-
-/** What is compared on Musical Instruments: names of runs by what they are called. */
-export const METHODS = {
-  "CLLM4Rec, tinystories-656k": ["instruments-tinystories"],
-  "LLM-CF, tinystories-656k": ["instruments-tinystories-cf"],
-  "CLLM4Rec, SmolLM2": ["instruments-smollm2"],
-  "LLM-CF, SmolLM2": ["instruments-smollm2-cf"],
 };

@@ -37,9 +37,9 @@ export function learningCurves(runs) {
       (curve, i) =>
         `<path d="${path(curve) ?? ""}" fill="none" stroke="${COLOURS[i % COLOURS.length]}" stroke-width="1.5"/>`,
     ),
-    ...runs.map(({ about, seed }, i) => {
+    ...runs.map(({ about }, i) => {
       const at = HEIGHT + 18 * i + 6;
-      return `<path d="M${MARGIN.left} ${at - 4}h24" stroke="${COLOURS[i % COLOURS.length]}" stroke-width="3"/><text x="${MARGIN.left + 32}" y="${at}">${escaped(about)}${seed === 0 ? "" : `, seed ${seed}`}</text>`;
+      return `<path d="M${MARGIN.left} ${at - 4}h24" stroke="${COLOURS[i % COLOURS.length]}" stroke-width="3"/><text x="${MARGIN.left + 32}" y="${at}">${escaped(about)}</text>`;
     }),
     "</svg>",
   ];

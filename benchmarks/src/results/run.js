@@ -100,27 +100,24 @@ export async function measureEnsemble(name, plan, { members, threads }) {
 }
 
 /**
- * Runs against each other and against simple recommenders, user by user, over all seeds.
- * @param {Record<string, readonly string[]>} candidates labels of runs with their seeds, by what they are called
+ * Runs against each other and against simple recommenders, user by user, over all seeds. Runs that were not made are left out.
+ * @param {readonly (readonly [name: string, plan: import("./plan.js").Plan])[]} runs on one data set
  * @param {keyof typeof DATASETS} dataset
  * @param {{ shared: string, seeds: readonly number[] }} options
  */
-export async function compareAll(candidates, dataset, { shared, seeds }) {
-  const baselines = path.join(WORK, "values", `${dataset}-baselines`);
-  await cllm4rec(["baselines", "--data", await prepared(dataset, shared), "--per-user", baselines, "--json"]);
-  const simple = fs.readdirSync(baselines).sort();
-  const sides = [
-    ...Object.entries(candidates).map(([called, names]) => ({
-      called,
-      files: names.flatMap((name) => seeds.map((seed) => valuesOf(labelled(name, seed)))),
-    })),
-    ...simple.map((file) => ({ called: path.basename(file, ".json"), files: [path.join(baselines, file)] })),
-  ].filter(({ files }) => files.every((file) => fs.existsSync(file)));
+export async function compareAll(runs, dataset, { shared, seeds }) {
+  const folder = path.join(WORK, "values", `${dataset}-baselines`);
+  await cllm4rec(["baselines", "--data", await prepared(dataset, shared), "--per-user", folder, "--json"]);
+  const candidates = runs
+    .map(([name, { about }]) => ({ called: about, files: seeds.map((seed) => valuesOf(labelled(name, seed))) }))
+    .filter(({ files }) => files.every((file) => fs.existsSync(file)));
+  const baselines = fs
+    .readdirSync(folder)
+    .sort()
+    .map((file) => ({ called: path.basename(file, ".json"), files: [path.join(folder, file)] }));
   const comparisons = [];
-  for (const [i, candidate] of sides.entries()) {
-    if (!(candidate.called in candidates)) continue;
-    for (const [j, baseline] of sides.entries()) {
-      if (i === j || (baseline.called in candidates && j < i)) continue;
+  for (const [i, candidate] of candidates.entries()) {
+    for (const baseline of [...candidates.slice(i + 1), ...baselines]) {
       const args = ["compare", "--candidate", ...candidate.files, "--baseline", ...baseline.files, "--json"];
       const { users, metrics } = JSON.parse(await cllm4rec(args));
       comparisons.push({ candidate: candidate.called, baseline: baseline.called, users, seeds: seeds.length, metrics });
@@ -132,8 +129,8 @@ export async function compareAll(candidates, dataset, { shared, seeds }) {
 /** @param {{ users: number, metrics: Record<string, number>, intervals: Record<string, [number, number]> }} evaluation */
 const tested = ({ users, metrics, intervals }) => ({ users, test: metrics, intervals });
 
-/** @param {number} threads */
-const circumstances = (threads) => ({
+/** When and on what something was measured. @param {number} threads */
+export const circumstances = (threads) => ({
   date: new Date().toISOString().slice(0, 10),
   machine: `${os.cpus()[0]?.model.trim()}, ${threads} of ${os.cpus().length} cores`,
 });
@@ -203,8 +200,8 @@ async function randomTwin(original, name) {
   if (fs.existsSync(path.join(out, "config.json"))) return out;
   const config = JSON.parse(fs.readFileSync(path.join(original, "config.json"), "utf8"));
   const model = initialLanguageModel(config, { seed: 0 });
+  fs.mkdirSync(out, { recursive: true });
   for (const file of ["tokenizer.json", "tokenizer_config.json"]) {
-    fs.mkdirSync(out, { recursive: true });
     fs.copyFileSync(path.join(original, file), path.join(out, file));
   }
   await model.save(out);

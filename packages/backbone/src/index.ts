@@ -51,5 +51,5 @@ export type { HeadKind } from "./model/graphs.js";
 export type { LanguageModel } from "./model/language-model.js";
 export type { SequenceLayout } from "./model/layout.js";
 export { TrainableBackbone, type TrainableBackboneOptions } from "./model/trainable-backbone.js";
-export { type Packing, type Placement, packSequences } from "./packing/pack.js";
+export { type Packing, type PackingOptions, type Placement, packSequences } from "./packing/pack.js";
 export { type PairLengths, type PairPacking, type PairPlacement, packPairs } from "./packing/pack-pairs.js";

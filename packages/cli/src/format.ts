@@ -1,4 +1,4 @@
-// Numbers and texts as the report writes them.
+// Numbers and texts as tables and the report write them.
 
 /** Metrics and losses: four decimals. */
 export const decimal = (value: number, digits = 4): string => value.toFixed(digits);

@@ -13,6 +13,7 @@ export interface Packing {
   readonly placements: readonly Placement[];
 }
 
+/** See {@link packSequences}. */
 export interface PackingOptions {
   readonly width: number;
   readonly headSize: number;
@@ -20,7 +21,7 @@ export interface PackingOptions {
   readonly reserved?: number;
 }
 
-/** By epochs of finetuning timed with onnxruntime on one and on two cores, heads of 16: 0 takes a fifth longer, 512 as long. */
+/** By epochs of finetuning timed with onnxruntime, heads of 16: on one thread 0 takes a quarter longer, 512 a little; on two they are alike. */
 const SCORE_OPERATIONS = 256;
 
 /**

@@ -1,7 +1,8 @@
 // cllm4rec compare: whether one recommender is better than another, user by user.
 import { Command } from "commander";
 import type { CliContext } from "../context.js";
-import { numberFrom } from "../options.js";
+import { decimal, signed } from "../format.js";
+import { integerFrom } from "../options.js";
 
 interface Flags {
   readonly candidate: readonly string[];
@@ -30,7 +31,7 @@ export function compareCommand(context: CliContext): Command {
     .description("Compare two recommenders user by user: difference, interval, paired tests.")
     .requiredOption("--candidate <file...>", "values of the one")
     .requiredOption("--baseline <file...>", "values of the other")
-    .option("--seed <n>", "of the bootstrap", numberFrom(0), 0)
+    .option("--seed <n>", "of the bootstrap", integerFrom(0), 0)
     .option("--json", "one JSON object on stdout")
     .addHelpText("after", HELP)
     .action(async ({ candidate, baseline, seed, json }: Flags) => {
@@ -66,8 +67,8 @@ export function compareCommand(context: CliContext): Command {
       const rows = Object.entries(comparisons).map(
         ([name, { candidate: a, baseline: b, difference, tTest, wilcoxon }]) => [
           name,
-          a.toFixed(4),
-          b.toFixed(4),
+          decimal(a),
+          decimal(b),
           signed(a - b),
           `[${signed(difference.low)}, ${signed(difference.high)}]`,
           probability(tTest.pValue),
@@ -79,8 +80,7 @@ export function compareCommand(context: CliContext): Command {
     });
 }
 
-const signed = (value: number) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(4)}`;
-const probability = (p: number) => (p < 1e-4 ? p.toExponential(1) : p.toFixed(4));
+const probability = (p: number) => (p < 1e-4 ? p.toExponential(1) : decimal(p));
 
 /** Rows as columns of equal width, the first to the left and the others to the right. */
 function aligned(rows: readonly (readonly string[])[]): string {

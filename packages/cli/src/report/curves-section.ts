@@ -1,6 +1,7 @@
 // The learning curves: language model's loss and regulariser by task, and the metrics on validation.
+
+import { decimal, whole } from "../format.js";
 import { lossCurves } from "./curves.js";
-import { decimal, whole } from "./format.js";
 import { type Html, html } from "./html.js";
 import { lineChart, type Series } from "./line-chart.js";
 import type { RunFacts } from "./run-facts.js";

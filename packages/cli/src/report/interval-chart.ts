@@ -1,6 +1,6 @@
 // One metric of several systems: a dot for the mean and a line for its interval, as static SVG.
 import { scaleLinear } from "d3-scale";
-import { decimal } from "./format.js";
+import { decimal } from "../format.js";
 import { type Html, html } from "./html.js";
 
 export interface IntervalRow {

@@ -1,7 +1,7 @@
 // A line chart as static SVG: scales, ticks and paths by D3, colours by the page's style sheet.
 import { scaleLinear } from "d3-scale";
 import { line } from "d3-shape";
-import { whole } from "./format.js";
+import { whole } from "../format.js";
 import { type Html, html } from "./html.js";
 
 /** [x, y] */

@@ -1,5 +1,5 @@
 // What was run, on what, with which objective, how large it is, and how long it took.
-import { bytes, decimal, percent, seconds, whole } from "./format.js";
+import { bytes, decimal, percent, seconds, whole } from "../format.js";
 import { type Html, html } from "./html.js";
 import type { ReportContent } from "./report.js";
 import type { RunFacts } from "./run-facts.js";

@@ -1,5 +1,5 @@
 // Sample recommendations beside the histories that they rest on.
-import { decimal } from "./format.js";
+import { decimal } from "../format.js";
 import { type Html, html } from "./html.js";
 import type { ReportContent } from "./report.js";
 import type { Sample, SampleItem } from "./samples.js";

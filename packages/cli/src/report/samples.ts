@@ -1,9 +1,9 @@
 // A few users as examples: what they had, what the model recommends, and what was held out. Chosen by a rule, not by looking.
 import { csrRow, type Dataset } from "@cllm4rec/corpus";
 import { Recommender } from "@cllm4rec/finetune";
+import { shortened } from "../format.js";
 import type { Protocol } from "../run/protocol.js";
 import type { Predictor } from "../run/saved-model.js";
-import { shortened } from "./format.js";
 
 export interface SampleItem {
   /** The item's title, else the beginning of its text, else nothing. */

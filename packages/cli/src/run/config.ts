@@ -32,7 +32,7 @@ const bothStages = {
   batch: positive.default(128),
   /** Tokens in a batch of texts. */
   textTokens: positive.default(4096),
-  /** Default, as of the next: by the embeddings' scale, see scales.ts. */
+  /** Of the trained tables; the default, and that of the content tables', follows from the embeddings' scale: scales.ts. */
   learningRate: z.union([z.number().positive(), learningRateSchema]).exactOptional(),
   /** Of the content tables. */
   contentLearningRate: z.union([z.number().positive(), learningRateSchema]).exactOptional(),

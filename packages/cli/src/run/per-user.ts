@@ -21,9 +21,8 @@ export async function writePerUser(
  * @throws Error naming the file, and what of it is not as expected
  */
 export async function readPerUser(file: string): Promise<{ result: EvaluationResult; convention: string }> {
-  const text = await fs.readFile(file, "utf8");
   try {
-    const json: unknown = JSON.parse(text);
+    const json: unknown = JSON.parse(await fs.readFile(file, "utf8"));
     const result = fromJson(json);
     const { split, history } = json as { split?: unknown; history?: unknown };
     return { result, convention: `split ${split}, history ${history}` };

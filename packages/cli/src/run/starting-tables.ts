@@ -23,12 +23,13 @@ export async function freshTables(
       `textShare is ${share}, and ${data} has no texts of the kinds ${kinds.join(", ")}; prepare the data with reviews or --meta, or leave textShare out`,
     );
   }
-  const means = async () =>
-    textMeans({ texts: caches, words: await model.backbone.wordEmbeddings(), width, users, items });
+  const means =
+    share > 0 &&
+    (await textMeans({ texts: caches, words: await model.backbone.wordEmbeddings(), width, users, items }));
   return initialTables({
     ...{ users, items, width, seed, priorDeviation },
     ...(caches.length > 0 && { contentDeviation }),
-    ...(share > 0 && { texts: { means: await means(), share } }),
+    ...(means && { texts: { means, share } }),
   });
 }
 
