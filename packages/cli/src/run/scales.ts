@@ -3,9 +3,9 @@ import type { Backbone } from "@cllm4rec/backbone";
 import type { LearningRate } from "@cllm4rec/training";
 import type { RunConfig } from "./config.js";
 
-/** Of the deviation of the vocabulary's embeddings, the initial embeddings' one; measured in docs/results.md. */
+/** Of the deviation of the vocabulary's embeddings, the initial embeddings' one; the trial with T5 in benchmarks/README.md says why. */
 const PRIOR_SHARE = 0.1;
-/** Of the initial embeddings' deviation, an update of Adam; measured in docs/results.md. */
+/** Of the initial embeddings' deviation, an update of Adam, as in the runs of docs/results.md. */
 const RATE_SHARE = 0.03;
 /** The same of a content update: a user's or item's texts are few, and each moves its row once an epoch. */
 const CONTENT_RATE_SHARE = 0.2;
