@@ -20,7 +20,10 @@ it("forgets the start of a row after a few updates of its own, however many the 
     for (const index of rows) {
       const n = ++steps[index]!;
       const decay = Math.min(0.999, (1 + n) / (10 + n));
-      expected[index] = expected[index]!.map((x, k) => Math.fround(decay * x + (1 - decay) * row(current, index)[k]!));
+      const [kept, fresh] = [Math.fround(decay), Math.fround(1 - decay)];
+      expected[index] = expected[index]!.map((x, k) =>
+        Math.fround(Math.fround(kept * x) + Math.fround(fresh * row(current, index)[k]!)),
+      );
     }
   }
   expect(steps).toEqual([100, 5, 0]);

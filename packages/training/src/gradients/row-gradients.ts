@@ -1,6 +1,7 @@
 // Arithmetic on gradients that have rows for some of a table's rows only: union of rows, global norm, clipping.
 import type { RowGradients } from "@cllm4rec/backbone";
 import { TrainingError } from "../error.js";
+import { sumOfSquares } from "../kernels/kernels.js";
 
 /**
  * The gradient with (zero) rows for all of `rows` as well. Returns `gradient` itself where it has them already.
@@ -32,9 +33,7 @@ function missingRows(have: Int32Array, want: Int32Array): number[] {
 
 /** √ Σ g², over all gradients together, in double precision. */
 export function globalNorm(gradients: readonly RowGradients[]): number {
-  let sum = 0;
-  for (const { data } of gradients) for (let i = 0; i < data.length; i++) sum += data[i]! * data[i]!;
-  return Math.sqrt(sum);
+  return Math.sqrt(gradients.reduce((sum, { data }) => sum + sumOfSquares(data), 0));
 }
 
 /**

@@ -1,6 +1,8 @@
 // The exponential moving average of an embedding table over its updates.
 import type { EmbeddingTable } from "@cllm4rec/backbone";
 import { TrainingError } from "../error.js";
+import { averagePass } from "../kernels/kernels.js";
+import { stretches } from "../optimiser/stretches.js";
 
 // Shape legend: R rows of the table, K width.
 
@@ -22,12 +24,9 @@ export class MovingAverage {
    */
   update(current: EmbeddingTable, rows: Int32Array, rowSteps: Int32Array): void {
     const { width, table } = this;
-    for (const row of rows) {
-      const updates = rowSteps[row]!;
-      const decay = Math.min(this.decay, (1 + updates) / (10 + updates));
-      const fresh = 1 - decay;
-      const end = (row + 1) * width;
-      for (let at = row * width; at < end; at++) table.data[at] = decay * table.data[at]! + fresh * current.data[at]!;
+    for (const { row, count, steps } of stretches(rows, rowSteps)) {
+      const decay = Math.min(this.decay, (1 + steps) / (10 + steps));
+      averagePass(table.data, current.data, row * width, count * width, decay);
     }
   }
 }

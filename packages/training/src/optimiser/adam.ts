@@ -1,6 +1,8 @@
 // Adam (Kingma and Ba 2015, algorithm 1) for one embedding table whose gradient may have only some of the rows.
 import type { EmbeddingTable, RowGradients, TensorData } from "@cllm4rec/backbone";
 import { TrainingError } from "../error.js";
+import { adamPass } from "../kernels/kernels.js";
+import { stretches } from "./stretches.js";
 
 // Shape legend: R rows of the table, K width.
 
@@ -55,7 +57,7 @@ export class Adam {
   }
 
   /**
-   * One step: changes `table.data` and the moments in place. Arithmetic is in double precision, storage in single.
+   * One step: changes `table.data` and the moments in place. All arithmetic is in single precision, but for the bias corrections.
    * @throws TrainingError where table or gradient do not have the shape of this state
    */
   update(table: EmbeddingTable, gradient: RowGradients, learningRate: number): void {
@@ -72,59 +74,36 @@ export class Adam {
     const { rows: policy } = this.settings;
     const step = ++this.steps[0]!;
     for (const row of gradient.rows) this.rowSteps[row]!++;
-    let g = 0;
-    if (policy === "dense") {
-      const correction = this.correction(step);
-      for (let row = 0; row < rows; row++) {
-        const has = gradient.rows[g] === row;
-        this.updateRow(table.data, row, has ? gradient.data : undefined, g * width, learningRate, correction);
-        if (has) g++;
-      }
-      return;
+    let done = 0;
+    for (const { row, count, steps, from } of stretches(gradient.rows, this.rowSteps)) {
+      if (policy === "dense") this.move(table.data, done, row - done, undefined, step, learningRate);
+      const slopes = gradient.data.subarray(from * width, (from + count) * width);
+      this.move(table.data, row, count, slopes, policy === "lazy" ? steps : step, learningRate);
+      done = row + count;
     }
-    const shared = policy === "sparse" ? this.correction(step) : undefined;
-    let cachedStep = 0;
-    let cached = shared ?? [1, 1];
-    for (const row of gradient.rows) {
-      const own = this.rowSteps[row]!;
-      if (!shared && own !== cachedStep) {
-        cached = this.correction(own);
-        cachedStep = own;
-      }
-      this.updateRow(table.data, row, gradient.data, g * width, learningRate, cached);
-      g++;
-    }
+    if (policy === "dense") this.move(table.data, done, rows - done, undefined, step, learningRate);
   }
 
-  /** 1 − β₁ᵗ and 1 − β₂ᵗ. */
-  private correction(step: number): readonly [number, number] {
-    return [1 - power(this.settings.beta1, step), 1 - power(this.settings.beta2, step)];
-  }
-
-  private updateRow(
-    data: Float32Array,
+  /** Moves `count` rows from `row` on. @param steps what bias correction counts */
+  private move(
+    parameters: Float32Array,
     row: number,
+    count: number,
     gradient: Float32Array | undefined,
-    from: number,
+    steps: number,
     learningRate: number,
-    [correction1, correction2]: readonly [number, number],
   ): void {
+    if (count === 0) return;
     const { width, firstMoment, secondMoment } = this;
     const { beta1, beta2, epsilon, rows: policy } = this.settings;
-    const root = Math.sqrt(correction2);
-    const size = (learningRate / correction1) * root;
-    // PyTorch's SparseAdam adds epsilon before the correction, its Adam after.
-    const uncorrectedEpsilon = policy === "sparse" ? epsilon : epsilon * root;
-    const [fresh1, fresh2] = [1 - beta1, 1 - beta2];
-    const end = (row + 1) * width;
-    for (let at = row * width, g = from; at < end; at++, g++) {
-      const slope = gradient === undefined ? 0 : gradient[g]!;
-      const m = beta1 * firstMoment[at]! + fresh1 * slope;
-      const v = beta2 * secondMoment[at]! + fresh2 * slope * slope;
-      firstMoment[at] = m;
-      secondMoment[at] = v;
-      data[at] = data[at]! - (size * m) / (Math.sqrt(v) + uncorrectedEpsilon);
-    }
+    const root = Math.sqrt(1 - power(beta2, steps));
+    adamPass({ parameters, first: firstMoment, second: secondMoment }, row * width, count * width, gradient, {
+      beta1,
+      beta2,
+      size: (learningRate / (1 - power(beta1, steps))) * root,
+      // PyTorch's SparseAdam adds epsilon before the correction, its Adam after.
+      epsilon: policy === "sparse" ? epsilon : epsilon * root,
+    });
   }
 
   /** The whole state as named tensors, sharing memory with it. */
