@@ -152,6 +152,27 @@ describe("runs", () => {
     await Promise.all(sessions.map((session) => session.dispose()));
   });
 
+  test("large feeds of changing sizes and values, several under way at once, each with its own answer", async () => {
+    const session = await engine.load(incrementGraph());
+    // Copies of feeds of 64 KiB and more go from run to run.
+    const sizes = [8192, 8192, 20_000, 8192, 3, 20_000, 8192, 8192];
+    for (let round = 0; round < 3; round++) {
+      const shared = floats([20_000, 2]);
+      const runs = sizes.map((rows, i) => {
+        const x = {
+          ...floats([rows, 2]),
+          data: (shared.data as Float32Array).subarray(0, rows * 2).fill(i + 10 * round),
+        };
+        return session.run({ x });
+      });
+      (await Promise.all(runs)).forEach(({ y }, i) => {
+        expect(y!.data).toEqual(new Float32Array(sizes[i]! * 2).fill(i + 10 * round + 1));
+      });
+      expect(shared.data).toHaveLength(40_000);
+    }
+    await session.dispose();
+  });
+
   test("500 runs leave memory bounded", async () => {
     const session = await engine.load(incrementGraph());
     const rows = 1 << 18; // 2 MiB in, 2 MiB out: 2 GiB in all

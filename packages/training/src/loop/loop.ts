@@ -1,5 +1,5 @@
 // The loop that both trainers run: rounds of tasks, an optimiser update each, saved and resumed to the same bits.
-import type { BaseModel, LossOptions } from "@cllm4rec/backbone";
+import type { BaseModel, LossGradients, LossOptions } from "@cllm4rec/backbone";
 import type { CheckpointStore, Json, JsonRecord } from "../checkpoint/checkpoint.js";
 import { TrainingError } from "../error.js";
 import type { EventListener, StopReason, TrainingEvent } from "../events/events.js";
@@ -24,7 +24,7 @@ interface TaskCommon {
   /** Largest global norm of a gradient; absent: no clipping. */
   readonly clipNorm?: number;
   /** Further options of the base model for this update, e.g. seeded dropout; `update` counts this task's updates from 0. */
-  readonly lossOptions?: (update: number) => Omit<LossOptions, "reduction" | "gradients" | "signal">;
+  readonly lossOptions?: (update: number) => Omit<LossOptions, "reduction" | "gradients" | "signal" | "spent">;
 }
 
 /** One kind of update. */
@@ -91,6 +91,8 @@ class Loop {
   private state: LoopState;
   private savedAt = 0;
   private dirty = false;
+  /** The last gradients of each task, for their memory. */
+  private readonly spent = new Map<string, LossGradients>();
 
   constructor(private readonly options: LoopOptions) {
     const { tasks, seed, now = () => performance.now(), memory = {} } = options;
@@ -162,13 +164,14 @@ class Loop {
     const own = optimiser.tables[task.side];
     const other = optimiser.tables[task.side === "collaborative" ? "content" : "collaborative"];
     if (!own) throw new TrainingError(`task ${name} trains the ${task.side} tables, which this run does not have`);
+    const spent = this.spent.get(name);
     const result = await mapObjective(model, batch, {
       tables: own,
       ...(other && { towards: other }),
       lambdaC: other ? task.lambdaC : 0,
       lambdaL: task.lambdaL,
       scaling: task.scaling,
-      ...(task.lossOptions && { lossOptions: task.lossOptions(number) }),
+      lossOptions: { ...task.lossOptions?.(number), ...(spent && { spent }) },
     });
     const gradients = [result.gradients.users, result.gradients.items];
     const gradientNorm =
@@ -179,6 +182,7 @@ class Loop {
       const gradient = result.gradients[kind];
       if (gradient.rows.length > 0) optimiser.update(task.side, kind, gradient, learningRate);
     }
+    this.spent.set(name, result.gradients);
     const { state } = this;
     const step = state.step + 1;
     const sum = state.losses[name] ?? [0, 0];

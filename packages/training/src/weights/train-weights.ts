@@ -1,5 +1,5 @@
 // Full training: every weight of the language model, and the soft tables beside them where there are any, towards one loss.
-import type { BaseModel, DropoutOptions, TrainableBackbone } from "@cllm4rec/backbone";
+import type { BaseModel, DropoutOptions, LossGradients, TrainableBackbone } from "@cllm4rec/backbone";
 import { type CheckpointStore, isJsonRecord, type JsonRecord } from "../checkpoint/checkpoint.js";
 import { TrainingError } from "../error.js";
 import type { EventListener, StopReason } from "../events/events.js";
@@ -78,6 +78,8 @@ class WeightTraining {
   private best = Number.POSITIVE_INFINITY;
   private savedAt = 0;
   private dirty = false;
+  /** The last gradients, for their memory. */
+  private spent: LossGradients | undefined;
 
   constructor(private readonly options: WeightTrainingOptions) {
     const { model, task, optimiser, tables, updates, seed = 0, learningRate = 1e-3, validate } = options;
@@ -135,7 +137,11 @@ class WeightTraining {
     const { batch, next } = nextBatch(task, cursor);
     const soft = tables?.optimiser.tables[tables.side];
     if (tables && !soft) throw new TrainingError(`tables: found no ${tables.side} tables in the optimiser`);
-    const result = await mapObjective(model, batch, { tables: soft ?? noTables, lossOptions: this.lossOptions() });
+    const { spent } = this;
+    const result = await mapObjective(model, batch, {
+      tables: soft ?? noTables,
+      lossOptions: { ...this.lossOptions(), ...(spent && { spent }) },
+    });
     const { users, items, weights = {} } = result.gradients;
     const gradients = [users, items, ...Object.values(weights).map(wholeRow)];
     const gradientNorm = clipNorm === null ? globalNorm(gradients) : clipByGlobalNorm(gradients, clipNorm);
@@ -147,6 +153,7 @@ class WeightTraining {
       if (users.rows.length > 0) tables.optimiser.update(tables.side, "users", users, own);
       if (items.rows.length > 0) tables.optimiser.update(tables.side, "items", items, own);
     }
+    this.spent = result.gradients;
     const steps = task.batches.steps(cursor);
     this.cursor = next;
     this.updates++;

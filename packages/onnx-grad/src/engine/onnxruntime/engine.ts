@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { Graph, type Value } from "../../graph/graph.js";
-import { allocate, type DType } from "../../graph/tensor.js";
+import { allocate, type DType, type TensorData } from "../../graph/tensor.js";
 import { serializeModel } from "../../onnx/serialize.js";
 import { checkFeeds, checkReuse } from "../check-feeds.js";
 import { EngineError, type LoadOptions, type RunOptions, type Tensor } from "../engine.js";
@@ -264,6 +264,8 @@ class WorkerSession implements OnnxRuntimeSession {
   readonly graphName: string;
   private readonly inputs: ReadonlyMap<string, Value>;
   private readonly outputs: ReadonlyMap<string, Value>;
+  /** Memory of the last run's large feeds, by their names. */
+  private readonly spent = new Map<string, TensorData>();
   private disposed = false;
 
   constructor(
@@ -311,6 +313,7 @@ class WorkerSession implements OnnxRuntimeSession {
     const request = { kind: "run", session: this.id, feeds: sent, outputs, reuse: targets } as const;
     try {
       const response = await this.engine.send(request, signal, moved);
+      for (const [name, data] of Object.entries(response.spent ?? {})) this.spent.set(name, data);
       if (response.placement) this.engine.tell(this.graphName, response.placement);
       const held = Object.entries(response.held ?? {});
       const onDevice = Object.fromEntries(held.map(([name, tensor]) => [name, new HeldTensor(this.engine, tensor)]));
@@ -322,7 +325,11 @@ class WorkerSession implements OnnxRuntimeSession {
 
   /** A copy of a tensor from here; the number of one that the worker has. */
   private sendable(name: string, tensor: Tensor | DeviceTensor): Tensor | Held {
-    if ("data" in tensor) return ownCopy(tensor);
+    if ("data" in tensor) {
+      const spent = this.spent.get(name);
+      this.spent.delete(name);
+      return ownCopy(tensor, spent);
+    }
     if (tensor instanceof HeldTensor && tensor.engine === this.engine) {
       return { dtype: tensor.dtype, shape: tensor.shape, held: tensor.held };
     }
@@ -342,9 +349,13 @@ class WorkerSession implements OnnxRuntimeSession {
 const unknownOutput = (graphName: string, name: string, outputs: ReadonlyMap<string, Value>): EngineError =>
   new EngineError(graphName, `unknown output ${name}; outputs are ${[...outputs.keys()].join(", ")}`);
 
-/** The caller may change or share its arrays after the call, so each run takes its own copy along; the copy itself is moved, not cloned. */
-function ownCopy({ dtype, shape, data }: Tensor): Tensor {
-  const copy = allocate(dtype, data.length);
+/**
+ * The caller may change or share its arrays after the call, so each run takes its own copy along; the copy itself is moved, not cloned.
+ * @param spent memory to use for it where it has the right size
+ */
+function ownCopy({ dtype, shape, data }: Tensor, spent: TensorData | undefined): Tensor {
+  const copy =
+    spent?.length === data.length && spent.constructor === data.constructor ? spent : allocate(dtype, data.length);
   (copy as Float32Array).set(data as Float32Array);
   return { dtype, shape, data: copy };
 }

@@ -1,4 +1,5 @@
 // The messages between the engine and the worker thread that holds onnxruntime's sessions.
+import type { TensorData } from "../../graph/tensor.js";
 import type { Tensor } from "../engine.js";
 import type { Placement } from "./placement.js";
 
@@ -61,6 +62,9 @@ export interface WorkerData {
   readonly flags: Int32Array;
 }
 
+/** Feeds of at least so many bytes travel back after the run, so that the next run's copies need no fresh memory. */
+export const LARGE = 64 * 1024;
+
 /** 1 while onnxruntime's native code runs. A thread ended at that moment would take the process down. */
 export const busyFlag = 0;
 /** 1 once no further request may begin. */
@@ -72,6 +76,8 @@ export type Response =
       readonly ok: true;
       readonly outputs?: Record<string, Tensor>;
       readonly held?: Record<string, Held>;
+      /** The memory of large feeds, for the next run's. */
+      readonly spent?: Record<string, TensorData>;
       readonly placement?: Placement;
     }
   | { readonly id: number; readonly ok: false; readonly message: string };

@@ -8,6 +8,7 @@ import {
   busyFlag,
   closingFlag,
   type Held,
+  LARGE,
   type Message,
   type Request,
   type Response,
@@ -96,7 +97,10 @@ async function answer(request: Request): Promise<void> {
 }
 
 function respond(response: Response): void {
-  const moved = response.ok && response.outputs ? Object.values(response.outputs).map(({ data }) => data.buffer) : [];
+  const { outputs = {}, spent = {} } = response.ok ? response : {};
+  const moved = [...Object.values(outputs).map(({ data }) => data), ...Object.values(spent)].map(
+    ({ buffer }) => buffer,
+  );
   port.postMessage(response, [...new Set(moved)] as ArrayBuffer[]);
 }
 
@@ -196,10 +200,12 @@ function sessionOf(id: number): LoadedSession {
 async function run(
   session: LoadedSession,
   request: Extract<Request, { kind: "run" }>,
-): Promise<{ outputs: Record<string, Tensor>; held?: Record<string, Held> }> {
+): Promise<Pick<Extract<Response, { ok: true }>, "outputs" | "held" | "spent">> {
   const feeds: Record<string, OrtTensor> = {};
+  const spent: Record<string, TensorData> = {};
   for (const [name, tensor] of Object.entries(request.feeds)) {
     feeds[name] = "held" in tensor ? heldTensor(tensor.held) : toOrt(tensor.dtype, tensor.data, tensor.shape);
+    if ("data" in tensor && tensor.data.byteLength >= LARGE) spent[name] = tensor.data;
   }
   const fetches: Record<string, OrtTensor | null> = {};
   // onnxruntime-node 1.30 counts preferred locations by what is fetched, not by output, so that they only fit where everything is fetched.
@@ -221,7 +227,7 @@ async function run(
     if (session.kept.has(name)) held[name] = { ...type, held: hold(session, result) };
     else outputs[name] = { ...type, data: request.reuse[name]?.data ?? movable(result.data as TensorData) };
   }
-  return session.kept.size > 0 ? { outputs, held } : { outputs };
+  return session.kept.size > 0 ? { outputs, held, spent } : { outputs, spent };
 }
 
 function hold(session: LoadedSession, tensor: OrtTensor): number {
