@@ -105,7 +105,7 @@ async function openOnce(directory) {
   const opened = await Backbone.open(directory, { engine });
   const open = performance.now() - started;
   const base = new BaseModel(opened, { users: 1, items: 1 });
-  await base.prepare("items");
+  await base.prepare("next-item");
   const firstGraph = performance.now() - started - open;
   await base.dispose();
   await engine.dispose();

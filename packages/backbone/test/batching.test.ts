@@ -169,7 +169,7 @@ describe.each(["gpt2", "llama-gqa"])("%s", (name) => {
     const int64 = (numbers: readonly number[]) =>
       ({ dtype: "int64", shape: [numbers.length], data: BigInt64Array.from(numbers, BigInt) }) as const;
     const ones = new Float32Array(targets.length).fill(1);
-    const graph = lossGraph(model.backbone, { head: "words", gradients: true, queryBlocks: 1 });
+    const graph = lossGraph(model.backbone, { head: "words", gradients: true, queryBlocks: 1, lastOnly: false });
     const session = await model.backbone.engine.load(graph);
     const whole = await session.run({
       ...feeds,

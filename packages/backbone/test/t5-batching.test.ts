@@ -5,8 +5,8 @@ import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { expectRelative, modelDirectory, modelOpener, noSoftTokens, table } from "./goldens.js";
 
-/** Between two ways of computing the same in F32; where rows are longer, sums are added in another order. */
-const SAME = 2e-5;
+/** Between two ways of computing the same in F32; T5's scores are unscaled, so that the softmax makes more of a rounding. */
+const SAME = 1e-4;
 const USERS = 12;
 const ITEMS = 7;
 

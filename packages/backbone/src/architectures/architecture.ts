@@ -50,11 +50,28 @@ export interface DecoderInputs {
   /** Exactly where the architecture has an encoder. */
   readonly memory?: Memory;
   readonly dropout: DropoutHook;
-  /**
-   * Flat indices, into the B·T tokens, of the hidden states that are wanted: int64 [M]; all of them where absent. What only the others
-   * need is not computed: in the last block the output projection, the MLP and the norm.
-   */
-  readonly wanted?: Value;
+  /** Which hidden states are wanted; all where absent. */
+  readonly wanted?: Wanted;
+}
+
+/** What only other hidden states need is not computed: in the last block the output projection, the MLP and the norm, and see `queries`. */
+export interface Wanted {
+  /** Flat indices into the B·T tokens: int64 [M]. */
+  readonly tokens: Value;
+  /** Present where each row has few of them, W at most: then these are the only queries of the last block. Not with a past. */
+  readonly queries?: Queries;
+}
+
+/** The queries of a block, where they are not all tokens. */
+export interface Queries {
+  /** Flat indices into the B·T tokens: int64 [B, W]. Rows that have fewer are filled up with any token of theirs. */
+  readonly tokens: Value;
+  /** Their positions inside their own sequences: int64 [B, W]. */
+  readonly positions: Value;
+  /** Added to their scores, 0 or −∞: float32 [B, 1, W, T]. */
+  readonly attentionBias: Value;
+  /** Where the wanted ones are among the B·W: int64 [M]. */
+  readonly places: Value;
 }
 
 export interface DecoderOutputs {
@@ -64,7 +81,7 @@ export interface DecoderOutputs {
   readonly present: readonly KeyValues[];
 }
 
-/** Multiplications (each with its addition) that a forward pass can't do without. */
+/** Multiplications (each with its addition) of a forward pass. */
 export interface ForwardCost {
   /** By frozen matrices, for every token. */
   readonly token: number;

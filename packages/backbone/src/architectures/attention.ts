@@ -24,9 +24,10 @@ export function splitHeads(graph: Graph, x: Value, positions: Value, heads: numb
  * With `queryBlocks` > 1 the queries are cut into that many equal blocks along a row, and each block looks only at the keys up to its own
  * end: what the causal mask would throw away is for the most part not computed, and the scores of a block stay in the cache.
  *
- * @param query [B, H, T, D]
+ * @param query [B, H, T, D], or [B, H, W, D] of W tokens of each row
  * @param fresh keys and values of the T new positions, [B, G, T, D] each
- * @returns [B·T, H·D], and the keys and values of all S positions
+ * @param inputs positions and biases are those of the queries
+ * @returns [B·T, H·D] or [B·W, H·D], and the keys and values of all S positions
  */
 export function attend(
   graph: Graph,
@@ -97,10 +98,36 @@ function block(
   return op.Reshape(mixed, [rows, heads, length, headSize]);
 }
 
-/** The rows of [B·T, …] that the block number `layer` of `layers` has to finish: in the last block only those that are wanted. */
-export function finish(graph: Graph, inputs: DecoderInputs, layer: number, layers: number): (x: Value) => Value {
-  const { wanted } = inputs;
-  return wanted && layer === layers - 1 ? (x) => graph.op.Gather(x, wanted) : (x) => x;
+/** What a block computes for which tokens. */
+export interface BlockTokens {
+  /** Those with a query, of [B·T, …]: themselves, or [B·W, …]. */
+  readonly queries: (x: Value) => Value;
+  /** Of the queries. */
+  readonly positions: Value;
+  readonly attentionBias: readonly Value[];
+  /** Those that the block finishes: of [B·T, …]. */
+  readonly finished: (x: Value) => Value;
+  /** The same, of what attention has made of the queries. */
+  readonly finishedQueries: (x: Value) => Value;
+}
+
+/** All tokens, but in the last of `layers` blocks only those that are wanted. */
+export function blockTokens(graph: Graph, inputs: DecoderInputs, layer: number, layers: number): BlockTokens {
+  const { wanted, positions, attentionBias } = inputs;
+  const { op } = graph;
+  const all = (x: Value) => x;
+  if (!wanted || layer < layers - 1)
+    return { queries: all, positions, attentionBias, finished: all, finishedQueries: all };
+  const finished = (x: Value) => op.Gather(x, wanted.tokens);
+  const { queries } = wanted;
+  if (!queries) return { queries: all, positions, attentionBias, finished, finishedQueries: finished };
+  return {
+    queries: (x) => op.Gather(x, op.Reshape(queries.tokens, [-1])),
+    positions: queries.positions,
+    attentionBias: [queries.attentionBias],
+    finished,
+    finishedQueries: (x) => op.Gather(x, queries.places),
+  };
 }
 
 /** a·b as a dimension. */

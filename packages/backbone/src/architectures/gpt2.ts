@@ -2,7 +2,7 @@
 import type { Graph, Value } from "@cllm4rec/onnx-grad";
 import type { Gpt2Config } from "../checkpoint/config-gpt2.js";
 import type { Architecture, DecoderInputs, DecoderOutputs, KeyValues } from "./architecture.js";
-import { attend, finish, splitHeads } from "./attention.js";
+import { attend, type BlockTokens, blockTokens, splitHeads } from "./attention.js";
 
 // Shape legend: N vocabulary rows, K width, F inner width, n = B·T tokens.
 
@@ -49,9 +49,10 @@ export const gpt2: Architecture<Gpt2Config> = {
     for (let i = 0; i < config.layers; i++) {
       graph.scope(`h.${i}`, () => {
         const norm = (name: string, value: Value) => layerNorm(graph, config, weight, `h.${i}.${name}`, value);
-        const attention = attentionBlock(graph, config, weight, inputs, i, norm("ln_1", x));
+        const tokens = blockTokens(graph, inputs, i, config.layers);
+        const attention = attentionBlock(graph, config, weight, inputs, tokens, i, norm("ln_1", x));
         present.push(attention.present);
-        x = op.Add(finish(graph, inputs, i, config.layers)(x), dropout(attention.output, config.dropout.residual));
+        x = op.Add(tokens.finished(x), dropout(attention.output, config.dropout.residual));
         x = op.Add(x, dropout(mlpBlock(graph, config, weight, i, norm("ln_2", x)), config.dropout.residual));
       });
     }
@@ -75,27 +76,26 @@ function conv1d(graph: Graph, weight: Weight, name: string, x: Value): Value {
 
 function attentionBlock(
   graph: Graph,
-  { hiddenSize: K, heads, headSize, dropout, layers }: Gpt2Config,
+  { hiddenSize: K, heads, headSize, dropout }: Gpt2Config,
   weight: Weight,
   inputs: DecoderInputs,
+  tokens: BlockTokens,
   layer: number,
   x: Value,
 ): { output: Value; present: KeyValues } {
   const joined = conv1d(graph, weight, `h.${layer}.attn.c_attn`, x); // [n, 3K]
-  const [query, keys, values] = graph.op
-    .Split(joined, [K, K, K], { axis: 1 })
-    .map((part) => splitHeads(graph, part, inputs.positions, heads, headSize)) as [Value, Value, Value];
-  const shape = { heads, keyValueHeads: heads, headSize };
+  const [q, k, v] = graph.op.Split(joined, [K, K, K], { axis: 1 }) as [Value, Value, Value];
+  const split = (part: Value, positions: Value) => splitHeads(graph, part, positions, heads, headSize);
   const { output, present } = attend(
     graph,
-    shape,
-    query,
-    { keys, values },
-    inputs,
+    { heads, keyValueHeads: heads, headSize },
+    split(tokens.queries(q), tokens.positions),
+    { keys: split(k, inputs.positions), values: split(v, inputs.positions) },
+    { ...tokens, dropout: inputs.dropout },
     inputs.past?.[layer],
     dropout.attention,
   );
-  const finished = finish(graph, inputs, layer, layers)(output);
+  const finished = tokens.finishedQueries(output);
   return { output: conv1d(graph, weight, `h.${layer}.attn.c_proj`, finished), present };
 }
 

@@ -2,7 +2,7 @@
 import type { Graph, Value } from "@cllm4rec/onnx-grad";
 import type { LlamaConfig } from "../checkpoint/config-llama.js";
 import type { Architecture, DecoderInputs, DecoderOutputs, KeyValues } from "./architecture.js";
-import { attend, finish, splitHeads } from "./attention.js";
+import { attend, type BlockTokens, blockTokens, splitHeads } from "./attention.js";
 import { type RotaryTables, rotaryTables, rotate } from "./rope.js";
 
 // Shape legend: N vocabulary rows, K width, F inner width, H heads, G key/value heads, D head size, n = B·T tokens.
@@ -60,9 +60,11 @@ export const llama: Architecture<LlamaConfig> = {
     for (let i = 0; i < config.layers; i++) {
       const prefix = `model.layers.${i}`;
       graph.scope(prefix, () => {
-        const attention = selfAttention(graph, config, weight, inputs, tables, i, norm(`${prefix}.input_layernorm`, x));
+        const tokens = blockTokens(graph, inputs, i, config.layers);
+        const normed = norm(`${prefix}.input_layernorm`, x);
+        const attention = selfAttention(graph, config, weight, inputs, tokens, tables, i, normed);
         present.push(attention.present);
-        x = op.Add(finish(graph, inputs, i, config.layers)(x), attention.output);
+        x = op.Add(tokens.finished(x), attention.output);
         x = op.Add(x, mlp(graph, config, weight, `${prefix}.mlp`, norm(`${prefix}.post_attention_layernorm`, x)));
       });
     }
@@ -83,34 +85,32 @@ function selfAttention(
   config: LlamaConfig,
   weight: Weight,
   inputs: DecoderInputs,
+  tokens: BlockTokens,
   tables: RotaryTables,
   layer: number,
   x: Value,
 ): { output: Value; present: KeyValues } {
-  const { heads, keyValueHeads, headSize, attentionBias, dropout, layers } = config;
+  const { heads, keyValueHeads, headSize, attentionBias, dropout } = config;
   const name = `model.layers.${layer}.self_attn`;
-  const project = (part: string, count: number) =>
-    splitHeads(
-      graph,
-      linear(graph, weight, `${name}.${part}`, x, attentionBias.queryKeyValue),
-      inputs.positions,
-      count,
-      headSize,
-    );
-  const query = rotate(graph, project("q_proj", heads), tables);
-  const keys = rotate(graph, project("k_proj", keyValueHeads), tables);
-  const values = project("v_proj", keyValueHeads);
-  const shape = { heads, keyValueHeads, headSize };
+  const project = (part: string, of: Value, positions: Value, count: number) => {
+    const projected = linear(graph, weight, `${name}.${part}`, of, attentionBias.queryKeyValue);
+    return splitHeads(graph, projected, positions, count, headSize);
+  };
+  const { positions } = tokens;
+  const ownTables = positions === inputs.positions ? tables : rotaryTables(graph, config, positions);
+  const query = rotate(graph, project("q_proj", tokens.queries(x), positions, heads), ownTables);
+  const keys = rotate(graph, project("k_proj", x, inputs.positions, keyValueHeads), tables);
+  const values = project("v_proj", x, inputs.positions, keyValueHeads);
   const { output, present } = attend(
     graph,
-    shape,
+    { heads, keyValueHeads, headSize },
     query,
     { keys, values },
-    inputs,
+    { ...tokens, dropout: inputs.dropout },
     inputs.past?.[layer],
     dropout.attention,
   );
-  const finished = finish(graph, inputs, layer, layers)(output);
+  const finished = tokens.finishedQueries(output);
   return { output: linear(graph, weight, `${name}.o_proj`, finished, attentionBias.output), present };
 }
 

@@ -2,7 +2,7 @@
 import type { Graph, Value } from "@cllm4rec/onnx-grad";
 import type { T5Config } from "../checkpoint/config-t5.js";
 import type { Architecture, DecoderInputs, DecoderOutputs, DropoutHook, KeyValues } from "./architecture.js";
-import { attend, finish, splitHeads } from "./attention.js";
+import { attend, blockTokens, splitHeads } from "./attention.js";
 import { relativeBias } from "./relative-positions.js";
 
 // Shape legend: N vocabulary rows, K width, F inner width, H heads, D head size (H·D need not be K); n tokens: B rows of T positions in
@@ -122,7 +122,7 @@ export const t5: Architecture<T5Config> = {
     const present: KeyValues[] = [];
     for (let i = 0; i < config.layers; i++) {
       const layer = `decoder.block.${i}.layer`;
-      const finished = finish(graph, inputs, i, config.layers);
+      const { finished } = blockTokens(graph, inputs, i, config.layers);
       graph.scope(`decoder.block.${i}`, () => {
         const self = `${layer}.0.SelfAttention`;
         const normal = norm(parts, `${layer}.0.layer_norm`, x);

@@ -3,7 +3,14 @@ import type { Feeds, Graph, Session, Tensor, TensorData } from "@cllm4rec/onnx-g
 import { type GenerateOptions, generateTokens } from "../generation/generate.js";
 import { generationGraph, memoryGraph } from "../generation/graph.js";
 import type { Backbone } from "./backbone.js";
-import { type PackedBatch, packBatch, sumSoftGradients, type Vocabulary } from "./batch.js";
+import {
+  type LastFeeds,
+  lastQueries,
+  type PackedBatch,
+  packBatch,
+  sumSoftGradients,
+  type Vocabulary,
+} from "./batch.js";
 import type {
   EmbeddingTable,
   EncoderDecoderSequence,
@@ -143,7 +150,7 @@ export class BaseModel<B extends LanguageModel = Backbone> {
         return { document, row: document, target };
       });
     });
-    return this.loss("items", batch, lastPositions(batch), targets, documents.length, tables, options);
+    return this.loss("items", batch, this.lastFeeds(batch), targets, documents.length, tables, options);
   }
 
   /** Final hidden states of every sequence, [T, K] each, as they come out of the last normalisation. */
@@ -201,10 +208,12 @@ export class BaseModel<B extends LanguageModel = Backbone> {
 
   /** Loads the graph of a loss ahead of its first step; without it the first step does. */
   async prepare(
-    head: HeadKind,
+    loss: "next-item" | "next-word" | "held-out",
     { gradients = true, dropout }: Pick<LossOptions, "gradients" | "dropout"> = {},
   ): Promise<void> {
-    await this.lossSession({ head, gradients, queryBlocks: 1, ...droppedWhat(dropout) });
+    const head = loss === "next-word" ? "words" : "items";
+    const lastOnly = loss === "held-out" && this.layout.kind === "decoder-only";
+    await this.lossSession({ head, gradients, queryBlocks: 1, lastOnly, ...droppedWhat(dropout) });
   }
 
   /** Frees the model's sessions; the backbone stays open. */
@@ -223,7 +232,7 @@ export class BaseModel<B extends LanguageModel = Backbone> {
     const batch = this.pack(prompts, tables);
     const feeds = {
       ...batch.feeds,
-      scored: int64(lastPositions(batch)),
+      ...this.lastFeeds(batch),
       ...(head === "items" ? { itemTable: this.itemTable(tables.items) } : {}),
     };
     const { logits } = await this.run(
@@ -234,6 +243,12 @@ export class BaseModel<B extends LanguageModel = Backbone> {
       signal,
     );
     return logits!.data as Float32Array;
+  }
+
+  /** Rows of an encoder–decoder's decoder are short: its last block takes all queries. */
+  private lastFeeds(batch: PackedBatch): ScoredFeeds {
+    const { scored, ...queries } = lastQueries(batch);
+    return this.layout.kind === "decoder-only" ? { scored, ...queries } : { scored };
   }
 
   private sequenceLoss(
@@ -264,13 +279,13 @@ export class BaseModel<B extends LanguageModel = Backbone> {
         scored.push(batch.place(document, t));
       }
     });
-    return this.loss(head, batch, scored, targets, documents.length, tables, options);
+    return this.loss(head, batch, { scored: int64(scored) }, targets, documents.length, tables, options);
   }
 
   private async loss(
     head: HeadKind,
     batch: PackedBatch,
-    scored: readonly number[],
+    scored: ScoredFeeds,
     targets: readonly Target[],
     documents: number,
     tables: SoftTables,
@@ -278,19 +293,22 @@ export class BaseModel<B extends LanguageModel = Backbone> {
   ): Promise<LossResult> {
     if (targets.length === 0) throw new RangeError("the documents have no targets");
     const weight = reduction === "sum" ? 1 : 1 / (reduction === "target-mean" ? targets.length : documents);
-    const rowWeights = new Float32Array(scored.length);
+    const positions = scored.scored.data.length;
+    const rowWeights = new Float32Array(positions);
     for (const { row } of targets) rowWeights[row]! += weight;
     const feeds: Feeds = {
       ...batch.feeds,
-      scored: int64(scored),
+      ...scored,
       targetRows: int64(targets.map(({ row }) => row)),
       targetClasses: int64(targets.map(({ target }) => target)),
       targetWeights: { dtype: "float32", shape: [targets.length], data: new Float32Array(targets.length).fill(weight) },
-      rowWeights: { dtype: "float32", shape: [scored.length, 1], data: rowWeights },
+      rowWeights: { dtype: "float32", shape: [positions, 1], data: rowWeights },
       ...(head === "items" ? { itemTable: this.itemTable(tables.items) } : {}),
       ...(dropout ? { dropoutSeed: { dtype: "int64", shape: [], data: BigInt64Array.of(BigInt(dropout.seed)) } } : {}),
     };
-    const options = { head, gradients: withGradients, queryBlocks: batch.queryBlocks, ...droppedWhat(dropout) };
+    const { queryBlocks } = batch;
+    const lastOnly = "queries" in scored;
+    const options = { head, gradients: withGradients, queryBlocks, lastOnly, ...droppedWhat(dropout) };
     const session = await this.lossSession(options);
     const reuse = withGradients && spent ? this.memoryOf(spent, head) : {};
     const outputs = await session.run(feeds, { reuse, ...(signal && { signal }) });
@@ -420,5 +438,5 @@ function int64(numbers: readonly number[]): Tensor {
 const pairOf = (sequence: Prompt, decoderStart: number): EncoderDecoderSequence =>
   "encoderIds" in sequence ? sequence : { encoderIds: sequence, decoderIds: [decoderStart] };
 
-/** Flat index of every sequence's last token. */
-const lastPositions = ({ place, lengths }: PackedBatch): number[] => lengths.map((length, s) => place(s, length - 1));
+/** Which positions are scored: any, or the last ones alone. */
+type ScoredFeeds = Pick<LastFeeds, "scored"> | LastFeeds;

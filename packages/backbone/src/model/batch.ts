@@ -83,6 +83,28 @@ export function packBatch(
   };
 }
 
+/** The inputs of graphs that score nothing but the last position of every sequence. */
+export type LastFeeds = Record<"scored" | "queries" | "queryPlaces", Tensor>;
+
+/**
+ * Where the last position of every sequence is among the B·T tokens (`scored`, [M]), the same by rows (`queries` [B, W], rows with fewer
+ * sequences filled up with their first token), and where each sequence's is among those (`queryPlaces` [M]).
+ */
+export function lastQueries({ feeds, place, lengths }: PackedBatch): LastFeeds {
+  const [rows, rowLength] = feeds.ids.shape as [number, number];
+  const last = lengths.map((length, s) => place(s, length - 1));
+  const counts = new Int32Array(rows);
+  const within = last.map((position) => counts[Math.floor(position / rowLength)]!++);
+  const most = counts.reduce((a, b) => Math.max(a, b), 1);
+  const places = last.map((position, s) => Math.floor(position / rowLength) * most + within[s]!);
+  const queries = BigInt64Array.from({ length: rows * most }, (_, i) => BigInt(Math.floor(i / most) * rowLength));
+  places.forEach((at, s) => {
+    queries[at] = BigInt(last[s]!);
+  });
+  const flat = (numbers: readonly number[]) => int64([numbers.length], BigInt64Array.from(numbers, BigInt));
+  return { scored: flat(last), queries: int64([rows, most], queries), queryPlaces: flat(places) };
+}
+
 /** One soft token of a batch: where it stands among all of the batch's tokens, and its extended id. */
 export interface SoftOccurrence {
   readonly position: number;

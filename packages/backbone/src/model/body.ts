@@ -1,5 +1,6 @@
 // The part that all graphs of the base model share: packed token ids and soft rows in, final hidden states out (Eq. 3).
 import type { Dim, Graph, Shape, Value } from "@cllm4rec/onnx-grad";
+import type { Queries, Wanted } from "../architectures/architecture.js";
 import { type BatchFeeds, SHARED_SEGMENT } from "./batch.js";
 import { type Dropout, noDropout } from "./dropout.js";
 import type { LanguageModel } from "./language-model.js";
@@ -7,6 +8,14 @@ import type { EncoderFeeds } from "./pair-batch.js";
 
 // Shape legend: B rows, T positions a row, n = B·T tokens, S soft positions, R distinct soft tokens, K width; of an encoder: A rows, E
 // positions a row, V positions of memory beside each row of the decoder.
+
+/** Which hidden states are wanted. */
+export interface WantedStates {
+  /** Their flat positions: int64 [M]. */
+  readonly positions: Value;
+  /** Whether they are few of each row, given by the inputs of {@link lastQueries} besides. With an encoder, where rows are short, of no effect. */
+  readonly fewOfARow: boolean;
+}
 
 export interface Body {
   /** The embedding of every occurrence of a soft token, [S, K]: what gradients are taken towards. */
@@ -18,17 +27,17 @@ export interface Body {
 /**
  * Declares the inputs of {@link PackedBatch} ({@link PackedPairs} where the LM has an encoder) and adds the LM over them.
  * @param queryBlocks in how many blocks attention takes the queries of a row; T must be a multiple of it
- * @param wanted flat positions of the hidden states that are wanted, int64 [M]; all where absent
+ * @param wanted which hidden states are wanted; all where absent
  */
 export function addBody(
   graph: Graph,
   backbone: LanguageModel,
   queryBlocks: number,
-  { wanted, dropout = noDropout }: { wanted?: Value; dropout?: Dropout } = {},
+  { wanted, dropout = noDropout }: { wanted?: WantedStates; dropout?: Dropout } = {},
 ): Body {
   const length = queryBlocks === 1 ? "T" : `${queryBlocks}*t`;
   if (backbone.layout.kind === "encoder-decoder")
-    return addPairBody(graph, backbone, queryBlocks, length, dropout, wanted);
+    return addPairBody(graph, backbone, queryBlocks, length, dropout, wanted && { tokens: wanted.positions });
   const { embeddings, positions, softTokens } = embedTokens(graph, backbone, ["B", length], dropout.softTokens);
   const segments = graph.input("segments", "int64", ["B", length]);
   const attentionBias = graph.scope("mask", () => segmentBiases(graph, positions, segments, queryBlocks));
@@ -37,9 +46,31 @@ export function addBody(
     positions,
     attentionBias,
     dropout: dropout.backbone,
-    ...(wanted ? { wanted } : {}),
+    ...(wanted && {
+      wanted: {
+        tokens: wanted.positions,
+        ...(wanted.fewOfARow && { queries: graph.scope("queries", () => fewQueries(graph, positions, segments)) }),
+      },
+    }),
   });
   return { softTokens, hiddenStates };
+}
+
+/**
+ * Declares the inputs that say which tokens of each row are the only queries of the last block.
+ * @param positions of all tokens, as `segments` int64 [B, T]
+ */
+function fewQueries(graph: Graph, positions: Value, segments: Value): Queries {
+  const { op } = graph;
+  const tokens = graph.input("queries", "int64", ["B", "W"]);
+  const of = (x: Value) => op.Gather(op.Reshape(x, [-1]), tokens); // [B, W]
+  const own = { positions: of(positions), segments: of(segments) };
+  return {
+    tokens,
+    positions: own.positions,
+    attentionBias: visible(graph, own, { positions, segments }),
+    places: graph.input("queryPlaces", "int64", ["M"]),
+  };
 }
 
 /**
@@ -82,7 +113,7 @@ function addPairBody(
   queryBlocks: number,
   length: Dim,
   dropout: Dropout,
-  wanted: Value | undefined,
+  wanted: Wanted | undefined,
 ): Body {
   const { op } = graph;
   const [read, written, kept]: Shape[] = [
@@ -140,12 +171,29 @@ function segmentBiases(graph: Graph, positions: Value, segments: Value, blocks: 
   const { op } = graph;
   const parts = (x: Value) => (blocks === 1 ? [x] : op.Split(x, blocks, { axis: 1 }));
   const [positionParts, segmentParts] = [parts(positions), parts(segments)];
-  const asQuery = (x: Value) => op.Unsqueeze(x, [1, 3]); // [B, 1, T/C, 1]
-  const asKey = (x: readonly Value[]) => op.Unsqueeze(x.length === 1 ? x[0]! : op.Concat(x, { axis: 1 }), [1, 2]); // [B, 1, 1, S']
-  return positionParts.map((position, i) => {
-    const keys = asKey(segmentParts.slice(0, i + 1));
-    const together = op.Or(op.Equal(asQuery(segmentParts[i]!), keys), op.Equal(keys, SHARED_SEGMENT));
-    const past = op.GreaterOrEqual(asQuery(position), asKey(positionParts.slice(0, i + 1)));
-    return op.Where(op.And(together, past), op.scalar(0), op.scalar(Number.NEGATIVE_INFINITY));
-  });
+  const upTo = (x: readonly Value[], i: number) => (i === 0 ? x[0]! : op.Concat(x.slice(0, i + 1), { axis: 1 })); // [B, S']
+  return positionParts.map((position, i) =>
+    visible(
+      graph,
+      { positions: position, segments: segmentParts[i]! },
+      { positions: upTo(positionParts, i), segments: upTo(segmentParts, i) },
+    ),
+  );
+}
+
+/** Where tokens of a row are: which segment they belong to, and their positions in it; int64, [B, T'] each. */
+interface Whereabouts {
+  readonly positions: Value;
+  readonly segments: Value;
+}
+
+/** 0 where a query may look at a key, −∞ elsewhere: [B, 1, T', S']. */
+function visible(graph: Graph, queries: Whereabouts, keys: Whereabouts): Value {
+  const { op } = graph;
+  const asQuery = (x: Value) => op.Unsqueeze(x, [1, 3]); // [B, 1, T', 1]
+  const asKey = (x: Value) => op.Unsqueeze(x, [1, 2]); // [B, 1, 1, S']
+  const keySegments = asKey(keys.segments);
+  const together = op.Or(op.Equal(asQuery(queries.segments), keySegments), op.Equal(keySegments, SHARED_SEGMENT));
+  const past = op.GreaterOrEqual(asQuery(queries.positions), asKey(keys.positions));
+  return op.Where(op.And(together, past), op.scalar(0), op.scalar(Number.NEGATIVE_INFINITY));
 }

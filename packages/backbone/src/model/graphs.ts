@@ -15,6 +15,8 @@ export interface LossGraphOptions {
   readonly head: HeadKind;
   readonly gradients: boolean;
   readonly queryBlocks: number;
+  /** Whether only the last positions of the sequences are scored. */
+  readonly lastOnly: boolean;
   readonly dropout?: Omit<DropoutOptions, "seed">;
 }
 
@@ -27,11 +29,11 @@ export const WEIGHT_GRADIENT = "gradient of ";
  */
 export function lossGraph(
   backbone: LanguageModel,
-  { head, gradients: wanted, queryBlocks, dropout }: LossGraphOptions,
+  { head, gradients: wanted, queryBlocks, lastOnly, dropout }: LossGraphOptions,
 ): Graph {
   const graph = new Graph(`${head} loss${wanted ? " and gradients" : ""}`);
   const { hiddenStates, softTokens } = addBody(graph, backbone, queryBlocks, {
-    wanted: scoredPositions(graph),
+    wanted: { positions: scoredPositions(graph), fewOfARow: lastOnly },
     ...(dropout ? { dropout: addDropout(graph, dropout) } : {}),
   });
   const table = headTable(graph, backbone, head);
@@ -61,10 +63,12 @@ export function hiddenGraph(backbone: LanguageModel, queryBlocks: number): Graph
   return graph;
 }
 
-/** Logits of the scored positions over items or vocabulary, [M, J] or [M, N]. */
+/** Logits of the last positions of all sequences over items or vocabulary, [M, J] or [M, N]. */
 export function logitsGraph(backbone: LanguageModel, head: HeadKind, queryBlocks: number): Graph {
   const graph = new Graph(`${head} logits`);
-  const { hiddenStates } = addBody(graph, backbone, queryBlocks, { wanted: scoredPositions(graph) });
+  const { hiddenStates } = addBody(graph, backbone, queryBlocks, {
+    wanted: { positions: scoredPositions(graph), fewOfARow: true },
+  });
   const alpha = headScale(backbone, head);
   graph.output("logits", graph.op.FusedMatMul(hiddenStates, headTable(graph, backbone, head), { transB: 1, alpha }));
   return graph;
