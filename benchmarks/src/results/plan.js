@@ -47,7 +47,12 @@ const WITHOUT_TEXT = { textShare: 0 };
  * The first block of SmolLM2. Its hidden states are six times as long as those of tinystories-656k, so that the same step of an embedding
  * changes a logit more, and λ_c has to be larger to pull as strongly: scale and steps are smaller, λ_c is larger.
  */
-const SMOLLM2 = { layers: 1, priorDeviation: 0.01, finetune: { learningRate: 4e-4, lambdaC: 2 } };
+const SMOLLM2 = { layers: 1, priorDeviation: 0.01, finetune: { learningRate: 5e-4, lambdaC: 0.5 } };
+/** With few users it may pull more. */
+const SMOLLM2_INSTRUMENTS = { ...SMOLLM2, finetune: { learningRate: 4e-4, lambdaC: 2 } };
+
+/** What the command line does unless told otherwise. */
+const DEFAULT_PROMPT = { prompts: {}, finetune: { lambdaC: 0.1 } };
 
 /** Both stages: content from the texts, collaborative embeddings from the purchases, in alternation. */
 const PRETRAINED = { pretrain: { warmUpEpochs: 2, rounds: 4, batch: 128, learningRate: 3e-3, lambdaC: 0.1 } };
@@ -128,18 +133,32 @@ export const RUNS = {
 
   "instruments-tinystories": instruments("CLLM4Rec, tinystories-656k", "tinystories-656k", "train", PRETRAINED),
   "instruments-tinystories-cf": instruments("LLM-CF, tinystories-656k", "tinystories-656k", "finetune", WITHOUT_TEXT),
+  "instruments-sentence": instruments(
+    "CLLM4Rec, tinystories-656k, the paper's sentence",
+    "tinystories-656k",
+    "train",
+    PRETRAINED,
+    DEFAULT_PROMPT,
+  ),
+  "instruments-sentence-cf": instruments(
+    "LLM-CF, tinystories-656k, the paper's sentence",
+    "tinystories-656k",
+    "finetune",
+    WITHOUT_TEXT,
+    DEFAULT_PROMPT,
+  ),
   "instruments-smollm2": instruments(
     "CLLM4Rec, SmolLM2's first block",
     "smollm2-135m",
     "train",
-    SMOLLM2,
+    SMOLLM2_INSTRUMENTS,
     PRETRAINED_SMOLLM2,
   ),
   "instruments-smollm2-cf": instruments(
     "LLM-CF, SmolLM2's first block",
     "smollm2-135m",
     "finetune",
-    SMOLLM2,
+    SMOLLM2_INSTRUMENTS,
     WITHOUT_TEXT,
   ),
 

@@ -92,7 +92,8 @@ describe("learning", () => {
     // The first updates count for more: the decay grows with them until it is the one asked for.
     const expected = history.reduce((mean, data, update) => {
       const decay = Math.min(averageDecay, (1 + update) / (10 + update));
-      return mean.map((x, at) => Math.fround(decay * x + (1 - decay) * data[at]!));
+      const [kept, fresh] = [Math.fround(decay), Math.fround(1 - decay)]; // single precision, operation by operation
+      return mean.map((x, at) => Math.fround(kept * x) + Math.fround(fresh * data[at]!));
     });
     expect((1 + updates) / (10 + updates)).toBeGreaterThan(averageDecay);
     const averaged = await unvalidated({ averageDecay });
