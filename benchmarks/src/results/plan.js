@@ -20,6 +20,7 @@ export const BACKBONES = /** @type {const} */ (["tinystories-656k", "tinystories
  * @property {"train" | "finetune"} command
  * @property {readonly number[]} minutes the run is evaluated on the test split at each of these, in rising order
  * @property {string} group the table that the run belongs to
+ * @property {string} [against] the run that it is compared with user by user, beside simple recommenders
  * @property {Record<string, unknown>} [settings] of the --config file
  */
 
@@ -50,9 +51,6 @@ const WITHOUT_TEXT = { textShare: 0 };
 const SMOLLM2 = { layers: 1, priorDeviation: 0.01, finetune: { learningRate: 5e-4, lambdaC: 0.5 } };
 /** With few users it may pull more. */
 const SMOLLM2_INSTRUMENTS = { ...SMOLLM2, finetune: { learningRate: 4e-4, lambdaC: 2 } };
-
-/** What the command line does unless told otherwise. */
-const DEFAULT_PROMPT = { prompts: {}, finetune: { lambdaC: 0.1 } };
 
 /** Both stages: content from the texts, collaborative embeddings from the purchases, in alternation. */
 const PRETRAINED = { pretrain: { warmUpEpochs: 2, rounds: 4, batch: 128, learningRate: 3e-3, lambdaC: 0.1 } };
@@ -110,18 +108,35 @@ const beauty = (about, dataset, backbone, ...changes) => ({
 });
 
 /**
- * Full reviews: content is learned from them before and beside the purchases.
- * @param {string} about
+ * Full reviews: content is learned from them before the purchases, or left out (LLM-CF).
+ * @param {string} name
+ * @param {string} lm
  * @param {Plan["backbone"]} backbone
- * @param {"train" | "finetune"} command
+ * @param {Settings} pretrained
  * @param {readonly Settings[]} changes
- * @returns {Plan}
+ * @returns {Record<string, Plan>}
  */
-const instruments = (about, backbone, command, ...changes) => ({
-  ...{ about, group: "instruments", dataset: "instruments", backbone, command, minutes: [UNLIMITED] },
+function bothWays(name, lm, backbone, pretrained, ...changes) {
+  const common = {
+    group: "instruments",
+    dataset: /** @type {const} */ ("instruments"),
+    backbone,
+    minutes: [UNLIMITED],
+  };
   // A few hundred users make few updates an epoch, and validation wavers: no early end.
-  settings: changed(BEST, { finetune: { averageDecay: 0.99, epochs: 160, patience: 1000 } }, ...changes),
-});
+  const settings = changed(BEST, { finetune: { averageDecay: 0.99, epochs: 160, patience: 1000 } }, ...changes);
+  const cf = `${name}-cf`;
+  return {
+    [name]: {
+      ...common,
+      about: `CLLM4Rec, ${lm}`,
+      command: "train",
+      against: cf,
+      settings: changed(settings, pretrained),
+    },
+    [cf]: { ...common, about: `LLM-CF, ${lm}`, command: "finetune", settings: changed(settings, WITHOUT_TEXT) },
+  };
+}
 
 /** @type {Record<string, Plan>} */
 export const RUNS = {
@@ -131,36 +146,12 @@ export const RUNS = {
   "beauty-smollm2": beauty("SmolLM2, first block, no text", "beauty", "smollm2-135m", SMOLLM2, WITHOUT_TEXT),
   "beauty-smollm2-tags": beauty("SmolLM2, first block, tags", "beauty-tags", "smollm2-135m", SMOLLM2),
 
-  "instruments-tinystories": instruments("CLLM4Rec, tinystories-656k", "tinystories-656k", "train", PRETRAINED),
-  "instruments-tinystories-cf": instruments("LLM-CF, tinystories-656k", "tinystories-656k", "finetune", WITHOUT_TEXT),
-  "instruments-sentence": instruments(
-    "CLLM4Rec, tinystories-656k, the paper's sentence",
-    "tinystories-656k",
-    "train",
-    PRETRAINED,
-    DEFAULT_PROMPT,
-  ),
-  "instruments-sentence-cf": instruments(
-    "LLM-CF, tinystories-656k, the paper's sentence",
-    "tinystories-656k",
-    "finetune",
-    WITHOUT_TEXT,
-    DEFAULT_PROMPT,
-  ),
-  "instruments-smollm2": instruments(
-    "CLLM4Rec, SmolLM2's first block",
-    "smollm2-135m",
-    "train",
-    SMOLLM2_INSTRUMENTS,
-    PRETRAINED_SMOLLM2,
-  ),
-  "instruments-smollm2-cf": instruments(
-    "LLM-CF, SmolLM2's first block",
-    "smollm2-135m",
-    "finetune",
-    SMOLLM2_INSTRUMENTS,
-    WITHOUT_TEXT,
-  ),
+  ...bothWays("instruments-tinystories", "tinystories-656k", "tinystories-656k", PRETRAINED),
+  ...bothWays("instruments-sentence", "tinystories-656k, the paper's sentence", "tinystories-656k", PRETRAINED, {
+    prompts: {},
+    finetune: { lambdaC: 0.1 },
+  }),
+  ...bothWays("instruments-smollm2", "SmolLM2's first block", "smollm2-135m", PRETRAINED_SMOLLM2, SMOLLM2_INSTRUMENTS),
 
   "ablation-base": ablation("everything described above", {}),
   "ablation-no-text": ablation("no text at all (LLM-CF)", WITHOUT_TEXT, { dataset: "beauty" }),

@@ -5,7 +5,7 @@ import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { initialLanguageModel } from "@cllm4rec/training";
-import { DATASETS } from "./plan.js";
+import { DATASETS, RUNS } from "./plan.js";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const CLI = path.join(root, "packages", "cli", "dist", "bin.js");
@@ -100,7 +100,8 @@ export async function measureEnsemble(name, plan, { members, threads }) {
 }
 
 /**
- * Runs against each other and against simple recommenders, user by user, over all seeds. Runs that were not made are left out.
+ * Runs against what they are planned to be compared with and against simple recommenders, user by user, over all seeds. Runs that were not
+ * made are left out.
  * @param {readonly (readonly [name: string, plan: import("./plan.js").Plan])[]} runs on one data set
  * @param {keyof typeof DATASETS} dataset
  * @param {{ shared: string, seeds: readonly number[] }} options
@@ -108,19 +109,20 @@ export async function measureEnsemble(name, plan, { members, threads }) {
 export async function compareAll(runs, dataset, { shared, seeds }) {
   const folder = path.join(WORK, "values", `${dataset}-baselines`);
   await cllm4rec(["baselines", "--data", await prepared(dataset, shared), "--per-user", folder, "--json"]);
-  const candidates = runs
-    .map(([name, { about }]) => ({ called: about, files: seeds.map((seed) => valuesOf(labelled(name, seed))) }))
-    .filter(({ files }) => files.every((file) => fs.existsSync(file)));
   const baselines = fs
     .readdirSync(folder)
     .sort()
     .map((file) => ({ called: path.basename(file, ".json"), files: [path.join(folder, file)] }));
   const comparisons = [];
-  for (const [i, candidate] of candidates.entries()) {
-    for (const baseline of [...candidates.slice(i + 1), ...baselines]) {
-      const args = ["compare", "--candidate", ...candidate.files, "--baseline", ...baseline.files, "--json"];
+  for (const [name, { about, against }] of runs) {
+    if (against === undefined) continue;
+    const filesOf = (/** @type {string} */ run) => seeds.map((seed) => valuesOf(labelled(run, seed)));
+    const [candidate, other] = [filesOf(name), filesOf(against)];
+    if (![...candidate, ...other].every((file) => fs.existsSync(file))) continue;
+    for (const baseline of [{ called: RUNS[against]?.about ?? against, files: other }, ...baselines]) {
+      const args = ["compare", "--candidate", ...candidate, "--baseline", ...baseline.files, "--json"];
       const { users, metrics } = JSON.parse(await cllm4rec(args));
-      comparisons.push({ candidate: candidate.called, baseline: baseline.called, users, seeds: seeds.length, metrics });
+      comparisons.push({ candidate: about, baseline: baseline.called, users, seeds: seeds.length, metrics });
     }
   }
   return { dataset, date: new Date().toISOString().slice(0, 10), comparisons };
