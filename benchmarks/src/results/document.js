@@ -7,7 +7,7 @@ import { learningCurves } from "./plot.js";
 /**
  * @typedef {object} Moment
  * @property {number} [minutes] what it was given
- * @property {number} [members] models whose logits are averaged
+ * @property {number} [members] models that answer together
  * @property {number} seconds what it used until the last validation
  * @property {number} [epoch]
  * @property {number} users
@@ -84,7 +84,7 @@ function costTable({ date, machine, results }) {
 function table(runs) {
   const rows = runs.flatMap((run) =>
     run.moments.map(({ minutes, members, seconds, epoch, test, intervals }) => [
-      run.about + (members === undefined ? "" : `, ${members}`),
+      members === undefined ? run.about : `${run.about}, ${members} seeds`,
       minutes === undefined || minutes === UNLIMITED ? "–" : `${minutes}`,
       (seconds / 60).toFixed(0),
       epoch === undefined ? "–" : `${epoch}`,

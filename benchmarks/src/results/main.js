@@ -2,7 +2,7 @@
 // npm run results: the quality of models on real data, as records in docs/results/ and as the tables and plots of docs/results.md.
 //   npm run results -- list                       what can be run
 //   npm run results -- run NAME... [--seeds 0,1,2] [--until MINUTES] [--jobs N]
-//   npm run results -- ensemble NAME [--members N]   the models of its first seeds together
+//   npm run results -- ensemble NAME [--members N]   the models of its first seeds together: averaged logits, averaged embeddings
 //   npm run results -- compare                       Musical Instruments: methods user by user, over all seeds
 //   npm run results -- cost                       seconds of an epoch against the floor
 //   npm run results -- document                   tables and plots from the records
@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { writeDocument } from "./document.js";
 import { RUNS } from "./plan.js";
-import { compareAll, measure, measureEnsemble, ready } from "./run.js";
+import { compareAll, measure, measureTogether, ready } from "./run.js";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const RECORDS = path.join(root, "docs", "results");
@@ -57,7 +57,8 @@ if (command === "list") {
   await Promise.all(Array.from({ length: jobs }, worker));
 } else if (command === "ensemble" && names.length === 1 && names[0] !== undefined) {
   const threads = os.availableParallelism();
-  write(await measureEnsemble(names[0], plan(names[0]), { members: Number(values.members), threads }));
+  for (const way of /** @type {const} */ (["ensemble", "merged"]))
+    write(await measureTogether(names[0], plan(names[0]), way, { members: Number(values.members), threads }));
 } else if (command === "compare") {
   const methods = Object.entries(RUNS).filter(([, { group }]) => group === "instruments");
   const record = await compareAll(methods, "instruments", { shared: values.shared, seeds });

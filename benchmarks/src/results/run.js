@@ -70,33 +70,50 @@ export async function ready({ dataset, backbone }, shared) {
   await backboneDirectory(backbone, shared);
 }
 
+/** How models answer together: their logits are averaged, or their embeddings. */
+const TOGETHER = /** @type {const} */ ({ ensemble: "averaged logits", merged: "averaged embeddings, one model" });
+
 /**
- * The models of a run with seeds 0 to n − 1 as ensembles of the first one, two, four … of them.
+ * The models of a run with seeds 0 to n − 1 as ensembles of the first one, two, four … of them, or merged into one.
  * @param {string} name
  * @param {import("./plan.js").Plan} plan
+ * @param {keyof typeof TOGETHER} way
  * @param {{ members: number, threads: number }} options
  */
-export async function measureEnsemble(name, plan, { members, threads }) {
+export async function measureTogether(name, plan, way, { members, threads }) {
   const models = Array.from({ length: members }, (_, seed) => modelOf(labelled(name, seed)));
   const moments = [];
-  for (let size = 1; size <= members; size = size === members ? size + 1 : Math.min(2 * size, members)) {
+  for (let size = 2; size <= members; size = size === members ? size + 1 : Math.min(2 * size, members)) {
     const some = models.slice(0, size);
     const seconds = some.reduce((sum, model) => sum + (curveOf(model).at(-1)?.seconds ?? 0), 0);
-    const args = ["evaluate", "--model", ...some, "--threads", `${threads}`, "--json"];
+    const answering = way === "merged" ? [await mergedModel(`${name}-merged-${size}`, some)] : some;
+    const args = ["evaluate", "--model", ...answering, "--threads", `${threads}`, "--json"];
     moments.push({ members: size, seconds, ...tested(JSON.parse(await cllm4rec(args))) });
   }
   return {
-    label: `${name}-ensemble`,
+    label: `${name}-${way}`,
     record: {
-      ...{ name: `${name}-ensemble`, seed: 0, about: `${plan.about}: averaged logits of models with other seeds` },
+      ...{ name: `${name}-${way}`, seed: 0, about: `${plan.about}: ${TOGETHER[way]}` },
       ...{ group: "ensemble", dataset: plan.dataset, backbone: plan.backbone },
-      command: `cllm4rec evaluate --model ${name} ${name}-seed1 …`,
+      command: `cllm4rec ${way === "merged" ? "merge" : "evaluate"} --model ${name} ${name}-seed1 …`,
       config: plan.settings ?? {},
       ...circumstances(threads),
       moments,
       curve: [],
     },
   };
+}
+
+/**
+ * @param {string} label
+ * @param {readonly string[]} models
+ * @returns the new model's directory
+ */
+async function mergedModel(label, models) {
+  const out = modelOf(label);
+  fs.rmSync(out, { recursive: true, force: true });
+  await cllm4rec(["merge", "--model", ...models, "--out", out, "--json"]);
+  return out;
 }
 
 /**

@@ -43,6 +43,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import("./commands/recommend.js")).recommendCommand,
   },
   {
+    name: "merge",
+    summary: "models with other seeds → one, with the mean of their embeddings",
+    load: async () => (await import("./commands/merge.js")).mergeCommand,
+  },
+  {
     name: "baselines",
     summary: "simple recommenders on a dataset: what a model has to beat",
     load: async () => (await import("./commands/baselines.js")).baselinesCommand,

@@ -51,6 +51,7 @@ export { addPenalty, type Occurrences, penaltyWeight, type RegulariserScaling } 
 export { Adam, type AdamOptions, type RowPolicy } from "./optimiser/adam.js";
 export { type LearningRate, learningRateRecord, type Schedule, schedule } from "./optimiser/schedule.js";
 // — parameters —
+export { meanCosine, meanTables } from "./tables/mean-tables.js";
 export {
   copyTables,
   hashTables,

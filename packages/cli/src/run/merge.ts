@@ -1,0 +1,35 @@
+// Several models that began alike as one: the mean of their embeddings.
+import { meanCosine, meanTables, type SavedModel, TrainingError } from "@cllm4rec/training";
+import type { Ensemble } from "./saved-model.js";
+
+/** Less than any two runs have that began with the same embeddings (0.82 on Amazon Beauty), more than those that did not (0.08). */
+const ALIKE = 0.5;
+
+/**
+ * The model with the mean embeddings of all of them, and how alike its members' items are: the least mean cosine between the first's and another's.
+ * @throws TrainingError where there is one only, or where they did not begin alike
+ */
+export function merged(models: Ensemble): { readonly model: SavedModel; readonly similarity: number } {
+  const [first, ...others] = models;
+  if (others.length === 0) throw new TrainingError(`models: found ${first.directory} alone, expected two or more`);
+  let similarity = 1;
+  for (const other of others) {
+    const cosine = meanCosine(first.tables.collaborative.items, other.tables.collaborative.items);
+    if (cosine < ALIKE) {
+      throw new TrainingError(
+        `${other.directory}: found a mean cosine of ${cosine.toFixed(2)} between its items and those of ${first.directory}, expected at least ${ALIKE}: they did not begin with the same embeddings, and the mean of unrelated ones means nothing. Train them from the same texts (--text-share 1) or the same pretraining (--from), or let them answer together: evaluate --model ${models.map(({ directory }) => directory).join(" ")}`,
+      );
+    }
+    similarity = Math.min(similarity, cosine);
+  }
+  const { metrics: _, ...description } = first.description;
+  const { best: __, ...settings } = description.settings;
+  return {
+    model: {
+      description: { ...description, settings: { ...settings, merged: models.map(({ directory }) => directory) } },
+      tables: meanTables(models.map(({ tables }) => tables)),
+      ids: first.ids,
+    },
+    similarity,
+  };
+}
