@@ -149,6 +149,11 @@ describe("train", () => {
     expect(JSON.parse(pretrained.stdout).stages).toMatchObject({ pretrain: { reason: "time" } });
     const finetuned = await cllm4rec("finetune", ...TRAIN, "--epochs", "1", "--from", "short", "--out", "from-short");
     expect(finetuned.code).toBe(0);
+    const before = fs.readdirSync(file("short"));
+    expect(failure(await cllm4rec("finetune", ...TRAIN, "--from", "short", "--out", "short"))).toBe(
+      "2 error: --from and --out are both short; finetuning would overwrite what it began with, choose another --out",
+    );
+    expect(fs.readdirSync(file("short"))).toEqual(before);
   });
 
   test("time limits the stages; with more of it the run goes on", async () => {

@@ -33,22 +33,24 @@ export async function freshTables(
   });
 }
 
+/** @throws UsageError where a model would be written over the one that it begins with */
+export function refuseOverwriting(from: string, out: string): void {
+  if (path.resolve(from) !== path.resolve(out)) return;
+  throw new UsageError(
+    `--from and --out are both ${from}; finetuning would overwrite what it began with, choose another --out`,
+  );
+}
+
 /**
  * The tables of the model directory `from`.
- * @throws {UsageError} `from` is the directory that the run writes
  * @throws {TrainingError} it was trained on another dataset or with another backbone
  */
 export async function tablesOf(
   from: string,
-  { out, backbone }: Pick<SettledConfig, "out" | "backbone">,
+  { backbone }: Pick<SettledConfig, "backbone">,
   { model }: OpenBackbone,
   dataset: Serving["dataset"],
 ): Promise<TokenTables> {
-  if (path.resolve(from) === path.resolve(out)) {
-    throw new UsageError(
-      `--from and --out are both ${from}; finetuning would overwrite what it began with, choose another --out`,
-    );
-  }
   const saved = await openTrainedModel(from);
   if (saved.serving.dataset.hash !== dataset.hash) {
     throw new TrainingError(

@@ -20,7 +20,7 @@ import { lockDirectory } from "./lock.js";
 import { writeRecord } from "./record.js";
 import type { Serving } from "./saved-model.js";
 import { type SettledConfig, settle } from "./scales.js";
-import { freshTables, tablesOf } from "./starting-tables.js";
+import { freshTables, refuseOverwriting, tablesOf } from "./starting-tables.js";
 import { documentsOf, openTokenCaches } from "./texts.js";
 import { datasetHash, type OpenBackbone, openBackbone } from "./workplace.js";
 
@@ -58,6 +58,7 @@ type Closer = () => void | Promise<void>;
 export async function train(options: TrainOptions): Promise<TrainOutcome> {
   const { stages, from, signal, display } = options;
   const { data, out } = options.config;
+  if (from !== undefined) refuseOverwriting(from, out);
   const dataset = await Dataset.open(data);
   const closers: Closer[] = [() => dataset.close()];
   try {
