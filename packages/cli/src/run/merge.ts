@@ -6,21 +6,25 @@ import type { Ensemble } from "./saved-model.js";
 const ALIKE = 0.5;
 
 /**
- * The model with the mean embeddings of all of them, and how alike its members' items are: the least mean cosine between the first's and another's.
+ * The model with the mean embeddings of all of them, and how alike its members are: the least mean cosine between rows of the first's tables
+ * and another's, of items, and of users where they stand in the prompt.
  * @throws TrainingError where there is one only, or where they did not begin alike
  */
 export function merged(models: Ensemble): { readonly model: SavedModel; readonly similarity: number } {
   const [first, ...others] = models;
   if (others.length === 0) throw new TrainingError(`models: found ${first.directory} alone, expected two or more`);
+  const kinds = first.serving.recommendation.userToken ? (["items", "users"] as const) : (["items"] as const);
   let similarity = 1;
   for (const other of others) {
-    const cosine = meanCosine(first.tables.collaborative.items, other.tables.collaborative.items);
-    if (cosine < ALIKE) {
-      throw new TrainingError(
-        `${other.directory}: found a mean cosine of ${cosine.toFixed(2)} between its items and those of ${first.directory}, expected at least ${ALIKE}: they did not begin with the same embeddings, and the mean of unrelated ones means nothing. Train them from the same texts (--text-share 1) or the same pretraining (--from), or let them answer together: evaluate --model ${models.map(({ directory }) => directory).join(" ")}`,
-      );
+    for (const kind of kinds) {
+      const cosine = meanCosine(first.tables.collaborative[kind], other.tables.collaborative[kind]);
+      if (cosine < ALIKE) {
+        throw new TrainingError(
+          `${other.directory}: found a mean cosine of ${cosine.toFixed(2)} between its ${kind} and those of ${first.directory}, expected at least ${ALIKE}: they did not begin with the same embeddings, and the mean of unrelated ones means nothing. Train them from the same texts (--text-share 1) or the same pretraining (--from), or let them answer together: evaluate --model ${models.map(({ directory }) => directory).join(" ")}`,
+        );
+      }
+      similarity = Math.min(similarity, cosine);
     }
-    similarity = Math.min(similarity, cosine);
   }
   const { metrics: _, ...description } = first.description;
   const { best: __, ...settings } = description.settings;
