@@ -64,8 +64,8 @@ export async function epochCosts({ shared, repeats }) {
       await epoch(seed);
       const seconds = (performance.now() - started) / 1e3;
       const gflops = (before + (await rate.measure())) / 2;
-      const { operations, tokens } = usefulOperations(model, plan, seed);
-      runs.push({ seconds, floor: operations / gflops / 1e9, tokens, gflops });
+      const { needed, whole, tokens } = usefulOperations(model, plan, seed);
+      runs.push({ seconds, floor: needed / gflops / 1e9, wholeFloor: whole / gflops / 1e9, tokens, gflops });
     }
     const middle = runs.sort((a, b) => a.floor / a.seconds - b.floor / b.seconds)[runs.length >> 1];
     results.push({ backbone: name, layers: backbone.config.layers, users, items, ...middle });
@@ -83,23 +83,26 @@ export async function epochCosts({ shared, repeats }) {
 }
 
 /**
+ * Operations of an epoch over its useful tokens: `whole` with all of the LM for every token, `needed` with the last block's output projection
+ * and MLP for last positions alone.
  * @param {BaseModel} model
  * @param {BatchPlan<import("@cllm4rec/corpus").RecommendationDocument>} plan
  * @param {number} seed
  */
-function usefulOperations({ backbone, vocabulary }, plan, seed) {
-  let [operations, tokens] = [0, 0];
+export function usefulOperations({ backbone, vocabulary }, plan, seed) {
+  let [needed, whole, tokens] = [0, 0, 0];
   /** @type {import("@cllm4rec/corpus").BatchState} */
   let state = { seed, epoch: 0, step: 0 };
   for (let left = plan.steps(state); left > 0; left--) {
     const { documents, next } = plan.batch(state);
     const lengths = documents.map(({ ids }) => ids.length);
-    operations += backbone.operations(lengths, { wanted: lengths.length, backward: true });
-    operations += 2 * vocabulary.items * vocabulary.width * lengths.length * 3; // logits, and both factors' gradients
+    const head = 2 * vocabulary.items * vocabulary.width * lengths.length * 3; // logits, and both factors' gradients
+    needed += head + backbone.operations(lengths, { wanted: lengths.length, backward: true });
+    whole += head + backbone.operations(lengths, { backward: true });
     tokens += lengths.reduce((a, b) => a + b, 0);
     state = next;
   }
-  return { operations, tokens };
+  return { needed, whole, tokens };
 }
 
 /**

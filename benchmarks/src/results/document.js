@@ -69,14 +69,25 @@ export function writeDocument(records, file) {
 }
 
 /**
- * @param {{ date: string, machine: string, results: readonly { backbone: string, layers: number, users: number, seconds: number, floor: number, tokens: number, gflops: number }[] }} costs
+ * @param {{ date: string, machine: string, results: readonly { backbone: string, layers: number, users: number, seconds: number, floor: number, wholeFloor: number, tokens: number, gflops: number }[] }} costs
  */
 function costTable({ date, machine, results }) {
-  const rows = results.map(({ backbone, layers, users, seconds, floor, tokens, gflops }) => [
-    ...[backbone, `${layers}`, `${users}`, `${tokens}`, gflops.toFixed(0), floor.toFixed(1), seconds.toFixed(1)],
-    ...[`${((100 * floor) / seconds).toFixed(0)}%`],
+  const rows = results.map(({ backbone, layers, users, seconds, floor, wholeFloor, tokens, gflops }) => [
+    ...[backbone, `${layers}`, `${users}`, `${tokens}`, gflops.toFixed(0), seconds.toFixed(1)],
+    ...[wholeFloor, floor].flatMap((f) => [f.toFixed(1), `${((100 * f) / seconds).toFixed(0)}%`]),
   ]);
-  const head = ["LM", "blocks", "users", "useful tokens", "GFLOP/s", "floor, s", "epoch, s", "of the floor's rate"];
+  const head = [
+    "LM",
+    "blocks",
+    "users",
+    "useful tokens",
+    "GFLOP/s",
+    "epoch, s",
+    "floor, s",
+    "rate",
+    "least, s",
+    "rate",
+  ];
   return `${asTable(head, rows)}\n\n${machine}, ${date}.`;
 }
 

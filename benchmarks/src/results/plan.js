@@ -49,6 +49,8 @@ const WITHOUT_TEXT = { textShare: 0 };
  * changes a logit more, and λ_c has to be larger to pull as strongly: scale and steps are smaller, λ_c is larger.
  */
 const SMOLLM2 = { layers: 1, priorDeviation: 0.01, finetune: { learningRate: 5e-4, lambdaC: 0.5 } };
+/** All of its 30 blocks: an epoch takes minutes, so validation comes early. */
+const SMOLLM2_WHOLE = { priorDeviation: 0.02, finetune: { learningRate: 5e-4, lambdaC: 0.5, validateEvery: 2 } };
 /** With few users it may pull more. */
 const SMOLLM2_INSTRUMENTS = { ...SMOLLM2, finetune: { learningRate: 4e-4, lambdaC: 2 } };
 
@@ -145,6 +147,10 @@ export const RUNS = {
   "beauty-random-tags": beauty("tinystories-656k with random weights, tags", "beauty-tags", "tinystories-656k-random"),
   "beauty-smollm2": beauty("SmolLM2, first block, no text", "beauty", "smollm2-135m", SMOLLM2, WITHOUT_TEXT),
   "beauty-smollm2-tags": beauty("SmolLM2, first block, tags", "beauty-tags", "smollm2-135m", SMOLLM2),
+  "beauty-smollm2-whole": {
+    ...beauty("SmolLM2, all 30 blocks, tags, two threads", "beauty-tags", "smollm2-135m", SMOLLM2_WHOLE),
+    minutes: [20],
+  },
 
   ...bothWays("instruments-tinystories", "tinystories-656k", "tinystories-656k", PRETRAINED),
   ...bothWays("instruments-sentence", "tinystories-656k, the paper's sentence", "tinystories-656k", PRETRAINED, {

@@ -8,7 +8,7 @@ import { KERNELS } from "../src/kernels/kernels.wasm.js";
 
 const f = Math.fround;
 /** Around the ends of vectors and of blocks. */
-const lengths = fc.oneof(fc.integer({ min: 1, max: 13 }), fc.integer({ min: 4090, max: 4101 }), fc.constant(9000));
+const lengths = fc.oneof(fc.integer({ min: 1, max: 25 }), fc.integer({ min: 8182, max: 8203 }), fc.constant(20_000));
 const single = (min: number, max: number) => fc.float({ min: f(min), max: f(max), noNaN: true });
 
 /** Numbers of both signs over many magnitudes, the same for a seed. */

@@ -2,8 +2,8 @@
 // no SIMD. Source: kernels.wat; `node scripts/build-kernels.mjs` assembles it.
 import { KERNELS } from "./kernels.wasm.js";
 
-/** Numbers that a pass takes at a time: four arrays of them fill a page of WebAssembly's memory and fit the processor's nearest caches. */
-const BLOCK = 4096;
+/** Numbers that a pass takes at a time: four arrays of them fill the kernels' memory, 128 KiB, and fit the processor's nearer caches. */
+const BLOCK = 8192;
 
 /** What is used of an API whose types come with those of browsers. */
 declare const WebAssembly: {
@@ -23,8 +23,8 @@ const [current, other, first, second] = [0, 1, 2, 3].map(
   (place) => new Float32Array(kernels.memory.buffer, place * BLOCK * 4, BLOCK),
 ) as [Float32Array, Float32Array, Float32Array, Float32Array];
 
-/** As many as the kernels take: whole vectors of four. What is behind the end of a block is computed too, and left where it is. */
-const vectors = (n: number): number => (n + 3) & ~3;
+/** As many as the kernels take: a multiple of 8. What is behind the end of a block is computed too, and left where it is. */
+const vectors = (n: number): number => (n + 7) & ~7;
 
 /** Parameters and moments, arrays of one length. */
 export interface Moments {

@@ -1,4 +1,5 @@
 // Where batches come from, and which loss they are for.
+import { setImmediate } from "node:timers/promises";
 import type { HeldOutDocument, LanguageDocument } from "@cllm4rec/backbone";
 import type { LossBatch } from "../objective/map-objective.js";
 import type { BatchState } from "./loop-state.js";
@@ -25,4 +26,28 @@ export function nextBatch(source: LossBatches, cursor: BatchState): { batch: Los
   }
   const { documents, next } = source.batches.batch(cursor);
   return { batch: { loss: source.loss, documents }, next };
+}
+
+/** Batches one after another, each made while the engine computes the one before. */
+export class BatchStream {
+  private ahead: { readonly cursor: BatchState; readonly made: ReturnType<typeof nextBatch> } | undefined;
+
+  constructor(private readonly source: LossBatches) {}
+
+  /** As {@link nextBatch}. */
+  at(cursor: BatchState): ReturnType<typeof nextBatch> {
+    const { ahead } = this;
+    this.ahead = undefined;
+    return ahead?.cursor === cursor ? ahead.made : nextBatch(this.source, cursor);
+  }
+
+  /** Makes the batch at a place before its turn, as soon as what was begun just now waits for the engine. An error waits for its turn. */
+  async prepare(cursor: BatchState): Promise<void> {
+    await setImmediate();
+    try {
+      this.ahead = { cursor, made: nextBatch(this.source, cursor) };
+    } catch {
+      this.ahead = undefined;
+    }
+  }
 }

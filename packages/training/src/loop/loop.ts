@@ -8,7 +8,7 @@ import { type MapObjectiveResult, mapObjective } from "../objective/map-objectiv
 import type { RegulariserScaling } from "../objective/regulariser.js";
 import type { Schedule } from "../optimiser/schedule.js";
 import type { Side, TokenTables } from "../tables/tables.js";
-import { type LossBatches, nextBatch } from "./batch-source.js";
+import { BatchStream, type LossBatches } from "./batch-source.js";
 import { type LoopState, parseLoopState } from "./loop-state.js";
 import type { TableOptimiser } from "./table-optimiser.js";
 
@@ -91,6 +91,7 @@ class Loop {
   private state: LoopState;
   private savedAt = 0;
   private dirty = false;
+  private readonly streams = new Map<string, BatchStream>();
   /** The last gradients of each task, for their memory. */
   private readonly spent = new Map<string, LossGradients>();
 
@@ -160,12 +161,14 @@ class Loop {
     const started = this.now();
     const number = this.state.updates[name]!;
     const left = steps === undefined ? task.batches.steps(cursor) - cursor.step : steps - this.state.step;
-    const { batch, next } = nextBatch(task, cursor);
+    const stream = this.streams.get(name) ?? new BatchStream(task);
+    this.streams.set(name, stream);
+    const { batch, next } = stream.at(cursor);
     const own = optimiser.tables[task.side];
     const other = optimiser.tables[task.side === "collaborative" ? "content" : "collaborative"];
     if (!own) throw new TrainingError(`task ${name} trains the ${task.side} tables, which this run does not have`);
     const spent = this.spent.get(name);
-    const result = await mapObjective(model, batch, {
+    const objective = mapObjective(model, batch, {
       tables: own,
       ...(other && { towards: other }),
       lambdaC: other ? task.lambdaC : 0,
@@ -173,6 +176,7 @@ class Loop {
       scaling: task.scaling,
       lossOptions: { ...task.lossOptions?.(number), ...(spent && { spent }) },
     });
+    const [result] = await Promise.all([objective, stream.prepare(next)]);
     const gradients = [result.gradients.users, result.gradients.items];
     const gradientNorm =
       task.clipNorm === undefined ? globalNorm(gradients) : clipByGlobalNorm(gradients, task.clipNorm);
