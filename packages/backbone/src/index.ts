@@ -30,7 +30,7 @@ export type { GenerateOptions } from "./generation/generate.js";
 export type { SamplingOptions } from "./generation/sampling.js";
 // The frozen LM and the base model over words, users and items.
 export { Backbone, type OpenBackboneOptions } from "./model/backbone.js";
-export { BaseModel, type LossGradients, type LossOptions, type LossResult } from "./model/base-model.js";
+export { BaseModel, type LossOptions, type LossResult } from "./model/base-model.js";
 export type { Vocabulary } from "./model/batch.js";
 export type {
   EmbeddingTable,
@@ -50,6 +50,7 @@ export type { DropoutOptions } from "./model/dropout.js";
 export type { HeadKind } from "./model/graphs.js";
 export type { LanguageModel } from "./model/language-model.js";
 export type { SequenceLayout } from "./model/layout.js";
+export type { LossGradients } from "./model/loss-gradients.js";
 export { TrainableBackbone, type TrainableBackboneOptions } from "./model/trainable-backbone.js";
 export { type Packing, type PackingOptions, type Placement, packSequences } from "./packing/pack.js";
 export { type PairLengths, type PairPacking, type PairPlacement, packPairs } from "./packing/pack-pairs.js";

@@ -1,16 +1,9 @@
 // The CLLM4Rec base model (Eq. 3): a frozen LM over words, users and items, with three tied heads and gradients towards the soft rows.
-import type { Feeds, Graph, Session, Tensor, TensorData } from "@cllm4rec/onnx-grad";
+import type { Feeds, Graph, Session, Tensor } from "@cllm4rec/onnx-grad";
 import { type GenerateOptions, generateTokens } from "../generation/generate.js";
 import { generationGraph, memoryGraph } from "../generation/graph.js";
 import type { Backbone } from "./backbone.js";
-import {
-  type LastFeeds,
-  lastQueries,
-  type PackedBatch,
-  packBatch,
-  sumSoftGradients,
-  type Vocabulary,
-} from "./batch.js";
+import { int64Vector, type LastFeeds, lastQueries, type PackedBatch, packBatch, type Vocabulary } from "./batch.js";
 import type {
   EmbeddingTable,
   EncoderDecoderSequence,
@@ -18,20 +11,13 @@ import type {
   LanguageDocument,
   Prompt,
   Reduction,
-  RowGradients,
   SoftTables,
 } from "./documents.js";
 import type { DropoutOptions } from "./dropout.js";
-import {
-  type HeadKind,
-  hiddenGraph,
-  type LossGraphOptions,
-  logitsGraph,
-  lossGraph,
-  WEIGHT_GRADIENT,
-} from "./graphs.js";
+import { type HeadKind, hiddenGraph, type LossGraphOptions, logitsGraph, lossGraph } from "./graphs.js";
 import type { LanguageModel } from "./language-model.js";
 import type { SequenceLayout } from "./layout.js";
+import { type LossGradients, lossGradients, memoryOf } from "./loss-gradients.js";
 import { packPairBatch } from "./pair-batch.js";
 
 // Shape legend: N words, I users, J items, K width, T tokens of a sequence (of the decoder's, where there is an encoder), M scored positions.
@@ -62,15 +48,6 @@ export interface LossResult {
   readonly computedTokens: number;
   /** Absent where not asked for. */
   readonly gradients?: LossGradients;
-}
-
-export interface LossGradients {
-  /** ∂loss/∂table rows. */
-  readonly users: RowGradients;
-  /** All J rows where the head is tied to the items. */
-  readonly items: RowGradients;
-  /** ∂loss/∂weight, of the weight's shape, for the weights that this loss uses; absent where the backbone is frozen. */
-  readonly weights?: Readonly<Record<string, Float32Array>>;
 }
 
 /** One target: a class at a scored position of a document. */
@@ -279,7 +256,7 @@ export class BaseModel<B extends LanguageModel = Backbone> {
         scored.push(batch.place(document, t));
       }
     });
-    return this.loss(head, batch, { scored: int64(scored) }, targets, documents.length, tables, options);
+    return this.loss(head, batch, { scored: int64Vector(scored) }, targets, documents.length, tables, options);
   }
 
   private async loss(
@@ -299,8 +276,8 @@ export class BaseModel<B extends LanguageModel = Backbone> {
     const feeds: Feeds = {
       ...batch.feeds,
       ...scored,
-      targetRows: int64(targets.map(({ row }) => row)),
-      targetClasses: int64(targets.map(({ target }) => target)),
+      targetRows: int64Vector(targets.map(({ row }) => row)),
+      targetClasses: int64Vector(targets.map(({ target }) => target)),
       targetWeights: { dtype: "float32", shape: [targets.length], data: new Float32Array(targets.length).fill(weight) },
       rowWeights: { dtype: "float32", shape: [positions, 1], data: rowWeights },
       ...(head === "items" ? { itemTable: this.itemTable(tables.items) } : {}),
@@ -310,7 +287,7 @@ export class BaseModel<B extends LanguageModel = Backbone> {
     const lastOnly = "queries" in scored;
     const options = { head, gradients: withGradients, queryBlocks, lastOnly, ...droppedWhat(dropout) };
     const session = await this.lossSession(options);
-    const reuse = withGradients && spent ? this.memoryOf(spent, head) : {};
+    const reuse = withGradients && spent ? memoryOf(spent, head) : {};
     const outputs = await session.run(feeds, { reuse, ...(signal && { signal }) });
     const documentLosses = new Float64Array(documents);
     const targetLosses = outputs.targetLosses!.data as Float32Array;
@@ -323,41 +300,8 @@ export class BaseModel<B extends LanguageModel = Backbone> {
       targets: targets.length,
       usefulTokens: batch.usefulTokens,
       computedTokens: batch.computedTokens,
-      ...(withGradients ? { gradients: this.rowGradients(batch, outputs) } : {}),
+      ...(withGradients ? { gradients: lossGradients(this.backbone, this.vocabulary, batch, outputs) } : {}),
     };
-  }
-
-  /** Gradients by table; the head's gradient of all item rows and the input rows' gradients are added up. */
-  private rowGradients(batch: PackedBatch, outputs: Record<string, Tensor>): LossGradients {
-    const { width, items } = this.vocabulary;
-    const weights = this.weightGradients(outputs);
-    const split = {
-      ...sumSoftGradients(batch, outputs.softGradients!.data as Float32Array, this.vocabulary),
-      ...(weights && { weights }),
-    };
-    const table = outputs.tableGradients?.data as Float32Array | undefined;
-    if (!table) return split;
-    split.items.rows.forEach((item, r) => {
-      for (let k = 0; k < width; k++) table[item * width + k]! += split.items.data[r * width + k]!;
-    });
-    return { ...split, items: { rows: Int32Array.from({ length: items }, (_, j) => j), data: table } };
-  }
-
-  /** Arrays of earlier gradients by the outputs that they fit. */
-  private memoryOf({ items, weights = {} }: LossGradients, head: HeadKind): Record<string, TensorData> {
-    const named = Object.entries(weights).map(([name, data]) => [`${WEIGHT_GRADIENT}${name}`, data] as const);
-    return {
-      ...Object.fromEntries(named),
-      ...(head === "items" && { tableGradients: items.data }),
-    };
-  }
-
-  private weightGradients(outputs: Record<string, Tensor>): Record<string, Float32Array> | undefined {
-    if (!this.backbone.trainableWeights) return undefined;
-    const named = Object.entries(outputs).filter(([output]) => output.startsWith(WEIGHT_GRADIENT));
-    return Object.fromEntries(
-      named.map(([output, { data }]) => [output.slice(WEIGHT_GRADIENT.length), data as Float32Array]),
-    );
   }
 
   private pack(sequences: readonly Prompt[], tables: SoftTables): PackedBatch {
@@ -428,10 +372,6 @@ function droppedWhat(dropout: DropoutOptions | undefined): Pick<LossGraphOptions
   if (!dropout) return {};
   const { seed: _, ...what } = dropout;
   return { dropout: what };
-}
-
-function int64(numbers: readonly number[]): Tensor {
-  return { dtype: "int64", shape: [numbers.length], data: BigInt64Array.from(numbers, BigInt) };
 }
 
 /** A prompt alone is for the encoder. */

@@ -101,8 +101,7 @@ export function lastQueries({ feeds, place, lengths }: PackedBatch): LastFeeds {
   places.forEach((at, s) => {
     queries[at] = BigInt(last[s]!);
   });
-  const flat = (numbers: readonly number[]) => int64([numbers.length], BigInt64Array.from(numbers, BigInt));
-  return { scored: flat(last), queries: int64([rows, most], queries), queryPlaces: flat(places) };
+  return { scored: int64Vector(last), queries: int64([rows, most], queries), queryPlaces: int64Vector(places) };
 }
 
 /** One soft token of a batch: where it stands among all of the batch's tokens, and its extended id. */
@@ -177,6 +176,9 @@ export function softFeeds(
 }
 
 export const int64 = (shape: readonly number[], data: BigInt64Array): Tensor => ({ dtype: "int64", shape, data });
+
+export const int64Vector = (numbers: readonly number[]): Tensor =>
+  int64([numbers.length], BigInt64Array.from(numbers, BigInt));
 
 /** Blocks of at least 128 queries; three variants, so that a session for each is no burden. */
 export function blocksFor(longest: number): number {

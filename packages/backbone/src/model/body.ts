@@ -13,8 +13,8 @@ import type { EncoderFeeds } from "./pair-batch.js";
 export interface WantedStates {
   /** Their flat positions: int64 [M]. */
   readonly positions: Value;
-  /** Whether they are few of each row, given by the inputs of {@link lastQueries} besides. With an encoder, where rows are short, of no effect. */
-  readonly fewOfARow: boolean;
+  /** Whether they are the last of each sequence, so few of each row: {@link lastQueries} has the inputs. With an encoder, where rows are short, of no effect. */
+  readonly lastOnly: boolean;
 }
 
 export interface Body {
@@ -49,7 +49,7 @@ export function addBody(
     ...(wanted && {
       wanted: {
         tokens: wanted.positions,
-        ...(wanted.fewOfARow && { queries: graph.scope("queries", () => fewQueries(graph, positions, segments)) }),
+        ...(wanted.lastOnly && { queries: graph.scope("queries", () => fewQueries(graph, positions, segments)) }),
       },
     }),
   });

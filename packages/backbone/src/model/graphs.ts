@@ -33,7 +33,7 @@ export function lossGraph(
 ): Graph {
   const graph = new Graph(`${head} loss${wanted ? " and gradients" : ""}`);
   const { hiddenStates, softTokens } = addBody(graph, backbone, queryBlocks, {
-    wanted: { positions: scoredPositions(graph), fewOfARow: lastOnly },
+    wanted: { positions: scoredPositions(graph), lastOnly },
     ...(dropout ? { dropout: addDropout(graph, dropout) } : {}),
   });
   const table = headTable(graph, backbone, head);
@@ -67,7 +67,7 @@ export function hiddenGraph(backbone: LanguageModel, queryBlocks: number): Graph
 export function logitsGraph(backbone: LanguageModel, head: HeadKind, queryBlocks: number): Graph {
   const graph = new Graph(`${head} logits`);
   const { hiddenStates } = addBody(graph, backbone, queryBlocks, {
-    wanted: { positions: scoredPositions(graph), fewOfARow: true },
+    wanted: { positions: scoredPositions(graph), lastOnly: true },
   });
   const alpha = headScale(backbone, head);
   graph.output("logits", graph.op.FusedMatMul(hiddenStates, headTable(graph, backbone, head), { transB: 1, alpha }));
