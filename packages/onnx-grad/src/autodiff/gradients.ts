@@ -5,6 +5,7 @@ import { GraphError } from "../graph/errors.js";
 import type { Graph, Node, Value } from "../graph/graph.js";
 import { isFloat } from "../graph/tensor.js";
 import { GradientContext } from "../operators/definition.js";
+import { describe, isValue } from "../operators/parameters.js";
 
 /**
  * Adds to the graph what computes ∂loss/∂target for every target, and returns those values in the targets' order.
@@ -19,6 +20,7 @@ import { GradientContext } from "../operators/definition.js";
  *   operator on the way has no gradient rule (the message names it).
  */
 export function gradients(graph: Graph, loss: Value, targets: readonly Value[], seed?: Value): Value[] {
+  checkOperands(graph, loss, targets, seed);
   for (const value of [loss, ...targets, ...(seed ? [seed] : [])]) {
     if (value.graph !== graph)
       throw new GraphError(graph.name, `gradients: ${value} belongs to graph ${value.graph.name}`);
@@ -42,6 +44,19 @@ export function gradients(graph: Graph, loss: Value, targets: readonly Value[], 
     }
     return targets.map((target) => accumulated.get(target) ?? graph.op.zerosLike(target));
   });
+}
+
+function checkOperands(graph: Graph, loss: unknown, targets: unknown, seed: unknown): void {
+  const refuse = (what: string, found: unknown) =>
+    new GraphError(graph.name, `gradients: ${what} must be a tensor of the graph, not ${describe(found)}`);
+  if (!isValue(loss)) throw refuse("the loss", loss);
+  if (!Array.isArray(targets)) {
+    throw new GraphError(graph.name, `gradients: targets must be a list of tensors, not ${describe(targets)}`);
+  }
+  targets.forEach((target: unknown, i) => {
+    if (!isValue(target)) throw refuse(`target ${i}`, target);
+  });
+  if (seed !== undefined && !isValue(seed)) throw refuse("the seed", seed);
 }
 
 /** A tensor known to have no elements passes no gradient on, and onnxruntime's memory planner trips over sizes of 0. */

@@ -2,6 +2,7 @@
 import { type Dim, dimTerms, formatShape, type Shape } from "../graph/dim.js";
 import type { Value } from "../graph/graph.js";
 import { checkTensor, type TensorData } from "../graph/tensor.js";
+import { describe, isPlainObject } from "../operators/parameters.js";
 import { EngineError, type Tensor } from "./engine.js";
 
 /** What each symbol stands for in one run. */
@@ -19,6 +20,9 @@ export function checkFeeds(
   inputs: ReadonlyMap<string, Value>,
   feeds: Readonly<Record<string, Tensor | Elsewhere>>,
 ): Bindings {
+  if (!isPlainObject(feeds)) {
+    throw new EngineError(graphName, `feeds must be an object of tensors by input name, not ${describe(feeds)}`);
+  }
   for (const name of Object.keys(feeds)) {
     if (!inputs.has(name)) {
       throw new EngineError(graphName, `unknown input ${name}; inputs are ${[...inputs.keys()].join(", ") || "none"}`);
@@ -27,7 +31,8 @@ export function checkFeeds(
   const bound = new Map<string, number>();
   for (const [name, input] of inputs) {
     const tensor = feeds[name];
-    if (!tensor) throw new EngineError(graphName, `input ${input} is missing`);
+    if (tensor === undefined) throw new EngineError(graphName, `input ${input} is missing`);
+    checkForm(graphName, `input ${name}`, tensor);
     if (tensor.dtype !== input.dtype || tensor.shape.length !== input.rank) {
       throw new EngineError(graphName, mismatch(input, tensor));
     }
@@ -51,6 +56,16 @@ export function checkFeeds(
     });
   }
   return bound;
+}
+
+/** Whether something is a tensor at all: plain JavaScript hands in arrays and the like. */
+function checkForm(graphName: string, label: string, tensor: unknown): void {
+  const isTensor = isPlainObject(tensor) && "dtype" in tensor && Array.isArray(tensor.shape);
+  if (isTensor && ("data" in tensor ? ArrayBuffer.isView(tensor.data) : "read" in tensor)) return;
+  const found = isTensor
+    ? `one with ${"data" in tensor ? `${describe(tensor.data)} as data` : "no data"}`
+    : describe(tensor);
+  throw new EngineError(graphName, `${label}: a tensor { dtype, shape, data } is expected, not ${found}`);
 }
 
 /**

@@ -2,10 +2,11 @@
 
 import type { AttributeValue, InferredOutput, OperatorDefinition } from "../operators/definition.js";
 import { Operators } from "../operators/operators.js";
+import { describe as describeValue, isValue } from "../operators/parameters.js";
 import { findOperator } from "../operators/table.js";
 import { canonicalDim, type Dim, dimTerms, formatShape, type Shape } from "./dim.js";
 import { GraphError } from "./errors.js";
-import { type ConstantTensor, checkTensor, type DType, fromNumbers } from "./tensor.js";
+import { type ConstantTensor, checkTensor, type DType, fromNumbers, requireDType } from "./tensor.js";
 
 /** Node attributes, completed by the standard's defaults. */
 export type Attributes = Readonly<Record<string, AttributeValue>>;
@@ -98,14 +99,19 @@ export class Graph {
 
   /** Declares a graph input. @throws GraphError where the name is taken or a dimension malformed. */
   input(name: string, dtype: DType, shape: Shape): Value {
+    this.named(`input ${name}: `, () => requireDType(dtype));
+    const canonical = this.canonicalShape(name, shape);
     this.claimName(name);
-    const value = new Value(this, name, dtype, this.canonicalShape(name, shape), undefined);
+    const value = new Value(this, name, dtype, canonical, undefined);
     this.inputs.set(name, value);
     return value;
   }
 
   /** Names a value as graph output. One value may have several names. @throws GraphError where the name is taken. */
   output(name: string, value: Value): void {
+    this.checkName(name);
+    if (!isValue(value))
+      throw new GraphError(this.name, `output ${name}: a tensor of the graph is expected, not ${describeValue(value)}`);
     if (value.graph !== this)
       throw new GraphError(this.name, `output ${name}: ${value} belongs to graph ${value.graph.name}`);
     if (this.outputs.has(name)) throw new GraphError(this.name, `there is an output named ${name} already`);
@@ -126,6 +132,12 @@ export class Graph {
    */
   constant(numbers: number | readonly number[], options: { dtype?: DType; shape?: readonly number[] } = {}): Value {
     const dtype = options.dtype ?? "float32";
+    this.named("constant: ", () => {
+      requireDType(dtype);
+      const shown: unknown = numbers;
+      if (typeof shown === "number" || (Array.isArray(shown) && shown.every((x) => typeof x === "number"))) return;
+      throw new TypeError(`a number or a list of numbers is expected, not ${describeValue(shown)}`);
+    });
     const list = typeof numbers === "number" ? [numbers] : numbers;
     const shape = options.shape ?? (typeof numbers === "number" ? [] : [list.length]);
     const key =
@@ -204,8 +216,10 @@ export class Graph {
     const definition = findOperator(type);
     if (!definition) throw new GraphError(this.name, `unknown operator ${type}`);
     const describe = () =>
-      `${type}(${inputs.map((value) => value?.toString() ?? "–").join("; ")})${formatAttributes(attributes)}`;
-    for (const value of inputs) {
+      `${type}(${inputs.map((value) => (value === undefined ? "–" : describeValue(value))).join("; ")})${formatAttributes(attributes)}`;
+    for (const [i, value] of inputs.entries()) {
+      if (value !== undefined && !isValue(value))
+        throw new GraphError(this.name, `${describe()}: input ${i} must be a tensor of the graph`);
       if (value && value.graph !== this) {
         throw new GraphError(this.name, `${describe()}: ${value.name} belongs to another graph, ${value.graph.name}`);
       }
@@ -235,7 +249,11 @@ export class Graph {
   }
 
   private canonicalShape(name: string, shape: Shape): Shape {
-    return this.named(`input ${name}: `, () => shape.map(canonicalDim));
+    return this.named(`input ${name}: `, () => {
+      if (!Array.isArray(shape))
+        throw new TypeError(`a list of dimensions is expected as its shape, not ${describeValue(shape)}`);
+      return shape.map(canonicalDim);
+    });
   }
 
   /** Runs a check, whose error then names the graph and `what`. */
@@ -247,7 +265,13 @@ export class Graph {
     }
   }
 
+  private checkName(name: unknown): void {
+    if (typeof name !== "string")
+      throw new GraphError(this.name, `a name must be a string, not ${describeValue(name)}`);
+  }
+
   private claimName(name: string): void {
+    this.checkName(name);
     if (name === "") throw new GraphError(this.name, "a name is empty");
     if (this.names.has(name)) throw new GraphError(this.name, `there is a value named ${name} already`);
     this.names.add(name);
@@ -268,6 +292,7 @@ export class Graph {
 }
 
 function formatAttributes(attributes: Record<string, AttributeValue | undefined>): string {
+  if (typeof attributes !== "object" || attributes === null) return ` ${describeValue(attributes)}`;
   const given = Object.entries(attributes).filter(([, value]) => value !== undefined);
   return given.length === 0 ? "" : ` {${given.map(([name, value]) => `${name}: ${JSON.stringify(value)}`).join(", ")}}`;
 }

@@ -47,6 +47,16 @@ const constructors = {
 /** Bytes per element. */
 export const byteWidth = (dtype: DType): number => constructors[dtype].BYTES_PER_ELEMENT;
 
+export const isDType = (x: unknown): x is DType => typeof x === "string" && Object.hasOwn(constructors, x);
+
+/** @throws RangeError listing the element types there are. */
+export function requireDType(x: unknown): asserts x is DType {
+  if (isDType(x)) return;
+  const hint = x === "float16" || x === "bfloat16" ? "; convert to float32 first" : "";
+  const found = typeof x === "string" ? x : String(x);
+  throw new RangeError(`element type ${found} is not supported; ${Object.keys(constructors).join(", ")} are${hint}`);
+}
+
 export const isFloat = (dtype: DType): boolean => dtype === "float32" || dtype === "float64";
 
 /** A zero-filled typed array of the element type. */
@@ -72,13 +82,33 @@ export function fromNumbers(dtype: DType, numbers: ArrayLike<number>): TensorDat
   return data;
 }
 
+const nameOf = (x: unknown): string =>
+  typeof x === "object" && x !== null ? `a ${x.constructor.name}` : x === null ? "null" : typeof x;
+
+/** What a tensor is made of, as far as it can be told without its data. @throws TypeError naming `label` and what is wrong. */
+function checkForm(label: string, tensor: unknown): void {
+  if (typeof tensor !== "object" || tensor === null || !("dtype" in tensor) || !("shape" in tensor)) {
+    throw new TypeError(`${label}: a tensor { dtype, shape, data } is expected, not ${nameOf(tensor)}`);
+  }
+  try {
+    requireDType(tensor.dtype);
+  } catch (error) {
+    throw new TypeError(`${label}: ${(error as Error).message}`);
+  }
+  const { shape } = tensor;
+  if (!Array.isArray(shape) || shape.some((dim) => !Number.isSafeInteger(dim) || dim < 0)) {
+    throw new TypeError(`${label}: its shape must be a list of integers of 0 or more, not ${JSON.stringify(shape)}`);
+  }
+}
+
 /** Checks that data, element type and shape belong together. @throws TypeError otherwise, naming `label`. */
 export function checkTensor(label: string, tensor: ConstantTensor): void {
+  checkForm(label, tensor);
   const size = staticSize(tensor.shape as Shape);
   if ("data" in tensor) {
     if (!(tensor.data instanceof constructors[tensor.dtype])) {
       throw new TypeError(
-        `${label}: ${tensor.dtype} is carried by a ${constructors[tensor.dtype].name}, not a ${tensor.data.constructor.name}`,
+        `${label}: ${tensor.dtype} is carried by a ${constructors[tensor.dtype].name}, not ${nameOf(tensor.data)}`,
       );
     }
     if (tensor.data.length !== size) {
@@ -86,6 +116,8 @@ export function checkTensor(label: string, tensor: ConstantTensor): void {
         `${label}: ${tensor.data.length} elements for shape [${tensor.shape.join(", ")}], expected ${size}`,
       );
     }
+  } else if (!("file" in tensor)) {
+    throw new TypeError(`${label}: it has neither data nor a file`);
   } else if (tensor.byteLength !== size * byteWidth(tensor.dtype)) {
     throw new TypeError(
       `${label}: ${tensor.byteLength} bytes in ${tensor.file} for ${tensor.dtype} [${tensor.shape.join(", ")}], expected ${size * byteWidth(tensor.dtype)}`,

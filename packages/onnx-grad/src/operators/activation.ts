@@ -1,16 +1,18 @@
 // Elementwise operators of one operand: elementary functions and smooth activations.
 import type { Value } from "../graph/graph.js";
 import { type AttributeSpec, define, type GradientContext, type OperatorDefinition } from "./definition.js";
+import { input } from "./parameters.js";
 
 /** A unary float operator; `derivative` gives dy multiplied by the derivative. */
 function unary(
   type: string,
   derivative: ((c: GradientContext, x: Value, dy: Value) => Value) | "none",
-  attributes: Record<string, AttributeSpec> = {},
+  { attributes = {}, float32Only = false }: { attributes?: Record<string, AttributeSpec>; float32Only?: boolean } = {},
 ): OperatorDefinition {
   return define({
     type,
-    inputs: [1, 1],
+    float32Only,
+    inputs: [input("X")],
     attributes,
     infer: (c) => [{ dtype: c.requireFloat(), shape: c.input(0).shape }],
     gradient: derivative === "none" ? "none" : (c) => [derivative(c, c.input(0), c.outputGradient())],
@@ -20,25 +22,25 @@ function unary(
 export const activation: readonly OperatorDefinition[] = [
   define({
     type: "Identity",
-    inputs: [1, 1],
+    inputs: [input("X")],
     infer: (c) => [{ dtype: c.input(0).dtype, shape: c.input(0).shape, content: c.input(0).content }],
     gradient: (c) => [c.outputGradient()],
   }),
   define({
     type: "Neg",
-    inputs: [1, 1],
+    inputs: [input("X")],
     infer: (c) => [{ dtype: c.input(0).dtype, shape: c.input(0).shape }],
     gradient: (c) => [c.op.Neg(c.outputGradient())],
   }),
   define({
     type: "Abs",
-    inputs: [1, 1],
+    inputs: [input("X")],
     infer: (c) => [{ dtype: c.input(0).dtype, shape: c.input(0).shape }],
     gradient: (c) => [c.op.Mul(c.outputGradient(), c.op.Sign(c.input(0)))],
   }),
   define({
     type: "Sign",
-    inputs: [1, 1],
+    inputs: [input("X")],
     infer: (c) => [{ dtype: c.input(0).dtype, shape: c.input(0).shape }],
     gradient: "none",
   }),
@@ -56,16 +58,40 @@ export const activation: readonly OperatorDefinition[] = [
     const scaled = c.op.Mul(dy, c.output());
     return c.op.Sub(scaled, c.op.Mul(scaled, c.output()));
   }),
-  unary("Softplus", (c, x, dy) => c.op.Mul(dy, c.op.Sigmoid(x))),
+  unary("Softplus", (c, x, dy) => c.op.Mul(dy, c.op.Sigmoid(x)), { float32Only: true }),
   // d erf(x)/dx = 2/√π · exp(−x²)
-  unary("Erf", (c, x, dy) => c.op.Mul(dy, c.op.Mul(c.op.Exp(c.op.Neg(c.op.Mul(x, x))), 2 / Math.sqrt(Math.PI)))),
-  unary("Gelu", geluGradient, { approximate: { kind: "string", default: "none" } }),
-  // y = x·tanh(softplus(x)), y' = tanh(s) + x·(1 − tanh²(s))·σ(x) (Misra 2019)
-  unary("Mish", (c, x, dy) => {
-    const { op } = c;
-    const t = op.Tanh(op.Softplus(x));
-    return op.Mul(dy, op.Add(t, op.Mul(op.Mul(x, op.Sigmoid(x)), op.Sub(1, op.Mul(t, t)))));
+  unary("Erf", (c, x, dy) => c.op.Mul(dy, c.op.Mul(c.op.Exp(c.op.Neg(c.op.Mul(x, x))), 2 / Math.sqrt(Math.PI))), {
+    float32Only: true,
   }),
+  unary("Gelu", geluGradient, {
+    attributes: { approximate: { kind: "string", default: "none", values: ["none", "tanh"] } },
+    float32Only: true,
+  }),
+  // y = x·tanh(softplus(x)), y' = tanh(s) + x·(1 − tanh²(s))·σ(x) (Misra 2019)
+  unary(
+    "Mish",
+    (c, x, dy) => {
+      const { op } = c;
+      const t = op.Tanh(op.Softplus(x));
+      return op.Mul(dy, op.Add(t, op.Mul(op.Mul(x, op.Sigmoid(x)), op.Sub(1, op.Mul(t, t)))));
+    },
+    { float32Only: true },
+  ),
+  // tan' = 1 + tan²
+  unary("Tan", (c, _, dy) => c.op.Add(dy, c.op.Mul(dy, c.op.Mul(c.output(), c.output()))), { float32Only: true }),
+  // atan' = 1/(1 + x²)
+  unary("Atan", (c, x, dy) => c.op.Div(dy, c.op.Add(c.op.Mul(x, x), 1)), { float32Only: true }),
+  unary("Sinh", (c, x, dy) => c.op.Mul(dy, c.op.Cosh(x)), { float32Only: true }),
+  unary("Cosh", (c, x, dy) => c.op.Mul(dy, c.op.Sinh(x)), { float32Only: true }),
+  // y = x/(1 + |x|), y' = 1/(1 + |x|)²
+  unary(
+    "Softsign",
+    (c, x, dy) => {
+      const scale = c.op.Add(c.op.Abs(x), 1);
+      return c.op.Div(dy, c.op.Mul(scale, scale));
+    },
+    { float32Only: true },
+  ),
 ];
 
 /**

@@ -8,6 +8,7 @@ import {
   type OperatorContext,
   type OperatorDefinition,
 } from "./definition.js";
+import { input, many } from "./parameters.js";
 import { reduceTo } from "./reduce-to.js";
 
 const broadcastAll = (c: OperatorContext) => c.inputs.map((_, i) => c.input(i).shape).reduce(broadcastShapes);
@@ -32,7 +33,7 @@ type Partial = (c: GradientContext, dy: Value) => Value;
 function binary(type: string, partialA: Partial, partialB: Partial): OperatorDefinition {
   return define({
     type,
-    inputs: [2, 2],
+    inputs: [input("A", "operand"), input("B", "operand")],
     infer: (c) => [{ dtype: c.sameDType(), shape: broadcastAll(c), content: contentOf(type, c) }],
     gradient: (c) => {
       const dy = c.outputGradient();
@@ -48,7 +49,7 @@ function binary(type: string, partialA: Partial, partialB: Partial): OperatorDef
 function extremum(type: "Min" | "Max"): OperatorDefinition {
   return define({
     type,
-    inputs: [1, Number.POSITIVE_INFINITY],
+    inputs: [many("data")],
     infer: (c) => [{ dtype: c.sameDType(), shape: broadcastAll(c) }],
     gradient: (c) => {
       const { op } = c;
@@ -69,7 +70,8 @@ function extremum(type: "Min" | "Max"): OperatorDefinition {
 function accumulation(type: "Sum" | "Mean"): OperatorDefinition {
   return define({
     type,
-    inputs: [1, Number.POSITIVE_INFINITY],
+    float32Only: type === "Mean",
+    inputs: [many("data")],
     infer: (c) => {
       c.requireFloat();
       return [{ dtype: c.sameDType(), shape: broadcastAll(c) }];

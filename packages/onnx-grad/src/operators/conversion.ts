@@ -1,6 +1,7 @@
 // Change of element type.
 import { type DType, isFloat } from "../graph/tensor.js";
 import { define, type OperatorDefinition } from "./definition.js";
+import { input } from "./parameters.js";
 
 /** TensorProto.DataType, the standard's numbers of the element types. */
 export const dataTypeNumbers = {
@@ -22,7 +23,8 @@ export function dtypeOfNumber(number: number): DType {
 export const conversion: readonly OperatorDefinition[] = [
   define({
     type: "Cast",
-    inputs: [1, 1],
+    inputs: [input("input")],
+    method: [input("input"), input("to", "dtype")],
     attributes: { to: { kind: "int", required: true } },
     infer: (c) => [{ dtype: dtypeOfNumber(c.int("to")), shape: c.input(0).shape }],
     gradient: (c) => {

@@ -4,6 +4,7 @@ import type { Dim, Shape } from "../graph/dim.js";
 import type { Attributes, Node, Value } from "../graph/graph.js";
 import type { DType } from "../graph/tensor.js";
 import type { Operators } from "./operators.js";
+import { checkArguments, describe, input, isPlainObject, optional, type Parameter } from "./parameters.js";
 
 export type AttributeValue = number | string | readonly number[];
 export type AttributeKind = "int" | "float" | "string" | "ints" | "floats";
@@ -13,7 +14,12 @@ export interface AttributeSpec {
   /** The standard's default; an attribute with neither default nor `required` may be absent. */
   readonly default?: AttributeValue;
   readonly required?: boolean;
+  /** All values that are supported, where they can be counted. */
+  readonly values?: readonly (number | string)[];
 }
+
+/** An attribute that is 0 or 1. */
+export const flag = (byDefault: 0 | 1) => ({ kind: "int", default: byDefault, values: [0, 1] }) as const;
 
 export interface InferredOutput {
   readonly dtype: DType;
@@ -29,13 +35,17 @@ export interface OperatorSpec {
   readonly type: string;
   /** `""` (the standard) unless told; `com.microsoft` for onnxruntime's contrib operators. */
   readonly domain?: "" | "com.microsoft";
-  /** Fewest and most inputs. */
-  readonly inputs: readonly [number, number];
+  /** The inputs in the standard's order. The method of {@link Operators} takes them in this order too, and the attributes behind them. */
+  readonly inputs: readonly Parameter[];
+  /** What the method takes, where that is something else. */
+  readonly method?: readonly Parameter[];
   readonly attributes?: Readonly<Record<string, AttributeSpec>>;
   /** One entry an output, optional outputs included. Throws with a short reason where the inputs do not fit. */
   infer(context: OperatorContext): readonly InferredOutput[];
   /** Vector–Jacobian product; `"none"` where the outputs are not differentiable (integers, comparisons); absent: no rule is known. */
   readonly gradient?: ((context: GradientContext) => InputGradients) | "none";
+  /** Whether onnxruntime 1.30's CPU provider has no float64 kernel for it (or one that computes in float32). */
+  readonly float32Only?: boolean;
   /** For operators outside the standard: the same outputs in standard operators. */
   readonly lower?: (context: LoweringContext) => readonly Value[];
 }
@@ -166,10 +176,14 @@ export class LoweringContext extends OperatorContext {
 export class OperatorDefinition {
   readonly type: string;
   readonly domain: string;
+  private readonly fewest: number;
+  private readonly most: number;
 
   constructor(private readonly spec: OperatorSpec) {
     this.type = spec.type;
     this.domain = spec.domain ?? "";
+    this.fewest = spec.inputs.findLastIndex(({ presence }) => presence !== "optional") + 1;
+    this.most = spec.inputs.at(-1)?.presence === "many" ? Number.POSITIVE_INFINITY : spec.inputs.length;
   }
 
   get gradient(): OperatorSpec["gradient"] {
@@ -180,20 +194,32 @@ export class OperatorDefinition {
     return this.spec.lower;
   }
 
+  get float32Only(): boolean {
+    return this.spec.float32Only ?? false;
+  }
+
   attributeKind(name: string): AttributeKind {
     return this.spec.attributes![name]!.kind;
   }
 
-  /** Attributes with defaults filled in. @throws RangeError for an unknown name, a wrong kind or a missing required one. */
-  complete(given: Record<string, AttributeValue | undefined>): Attributes {
+  /** Holds the arguments of the operator's method against its declaration. @throws RangeError naming the one that does not fit. */
+  checkArguments(given: readonly unknown[]): void {
+    const names = Object.keys(this.spec.attributes ?? {});
+    const attributes = Object.values(this.spec.attributes ?? {}).some(({ required }) => required) ? input : optional;
+    const behind = names.length > 0 ? [attributes("attributes", "attributes")] : [];
+    checkArguments(this.spec.method ?? [...this.spec.inputs, ...behind], given, names);
+  }
+
+  /** Attributes with defaults filled in. @throws RangeError for an unknown name, a wrong kind or value, or a missing required one. */
+  complete(given: unknown): Attributes {
     const specs = this.spec.attributes ?? {};
+    if (!isPlainObject(given)) throw new RangeError(`attributes must be an object, not ${describe(given)}`);
     const completed: Record<string, AttributeValue> = {};
     for (const [name, value] of Object.entries(given)) {
       if (value === undefined) continue;
-      const spec = specs[name];
+      const spec = Object.hasOwn(specs, name) ? specs[name] : undefined;
       if (!spec) throw new RangeError(`unknown attribute ${name}; known: ${Object.keys(specs).join(", ") || "none"}`);
-      if (!hasKind(value, spec.kind))
-        throw new RangeError(`attribute ${name} must be ${spec.kind}, not ${JSON.stringify(value)}`);
+      checkAttribute(name, value, spec);
       completed[name] = value;
     }
     for (const [name, spec] of Object.entries(specs)) {
@@ -205,26 +231,39 @@ export class OperatorDefinition {
   }
 
   inferOutputs(inputs: readonly (Value | undefined)[], attributes: Attributes): readonly InferredOutput[] {
-    const [fewest, most] = this.spec.inputs;
+    const { fewest, most } = this;
     if (inputs.length < fewest || inputs.length > most) {
-      throw new RangeError(`${inputs.length} inputs, expected ${fewest === most ? fewest : `${fewest} to ${most}`}`);
+      const expected = most === Number.POSITIVE_INFINITY ? `${fewest} or more` : `${fewest} to ${most}`;
+      throw new RangeError(`${inputs.length} inputs, expected ${fewest === most ? fewest : expected}`);
     }
     return this.spec.infer(new OperatorContext(inputs, attributes));
   }
 }
 
-function hasKind(value: AttributeValue, kind: AttributeKind): boolean {
+function checkAttribute(
+  name: string,
+  value: unknown,
+  { kind, values }: AttributeSpec,
+): asserts value is AttributeValue {
+  if (!hasKind(value, kind)) throw new RangeError(`attribute ${name} must be ${kind}, not ${describe(value)}`);
+  if (values && !values.includes(value as number | string)) {
+    throw new RangeError(`attribute ${name} must be ${values.join(" or ")}, not ${describe(value)}`);
+  }
+}
+
+function hasKind(value: unknown, kind: AttributeKind): value is AttributeValue {
+  const isNumber = (x: unknown) => typeof x === "number" && !Number.isNaN(x);
   switch (kind) {
     case "int":
       return Number.isSafeInteger(value);
     case "float":
-      return typeof value === "number";
+      return isNumber(value);
     case "string":
       return typeof value === "string";
     case "ints":
       return Array.isArray(value) && value.every(Number.isSafeInteger);
     case "floats":
-      return Array.isArray(value);
+      return Array.isArray(value) && value.every(isNumber);
   }
 }
 

@@ -2,14 +2,10 @@
 import { type Dim, elementCount, type Shape } from "../graph/dim.js";
 import type { Value } from "../graph/graph.js";
 import { define, type OperatorContext, type OperatorDefinition } from "./definition.js";
+import { input } from "./parameters.js";
 
-const reductions = ["none", "add"];
-
-function requireReduction(c: OperatorContext): void {
-  const reduction = c.text("reduction");
-  if (!reductions.includes(reduction))
-    throw new RangeError(`reduction ${reduction} is not supported; one of ${reductions.join(", ")} is`);
-}
+/** The standard also has mul, max and min. */
+const scatterReduction = { kind: "string", default: "none", values: ["none", "add"] } as const;
 
 /** Shape checks shared by GatherElements and ScatterElements: same rank, indices no larger than data off the axis. */
 function requireAligned(c: OperatorContext): number {
@@ -43,7 +39,7 @@ function scatterNDShape(c: OperatorContext): Shape {
 export const indexing: readonly OperatorDefinition[] = [
   define({
     type: "Gather",
-    inputs: [2, 2],
+    inputs: [input("data"), input("indices")],
     attributes: { axis: { kind: "int", default: 0 } },
     infer: (c) => {
       const [data, indices] = [c.input(0), c.input(1)];
@@ -85,7 +81,7 @@ export const indexing: readonly OperatorDefinition[] = [
   }),
   define({
     type: "GatherElements",
-    inputs: [2, 2],
+    inputs: [input("data"), input("indices")],
     attributes: { axis: { kind: "int", default: 0 } },
     infer: (c) => {
       requireAligned(c);
@@ -100,12 +96,11 @@ export const indexing: readonly OperatorDefinition[] = [
   }),
   define({
     type: "GatherND",
-    inputs: [2, 2],
-    attributes: { batch_dims: { kind: "int", default: 0 } },
+    inputs: [input("data"), input("indices")],
+    attributes: { batch_dims: { kind: "int", default: 0, values: [0] } },
     infer: (c) => {
       const [data, indices] = [c.input(0), c.input(1)];
       if (indices.dtype !== "int64") throw new RangeError(`indices must be int64, not ${indices.dtype}`);
-      if (c.int("batch_dims") !== 0) throw new RangeError("batch_dims other than 0 are not supported");
       const depth = indices.dim(-1);
       if (typeof depth !== "number" || depth > data.rank)
         throw new RangeError(`index depth ${depth} for data of rank ${data.rank}`);
@@ -130,11 +125,10 @@ export const indexing: readonly OperatorDefinition[] = [
   }),
   define({
     type: "ScatterElements",
-    inputs: [3, 3],
-    attributes: { axis: { kind: "int", default: 0 }, reduction: { kind: "string", default: "none" } },
+    inputs: [input("data"), input("indices"), input("updates")],
+    attributes: { axis: { kind: "int", default: 0 }, reduction: scatterReduction },
     infer: (c) => {
       requireAligned(c);
-      requireReduction(c);
       const [data, indices, updates] = [c.input(0), c.input(1), c.input(2)];
       if (indices.shape.some((dim, i) => dim !== updates.shape[i]))
         throw new RangeError("indices and updates differ in shape");
@@ -152,10 +146,9 @@ export const indexing: readonly OperatorDefinition[] = [
   }),
   define({
     type: "ScatterND",
-    inputs: [3, 3],
-    attributes: { reduction: { kind: "string", default: "none" } },
+    inputs: [input("data"), input("indices"), input("updates")],
+    attributes: { reduction: scatterReduction },
     infer: (c) => {
-      requireReduction(c);
       c.sameDType(0, 2);
       return [{ dtype: c.input(0).dtype, shape: scatterNDShape(c) }];
     },
@@ -168,7 +161,8 @@ export const indexing: readonly OperatorDefinition[] = [
   }),
   define({
     type: "OneHot",
-    inputs: [3, 3],
+    float32Only: true,
+    inputs: [input("indices"), input("depth", "size"), input("values")],
     attributes: { axis: { kind: "int", default: -1 } },
     infer: (c) => {
       const [depth] = c.constantInts(1, "depth") ?? [];
@@ -190,7 +184,7 @@ export const indexing: readonly OperatorDefinition[] = [
   }),
   define({
     type: "Shape",
-    inputs: [1, 1],
+    inputs: [input("data")],
     attributes: { start: { kind: "int", default: 0 }, end: { kind: "int" } },
     infer: (c) => {
       const content = c.input(0).shape.slice(c.int("start"), c.attributes.end as number | undefined);
@@ -200,7 +194,7 @@ export const indexing: readonly OperatorDefinition[] = [
   }),
   define({
     type: "Range",
-    inputs: [3, 3],
+    inputs: [input("start"), input("limit"), input("delta")],
     infer: (c) => {
       const dtype = c.sameDType();
       const [start, limit, delta] = [0, 1, 2].map((i) => c.input(i).content?.[0]);

@@ -1,5 +1,6 @@
 // Integer arithmetic: remainders and bits. Nothing flows back through it.
-import { broadcastShapes, define, type OperatorContext, type OperatorDefinition } from "./definition.js";
+import { broadcastShapes, define, flag, type OperatorContext, type OperatorDefinition } from "./definition.js";
+import { input } from "./parameters.js";
 
 function inferInteger(c: OperatorContext) {
   c.requireInteger(0, "the first operand");
@@ -10,11 +11,21 @@ export const integer: readonly OperatorDefinition[] = [
   // The remainder has the divisor's sign, with fmod = 1 the dividend's (as C's %).
   define({
     type: "Mod",
-    inputs: [2, 2],
-    attributes: { fmod: { kind: "int", default: 0 } },
+    inputs: [input("A", "operand"), input("B", "operand")],
+    attributes: { fmod: flag(0) },
     infer: inferInteger,
     gradient: "none",
   }),
-  define({ type: "BitwiseAnd", inputs: [2, 2], infer: inferInteger, gradient: "none" }),
-  define({ type: "BitwiseXor", inputs: [2, 2], infer: inferInteger, gradient: "none" }),
+  define({
+    type: "BitwiseAnd",
+    inputs: [input("A", "operand"), input("B", "operand")],
+    infer: inferInteger,
+    gradient: "none",
+  }),
+  define({
+    type: "BitwiseXor",
+    inputs: [input("A", "operand"), input("B", "operand")],
+    infer: inferInteger,
+    gradient: "none",
+  }),
 ];

@@ -11,7 +11,15 @@ import {
   subtractDims,
 } from "../graph/dim.js";
 import type { Value } from "../graph/graph.js";
-import { broadcastShapes, define, normaliseAxis, type OperatorContext, type OperatorDefinition } from "./definition.js";
+import {
+  broadcastShapes,
+  define,
+  flag,
+  normaliseAxis,
+  type OperatorContext,
+  type OperatorDefinition,
+} from "./definition.js";
+import { input, many, optional } from "./parameters.js";
 import { reduceTo } from "./reduce-to.js";
 
 function reshapedShape(c: OperatorContext): Shape {
@@ -115,14 +123,14 @@ function splitSizes(c: OperatorContext): readonly Dim[] {
 export const layout: readonly OperatorDefinition[] = [
   define({
     type: "Reshape",
-    inputs: [2, 2],
-    attributes: { allowzero: { kind: "int", default: 0 } },
+    inputs: [input("data"), input("shape", "dims")],
+    attributes: { allowzero: flag(0) },
     infer: (c) => [{ dtype: c.input(0).dtype, shape: reshapedShape(c) }],
     gradient: (c) => [c.op.reshapeLike(c.outputGradient(), c.input(0))],
   }),
   define({
     type: "Flatten",
-    inputs: [1, 1],
+    inputs: [input("input")],
     attributes: { axis: { kind: "int", default: 1 } },
     infer: (c) => {
       const { shape, rank, dtype } = c.input(0);
@@ -133,7 +141,7 @@ export const layout: readonly OperatorDefinition[] = [
   }),
   define({
     type: "Squeeze",
-    inputs: [1, 2],
+    inputs: [input("data"), optional("axes", "ints")],
     infer: (c) => {
       const { shape, rank, dtype } = c.input(0);
       const axes = c.optional(1) ? sortedAxes(c, rank) : shape.flatMap((dim, i) => (dim === 1 ? [i] : []));
@@ -145,7 +153,7 @@ export const layout: readonly OperatorDefinition[] = [
   }),
   define({
     type: "Unsqueeze",
-    inputs: [2, 2],
+    inputs: [input("data"), input("axes", "ints")],
     infer: (c) => {
       const { shape, rank, dtype } = c.input(0);
       const axes = sortedAxes(c, rank + (c.constantInts(1, "axes")?.length ?? 0));
@@ -157,7 +165,7 @@ export const layout: readonly OperatorDefinition[] = [
   }),
   define({
     type: "Transpose",
-    inputs: [1, 1],
+    inputs: [input("data")],
     attributes: { perm: { kind: "ints" } },
     infer: (c) => {
       const { shape, rank, dtype } = c.input(0);
@@ -175,7 +183,7 @@ export const layout: readonly OperatorDefinition[] = [
   }),
   define({
     type: "Expand",
-    inputs: [2, 2],
+    inputs: [input("input"), input("shape", "dims")],
     infer: (c) => {
       const target = c.input(1).content;
       if (!target) throw new RangeError("the target shape must be known");
@@ -185,7 +193,8 @@ export const layout: readonly OperatorDefinition[] = [
   }),
   define({
     type: "Concat",
-    inputs: [1, Number.POSITIVE_INFINITY],
+    inputs: [many("inputs")],
+    method: [input("inputs", "tensors"), input("attributes", "attributes")],
     attributes: { axis: { kind: "int", required: true } },
     infer: (c) => {
       const first = c.input(0);
@@ -216,7 +225,8 @@ export const layout: readonly OperatorDefinition[] = [
   }),
   define({
     type: "Split",
-    inputs: [1, 2],
+    inputs: [input("input"), optional("split", "ints")],
+    method: [input("input"), input("parts", "parts"), optional("attributes", "attributes")],
     attributes: { axis: { kind: "int", default: 0 }, num_outputs: { kind: "int" } },
     infer: (c) => {
       const { shape, rank, dtype } = c.input(0);
@@ -232,7 +242,13 @@ export const layout: readonly OperatorDefinition[] = [
   }),
   define({
     type: "Slice",
-    inputs: [3, 5],
+    inputs: [
+      input("data"),
+      input("starts", "dims"),
+      input("ends", "dims"),
+      optional("axes", "ints"),
+      optional("steps", "ints"),
+    ],
     infer: (c) => {
       const { shape, dtype, content } = c.input(0);
       const ranges = sliceRanges(c);
@@ -274,11 +290,10 @@ export const layout: readonly OperatorDefinition[] = [
   }),
   define({
     type: "Pad",
-    inputs: [2, 4],
-    attributes: { mode: { kind: "string", default: "constant" } },
+    inputs: [input("data"), input("pads", "dims"), optional("constant_value", "operand"), optional("axes", "ints")],
+    attributes: { mode: { kind: "string", default: "constant", values: ["constant"] } },
     infer: (c) => {
       const { shape, rank, dtype } = c.input(0);
-      if (c.text("mode") !== "constant") throw new RangeError(`mode ${c.text("mode")} is not supported; constant is`);
       const pads = c.input(1).content;
       const axes = c.constantInts(3, "axes")?.map((axis) => normaliseAxis(axis, rank)) ?? shape.map((_, i) => i);
       if (!pads || pads.length !== 2 * axes.length)
@@ -309,7 +324,7 @@ export const layout: readonly OperatorDefinition[] = [
   }),
   define({
     type: "Tile",
-    inputs: [2, 2],
+    inputs: [input("input"), input("repeats", "ints")],
     infer: (c) => {
       const { shape, dtype } = c.input(0);
       const repeats = c.constantInts(1, "repeats")!;
@@ -336,8 +351,8 @@ export const layout: readonly OperatorDefinition[] = [
   }),
   define({
     type: "Trilu",
-    inputs: [1, 2],
-    attributes: { upper: { kind: "int", default: 1 } },
+    inputs: [input("input"), optional("k", "index")],
+    attributes: { upper: flag(1) },
     infer: (c) => {
       if (c.input(0).rank < 2) throw new RangeError("a matrix or a batch of them is expected");
       return [{ dtype: c.input(0).dtype, shape: c.input(0).shape }];

@@ -1,11 +1,12 @@
 // Comparisons and boolean operators (nothing flows back through them), and Where, which chooses between two tensors.
 import { broadcastShapes, define, type OperatorDefinition } from "./definition.js";
+import { input } from "./parameters.js";
 import { reduceTo } from "./reduce-to.js";
 
 const comparison = (type: string): OperatorDefinition =>
   define({
     type,
-    inputs: [2, 2],
+    inputs: [input("A", "operand"), input("B", "operand")],
     infer: (c) => {
       c.sameDType();
       return [{ dtype: "bool", shape: broadcastShapes(c.input(0).shape, c.input(1).shape) }];
@@ -16,7 +17,7 @@ const comparison = (type: string): OperatorDefinition =>
 const connective = (type: string): OperatorDefinition =>
   define({
     type,
-    inputs: [2, 2],
+    inputs: [input("A"), input("B")],
     infer: (c) => {
       if (c.sameDType() !== "bool") throw new RangeError("bool tensors are expected");
       return [{ dtype: "bool", shape: broadcastShapes(c.input(0).shape, c.input(1).shape) }];
@@ -27,7 +28,7 @@ const connective = (type: string): OperatorDefinition =>
 const test = (type: string): OperatorDefinition =>
   define({
     type,
-    inputs: [1, 1],
+    inputs: [input("X")],
     infer: (c) => {
       c.requireFloat();
       return [{ dtype: "bool", shape: c.input(0).shape }];
@@ -48,7 +49,7 @@ export const logic: readonly OperatorDefinition[] = [
   test("IsInf"),
   define({
     type: "Not",
-    inputs: [1, 1],
+    inputs: [input("X")],
     infer: (c) => {
       if (c.input(0).dtype !== "bool") throw new RangeError("a bool tensor is expected");
       return [{ dtype: "bool", shape: c.input(0).shape }];
@@ -57,7 +58,7 @@ export const logic: readonly OperatorDefinition[] = [
   }),
   define({
     type: "Where",
-    inputs: [3, 3],
+    inputs: [input("condition"), input("X"), input("Y")],
     infer: (c) => {
       if (c.input(0).dtype !== "bool") throw new RangeError("the condition must be bool");
       const shape = [1, 2].map((i) => c.input(i).shape).reduce(broadcastShapes, c.input(0).shape);

@@ -2,9 +2,10 @@
 import type { Dim } from "../graph/dim.js";
 import type { Value } from "../graph/graph.js";
 import { define, type GradientContext, type OperatorContext, type OperatorDefinition } from "./definition.js";
+import { input, optional } from "./parameters.js";
 
 const attributes = {
-  reduction: { kind: "string", default: "mean" },
+  reduction: { kind: "string", default: "mean", values: ["none", "sum", "mean"] },
   ignore_index: { kind: "int" },
 } as const;
 
@@ -19,10 +20,7 @@ function lossShape(c: OperatorContext): readonly Dim[] {
   const weights = c.optional(2);
   if (weights && (weights.rank !== 1 || weights.dim(0) !== scores.dim(1)))
     throw new RangeError("one weight a class is expected");
-  const reduction = c.text("reduction");
-  if (!["none", "sum", "mean"].includes(reduction))
-    throw new RangeError(`reduction ${reduction}: none, sum or mean is expected`);
-  return reduction === "none" ? labels.shape : [];
+  return c.text("reduction") === "none" ? labels.shape : [];
 }
 
 /**
@@ -53,7 +51,7 @@ function positionFactors(c: GradientContext): { labels: Value; factor: Value } {
 export const loss: readonly OperatorDefinition[] = [
   define({
     type: "NegativeLogLikelihoodLoss",
-    inputs: [2, 3],
+    inputs: [input("input"), input("target"), optional("weight")],
     attributes,
     infer: (c) => [{ dtype: c.input(0).dtype, shape: lossShape(c) }],
     gradient: (c) => {
@@ -65,7 +63,7 @@ export const loss: readonly OperatorDefinition[] = [
   // ∂/∂logits = factor · (softmax − one-hot); the second output is the log-softmax.
   define({
     type: "SoftmaxCrossEntropyLoss",
-    inputs: [2, 3],
+    inputs: [input("input"), input("target"), optional("weight")],
     attributes,
     infer: (c) => {
       const { dtype, shape } = c.input(0);

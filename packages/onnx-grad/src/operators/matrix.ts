@@ -4,10 +4,12 @@ import type { Value } from "../graph/graph.js";
 import {
   broadcastShapes,
   define,
+  flag,
   type GradientContext,
   type OperatorContext,
   type OperatorDefinition,
 } from "./definition.js";
+import { input, optional } from "./parameters.js";
 import { reduceTo } from "./reduce-to.js";
 
 /** [..., M, C] × [..., C, P] → [..., M, P]; vectors are treated as numpy.matmul does. */
@@ -89,18 +91,18 @@ const requireFloats = (c: OperatorContext) => {
 export const matrix: readonly OperatorDefinition[] = [
   define({
     type: "MatMul",
-    inputs: [2, 2],
+    inputs: [input("A"), input("B")],
     infer: (c) => [{ dtype: c.sameDType(), shape: productShape(c.input(0).shape, c.input(1).shape, false, false) }],
     gradient: (c) => productGradient(c, false, false, 1),
   }),
   define({
     type: "FusedMatMul",
     domain: "com.microsoft",
-    inputs: [2, 2],
+    inputs: [input("A"), input("B")],
     attributes: {
       alpha: { kind: "float", default: 1 },
-      transA: { kind: "int", default: 0 },
-      transB: { kind: "int", default: 0 },
+      transA: flag(0),
+      transB: flag(0),
     },
     infer: (c) => {
       const [a, b] = [c.input(0), c.input(1)];
@@ -117,12 +119,12 @@ export const matrix: readonly OperatorDefinition[] = [
   }),
   define({
     type: "Gemm",
-    inputs: [2, 3],
+    inputs: [input("A"), input("B"), optional("C")],
     attributes: {
       alpha: { kind: "float", default: 1 },
       beta: { kind: "float", default: 1 },
-      transA: { kind: "int", default: 0 },
-      transB: { kind: "int", default: 0 },
+      transA: flag(0),
+      transB: flag(0),
     },
     infer: (c) => {
       const [a, b, bias] = [c.input(0), c.input(1), c.optional(2)];

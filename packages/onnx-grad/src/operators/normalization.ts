@@ -7,6 +7,7 @@ import {
   type OperatorContext,
   type OperatorDefinition,
 } from "./definition.js";
+import { input, optional } from "./parameters.js";
 import { reduceTo } from "./reduce-to.js";
 import { reducedCount } from "./reduction.js";
 
@@ -50,7 +51,7 @@ export const normalization: readonly OperatorDefinition[] = [
   // dx = y ∘ (dy − Σ dy ∘ y)
   define({
     type: "Softmax",
-    inputs: [1, 1],
+    inputs: [input("input")],
     attributes: { axis: { kind: "int", default: -1 } },
     infer: sameAsInput,
     gradient: (c) => {
@@ -64,7 +65,7 @@ export const normalization: readonly OperatorDefinition[] = [
   // dx = dy − softmax(x) · Σ dy
   define({
     type: "LogSoftmax",
-    inputs: [1, 1],
+    inputs: [input("input")],
     attributes: { axis: { kind: "int", default: -1 } },
     infer: sameAsInput,
     gradient: (c) => {
@@ -77,7 +78,7 @@ export const normalization: readonly OperatorDefinition[] = [
   // With x̂ = (x − μ)·r, r = 1/σ and g = dy·scale: dx = r·(g − mean(g) − x̂·mean(g·x̂)) (Ba et al. 2016)
   define({
     type: "LayerNormalization",
-    inputs: [2, 3],
+    inputs: [input("X"), input("Scale"), optional("B")],
     attributes: { axis: { kind: "int", default: -1 }, epsilon: { kind: "float", default: 1e-5 } },
     infer: (c) => {
       const { shape, rank } = c.input(0);
@@ -118,7 +119,7 @@ export const normalization: readonly OperatorDefinition[] = [
   // With r = 1/√(mean(x²)+ε) and g = dy·scale: dx = r·(g − x·r²·mean(g·x)) (Zhang & Sennrich 2019)
   define({
     type: "RMSNormalization",
-    inputs: [2, 2],
+    inputs: [input("X"), input("scale")],
     attributes: { axis: { kind: "int", default: -1 }, epsilon: { kind: "float", default: 1e-5 } },
     infer: (c) => {
       const { shape, rank } = c.input(0);

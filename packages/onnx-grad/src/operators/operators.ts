@@ -1,9 +1,12 @@
 // The operators as typed methods, under the standard's own names and with its order of inputs; the same node-adding path lies beneath all.
 import { type Dim, divideDims, elementCount, multiplyDims } from "../graph/dim.js";
+import { GraphError } from "../graph/errors.js";
 import type { Graph, Value } from "../graph/graph.js";
 import type { DType } from "../graph/tensor.js";
 import { dataTypeNumbers } from "./conversion.js";
 import { type AttributeValue, broadcastShapes, normaliseAxis } from "./definition.js";
+import { checkArguments, describe, input, isValue, optional, type Parameter } from "./parameters.js";
+import { findOperator, operatorNames } from "./table.js";
 
 /** A tensor, or a number that becomes a scalar constant of the other operand's element type. */
 export type Operand = Value | number;
@@ -38,7 +41,12 @@ interface Scatter {
  * not fit. Lower-case methods are short-hands that add standard operators.
  */
 export class Operators {
-  constructor(private readonly graph: Graph) {}
+  constructor(private readonly graph: Graph) {
+    for (const name of operatorNames()) this.guard(name, (given) => findOperator(name)!.checkArguments(given));
+    for (const [name, parameters] of Object.entries(shorthands)) {
+      this.guard(name, (given) => checkArguments(parameters, given));
+    }
+  }
 
   // Arithmetic with broadcasting
   Add = (a: Operand, b: Operand) => this.pair("Add", a, b);
@@ -52,7 +60,7 @@ export class Operators {
   Mean = (...operands: Value[]) => this.one("Mean", operands);
 
   // Integers
-  Mod = (a: Operand, b: Operand, attributes: { fmod?: Flag } = {}) => this.pair("Mod", a, b, { ...attributes });
+  Mod = (a: Operand, b: Operand, attributes?: { fmod?: Flag }) => this.pair("Mod", a, b, { ...attributes });
   BitwiseAnd = (a: Operand, b: Operand) => this.pair("BitwiseAnd", a, b);
   BitwiseXor = (a: Operand, b: Operand) => this.pair("BitwiseXor", a, b);
 
@@ -84,23 +92,27 @@ export class Operators {
   Reciprocal = (x: Value) => this.one("Reciprocal", [x]);
   Sin = (x: Value) => this.one("Sin", [x]);
   Cos = (x: Value) => this.one("Cos", [x]);
+  Tan = (x: Value) => this.one("Tan", [x]);
+  Atan = (x: Value) => this.one("Atan", [x]);
+  Sinh = (x: Value) => this.one("Sinh", [x]);
+  Cosh = (x: Value) => this.one("Cosh", [x]);
+  Softsign = (x: Value) => this.one("Softsign", [x]);
   Tanh = (x: Value) => this.one("Tanh", [x]);
   Sigmoid = (x: Value) => this.one("Sigmoid", [x]);
   Relu = (x: Value) => this.one("Relu", [x]);
-  LeakyRelu = (x: Value, attributes: { alpha?: number } = {}) => this.one("LeakyRelu", [x], { ...attributes });
-  Elu = (x: Value, attributes: { alpha?: number } = {}) => this.one("Elu", [x], { ...attributes });
-  Celu = (x: Value, attributes: { alpha?: number } = {}) => this.one("Celu", [x], { ...attributes });
-  Selu = (x: Value, attributes: { alpha?: number; gamma?: number } = {}) => this.one("Selu", [x], { ...attributes });
+  LeakyRelu = (x: Value, attributes?: { alpha?: number }) => this.one("LeakyRelu", [x], { ...attributes });
+  Elu = (x: Value, attributes?: { alpha?: number }) => this.one("Elu", [x], { ...attributes });
+  Celu = (x: Value, attributes?: { alpha?: number }) => this.one("Celu", [x], { ...attributes });
+  Selu = (x: Value, attributes?: { alpha?: number; gamma?: number }) => this.one("Selu", [x], { ...attributes });
   PRelu = (x: Value, slope: Value) => this.one("PRelu", [x, slope]);
-  ThresholdedRelu = (x: Value, attributes: { alpha?: number } = {}) =>
-    this.one("ThresholdedRelu", [x], { ...attributes });
-  HardSigmoid = (x: Value, attributes: { alpha?: number; beta?: number } = {}) =>
+  ThresholdedRelu = (x: Value, attributes?: { alpha?: number }) => this.one("ThresholdedRelu", [x], { ...attributes });
+  HardSigmoid = (x: Value, attributes?: { alpha?: number; beta?: number }) =>
     this.one("HardSigmoid", [x], { ...attributes });
   HardSwish = (x: Value) => this.one("HardSwish", [x]);
   Mish = (x: Value) => this.one("Mish", [x]);
   Softplus = (x: Value) => this.one("Softplus", [x]);
   Erf = (x: Value) => this.one("Erf", [x]);
-  Gelu = (x: Value, attributes: { approximate?: "none" | "tanh" } = {}) => this.one("Gelu", [x], { ...attributes });
+  Gelu = (x: Value, attributes?: { approximate?: "none" | "tanh" }) => this.one("Gelu", [x], { ...attributes });
   /** Bounds are scalars; `undefined` leaves a side open. */
   Clip = (x: Value, min?: Operand, max?: Operand) => {
     const bound = (b: Operand | undefined) => (typeof b === "number" ? this.scalar(b, x.dtype) : b);
@@ -109,82 +121,82 @@ export class Operators {
   Cast = (x: Value, to: DType) => (x.dtype === to ? x : this.one("Cast", [x], { to: dataTypeNumbers[to] }));
 
   // Reductions; `axes` undefined means all axes
-  ReduceSum = (x: Value, axes?: readonly number[], attributes: Reduction = {}) =>
+  ReduceSum = (x: Value, axes?: readonly number[], attributes?: Reduction) =>
     this.reduce("ReduceSum", x, axes, attributes);
-  ReduceMean = (x: Value, axes?: readonly number[], attributes: Reduction = {}) =>
+  ReduceMean = (x: Value, axes?: readonly number[], attributes?: Reduction) =>
     this.reduce("ReduceMean", x, axes, attributes);
-  ReduceMax = (x: Value, axes?: readonly number[], attributes: Reduction = {}) =>
+  ReduceMax = (x: Value, axes?: readonly number[], attributes?: Reduction) =>
     this.reduce("ReduceMax", x, axes, attributes);
-  ReduceMin = (x: Value, axes?: readonly number[], attributes: Reduction = {}) =>
+  ReduceMin = (x: Value, axes?: readonly number[], attributes?: Reduction) =>
     this.reduce("ReduceMin", x, axes, attributes);
-  ReduceProd = (x: Value, axes?: readonly number[], attributes: Reduction = {}) =>
+  ReduceProd = (x: Value, axes?: readonly number[], attributes?: Reduction) =>
     this.reduce("ReduceProd", x, axes, attributes);
-  ReduceL1 = (x: Value, axes?: readonly number[], attributes: Reduction = {}) =>
+  ReduceL1 = (x: Value, axes?: readonly number[], attributes?: Reduction) =>
     this.reduce("ReduceL1", x, axes, attributes);
-  ReduceL2 = (x: Value, axes?: readonly number[], attributes: Reduction = {}) =>
+  ReduceL2 = (x: Value, axes?: readonly number[], attributes?: Reduction) =>
     this.reduce("ReduceL2", x, axes, attributes);
-  ReduceSumSquare = (x: Value, axes?: readonly number[], attributes: Reduction = {}) =>
+  ReduceSumSquare = (x: Value, axes?: readonly number[], attributes?: Reduction) =>
     this.reduce("ReduceSumSquare", x, axes, attributes);
-  ReduceLogSumExp = (x: Value, axes?: readonly number[], attributes: Reduction = {}) =>
+  ReduceLogSumExp = (x: Value, axes?: readonly number[], attributes?: Reduction) =>
     this.reduce("ReduceLogSumExp", x, axes, attributes);
-  ArgMax = (x: Value, attributes: { axis?: number; keepdims?: Flag; select_last_index?: Flag } = {}) =>
+  ArgMax = (x: Value, attributes?: { axis?: number; keepdims?: Flag; select_last_index?: Flag }) =>
     this.one("ArgMax", [x], { ...attributes });
-  ArgMin = (x: Value, attributes: { axis?: number; keepdims?: Flag; select_last_index?: Flag } = {}) =>
+  ArgMin = (x: Value, attributes?: { axis?: number; keepdims?: Flag; select_last_index?: Flag }) =>
     this.one("ArgMin", [x], { ...attributes });
-  CumSum = (x: Value, axis: Value | number, attributes: { exclusive?: number; reverse?: number } = {}) =>
+  CumSum = (x: Value, axis: Value | number, attributes?: { exclusive?: number; reverse?: number }) =>
     this.one("CumSum", [x, typeof axis === "number" ? this.scalar(axis, "int64") : axis], { ...attributes });
   /** [values, indices]. */
-  TopK = (x: Value, k: number, attributes: { axis?: number; largest?: Flag; sorted?: Flag } = {}) =>
+  TopK = (x: Value, k: number, attributes?: { axis?: number; largest?: Flag; sorted?: Flag }) =>
     this.many("TopK", [x, this.ints([k])], 2, { ...attributes }) as [Value, Value];
 
   // Matrix products
   MatMul = (a: Value, b: Value) => this.one("MatMul", [a, b]);
-  Gemm = (a: Value, b: Value, c?: Value, attributes: Product & { beta?: number } = {}) =>
+  Gemm = (a: Value, b: Value, c?: Value, attributes?: Product & { beta?: number }) =>
     this.one("Gemm", [a, b, c], { ...attributes });
   /** onnxruntime's: alpha · op(A) · op(B) without materialising the transposes. */
-  FusedMatMul = (a: Value, b: Value, attributes: Product = {}) => this.one("FusedMatMul", [a, b], { ...attributes });
+  FusedMatMul = (a: Value, b: Value, attributes?: Product) => this.one("FusedMatMul", [a, b], { ...attributes });
 
   // Layout
-  Reshape = (x: Value, shape: Dims, attributes: { allowzero?: Flag } = {}) =>
+  Reshape = (x: Value, shape: Dims, attributes?: { allowzero?: Flag }) =>
     this.one("Reshape", [x, isValue(shape) ? shape : this.reshapeTarget(x, shape)], { ...attributes });
-  Flatten = (x: Value, attributes: { axis?: number } = {}) => this.one("Flatten", [x], { ...attributes });
+  Flatten = (x: Value, attributes?: { axis?: number }) => this.one("Flatten", [x], { ...attributes });
   Squeeze = (x: Value, axes?: readonly number[]) => this.one("Squeeze", axes ? [x, this.ints(axes)] : [x]);
   Unsqueeze = (x: Value, axes: readonly number[]) => this.one("Unsqueeze", [x, this.ints(axes)]);
-  Transpose = (x: Value, attributes: { perm?: readonly number[] } = {}) =>
-    this.one("Transpose", [x], { ...attributes });
+  Transpose = (x: Value, attributes?: { perm?: readonly number[] }) => this.one("Transpose", [x], { ...attributes });
   Expand = (x: Value, shape: Dims) => this.expandedToNothing(x, shape) ?? this.one("Expand", [x, this.dims(shape)]);
   Concat = (parts: readonly Value[], attributes: { axis: number }) => this.one("Concat", parts, { ...attributes });
   /** Into parts of the given sizes, or into a number of equal parts (of which the last may be smaller). */
-  Split = (x: Value, parts: readonly number[] | number, attributes: { axis?: number } = {}) =>
+  Split = (x: Value, parts: readonly number[] | number, attributes?: { axis?: number }) =>
     typeof parts === "number"
       ? this.many("Split", [x], parts, { ...attributes, num_outputs: parts })
       : this.many("Split", [x, this.ints(parts)], parts.length, { ...attributes });
   Slice = (x: Value, starts: Dims, ends: Dims, axes?: readonly number[], steps?: readonly number[]) =>
     this.one("Slice", [x, this.dims(starts), this.dims(ends), axes && this.ints(axes), steps && this.ints(steps)]);
-  Pad = (x: Value, pads: Dims, value?: Operand, axes?: readonly number[]) =>
-    this.one("Pad", [
-      x,
-      axes ? this.padsOfAllAxes(x, pads, axes) : this.dims(pads),
-      typeof value === "number" ? this.scalar(value, x.dtype) : value,
-    ]);
+  Pad = (x: Value, pads: Dims, value?: Operand, axes?: readonly number[], attributes?: { mode?: "constant" }) => {
+    const full = axes ? this.padsOfAllAxes(x, pads, axes) : this.dims(pads);
+    return this.one("Pad", [x, full, typeof value === "number" ? this.scalar(value, x.dtype) : value], {
+      ...attributes,
+    });
+  };
   Tile = (x: Value, repeats: readonly number[]) => this.one("Tile", [x, this.ints(repeats)]);
-  Trilu = (x: Value, k?: Value | number, attributes: { upper?: number } = {}) =>
+  Trilu = (x: Value, k?: Value | number, attributes?: { upper?: number }) =>
     this.one("Trilu", [x, typeof k === "number" ? this.scalar(k, "int64") : k], { ...attributes });
 
   // Indexing and construction
-  Gather = (data: Value, indices: Value, attributes: { axis?: number } = {}) =>
+  Gather = (data: Value, indices: Value, attributes?: { axis?: number }) =>
     this.one("Gather", [data, indices], { ...attributes });
-  GatherElements = (data: Value, indices: Value, attributes: { axis?: number } = {}) =>
+  GatherElements = (data: Value, indices: Value, attributes?: { axis?: number }) =>
     this.one("GatherElements", [data, indices], { ...attributes });
-  GatherND = (data: Value, indices: Value) => this.one("GatherND", [data, indices]);
-  ScatterElements = (data: Value, indices: Value, updates: Value, attributes: Scatter = {}) =>
+  GatherND = (data: Value, indices: Value, attributes?: { batch_dims?: 0 }) =>
+    this.one("GatherND", [data, indices], { ...attributes });
+  ScatterElements = (data: Value, indices: Value, updates: Value, attributes?: Scatter) =>
     this.one("ScatterElements", [data, indices, updates], { ...attributes });
-  ScatterND = (data: Value, indices: Value, updates: Value, attributes: { reduction?: "none" | "add" } = {}) =>
+  ScatterND = (data: Value, indices: Value, updates: Value, attributes?: { reduction?: "none" | "add" }) =>
     this.one("ScatterND", [data, indices, updates], { ...attributes });
   /** `values` is [off, on]. */
-  OneHot = (indices: Value, depth: number, values: Value, attributes: { axis?: number } = {}) =>
+  OneHot = (indices: Value, depth: number, values: Value, attributes?: { axis?: number }) =>
     this.one("OneHot", [indices, this.ints([depth]), values], { ...attributes });
-  Shape = (x: Value, attributes: { start?: number; end?: number } = {}) => this.one("Shape", [x], { ...attributes });
+  Shape = (x: Value, attributes?: { start?: number; end?: number }) => this.one("Shape", [x], { ...attributes });
   Range = (start: Value, limit: Value, delta: Value) => this.one("Range", [start, limit, delta]);
 
   // Recurrence
@@ -204,19 +216,19 @@ export class Operators {
   ) => this.many("GRU", [X, W, R, B, undefined, initialState], 2, { ...attributes }) as [Value, Value];
 
   // Normalisation, losses, randomness
-  Softmax = (x: Value, attributes: { axis?: number } = {}) => this.one("Softmax", [x], { ...attributes });
-  LogSoftmax = (x: Value, attributes: { axis?: number } = {}) => this.one("LogSoftmax", [x], { ...attributes });
-  LayerNormalization = (x: Value, scale: Value, bias?: Value, attributes: { axis?: number; epsilon?: number } = {}) =>
+  Softmax = (x: Value, attributes?: { axis?: number }) => this.one("Softmax", [x], { ...attributes });
+  LogSoftmax = (x: Value, attributes?: { axis?: number }) => this.one("LogSoftmax", [x], { ...attributes });
+  LayerNormalization = (x: Value, scale: Value, bias?: Value, attributes?: { axis?: number; epsilon?: number }) =>
     this.one("LayerNormalization", [x, scale, bias], { ...attributes });
-  RMSNormalization = (x: Value, scale: Value, attributes: { axis?: number; epsilon?: number } = {}) =>
+  RMSNormalization = (x: Value, scale: Value, attributes?: { axis?: number; epsilon?: number }) =>
     this.one("RMSNormalization", [x, scale], { ...attributes });
-  NegativeLogLikelihoodLoss = (logProbabilities: Value, labels: Value, weights?: Value, attributes: Loss = {}) =>
+  NegativeLogLikelihoodLoss = (logProbabilities: Value, labels: Value, weights?: Value, attributes?: Loss) =>
     this.one("NegativeLogLikelihoodLoss", [logProbabilities, labels, weights], { ...attributes });
   /** [loss, log-probabilities]. */
-  SoftmaxCrossEntropyLoss = (logits: Value, labels: Value, weights?: Value, attributes: Loss = {}) =>
+  SoftmaxCrossEntropyLoss = (logits: Value, labels: Value, weights?: Value, attributes?: Loss) =>
     this.many("SoftmaxCrossEntropyLoss", [logits, labels, weights], 2, { ...attributes }) as [Value, Value];
   /** [output, mask]; without `training` (a bool scalar) it is the identity, as the standard has it. */
-  Dropout = (x: Value, ratio?: Operand, training?: Value, attributes: { seed?: number } = {}) =>
+  Dropout = (x: Value, ratio?: Operand, training?: Value, attributes?: { seed?: number }) =>
     this.many("Dropout", [x, typeof ratio === "number" ? this.scalar(ratio, x.dtype) : ratio, training], 2, {
       ...attributes,
     }) as [Value, Value];
@@ -290,13 +302,28 @@ export class Operators {
     return this.dims(full);
   }
 
+  /** Lets a method run only where its arguments are what the types promise: plain JavaScript has nobody else to tell. */
+  private guard(name: string, check: (given: readonly unknown[]) => void): void {
+    const methods = this as unknown as Record<string, (...given: unknown[]) => unknown>;
+    const method = methods[name]!;
+    methods[name] = (...given) => {
+      try {
+        check(given);
+      } catch (error) {
+        const shown = given.map((value) => describe(value)).join("; ");
+        throw new GraphError(this.graph.name, `${name}(${shown}): ${(error as Error).message}`);
+      }
+      return method.apply(this, given);
+    };
+  }
+
   private pair(type: string, a: Operand, b: Operand, attributes?: Given): Value {
     const like = isValue(a) ? a : isValue(b) ? b : undefined;
     const value = (operand: Operand) => (isValue(operand) ? operand : this.scalar(operand, like?.dtype));
     return this.one(type, [value(a), value(b)], attributes);
   }
 
-  private reduce(type: string, x: Value, axes: readonly number[] | undefined, attributes: Reduction): Value {
+  private reduce(type: string, x: Value, axes: readonly number[] | undefined, attributes?: Reduction): Value {
     return this.one(type, axes ? [x, this.ints(axes)] : [x], { ...attributes });
   }
 
@@ -310,7 +337,19 @@ export class Operators {
   }
 }
 
-const isValue = (x: Dims | Operand): x is Value => typeof x === "object" && "graph" in x;
+/** What the short-hands take; operators declare theirs with their definitions. */
+const shorthands: Readonly<Record<string, readonly Parameter[]>> = {
+  scalar: [input("number", "number"), optional("dtype", "dtype")],
+  vector: [input("numbers", "numbers"), optional("dtype", "dtype")],
+  ints: [input("numbers", "ints")],
+  zerosLike: [input("x")],
+  onesLike: [input("x")],
+  expandLike: [input("x"), input("like")],
+  reshapeTo: [input("x"), input("shape", "dims")],
+  reshapeLike: [input("x"), input("like")],
+  swapLast: [input("x")],
+  dims: [input("dims", "dims")],
+};
 
 /** Absent optional inputs at the end are left out. */
 function trimmed(inputs: readonly (Value | undefined)[]): readonly (Value | undefined)[] {

@@ -1,6 +1,7 @@
 // Piecewise activations: rectifiers, hard approximations and Clip. At a kink the gradient is the one that PyTorch takes.
 import type { Value } from "../graph/graph.js";
 import { type AttributeSpec, define, type GradientContext, type OperatorDefinition } from "./definition.js";
+import { input, optional } from "./parameters.js";
 import { reduceTo } from "./reduce-to.js";
 
 type Attributes = Record<string, AttributeSpec>;
@@ -26,7 +27,8 @@ function rectifier(
 ): OperatorDefinition {
   return define({
     type,
-    inputs: [1, 1],
+    float32Only: type !== "Relu",
+    inputs: [input("X")],
     attributes,
     infer: (c) => [{ dtype: c.requireFloat(), shape: c.input(0).shape }],
     gradient: (c) => {
@@ -46,7 +48,8 @@ function hard(
 ): OperatorDefinition {
   return define({
     type,
-    inputs: [1, 1],
+    float32Only: true,
+    inputs: [input("X")],
     attributes,
     infer: (c) => [{ dtype: c.requireFloat(), shape: c.input(0).shape }],
     gradient: (c) => {
@@ -97,7 +100,8 @@ export const piecewise: readonly OperatorDefinition[] = [
   ),
   define({
     type: "PRelu",
-    inputs: [2, 2],
+    float32Only: true,
+    inputs: [input("X"), input("slope")],
     infer: (c) => {
       const [x, slope] = [c.input(0), c.input(1)];
       c.requireFloat();
@@ -120,7 +124,7 @@ export const piecewise: readonly OperatorDefinition[] = [
   // y = min(max(x, low), high): the gradient goes to whichever operand was taken, at a bound to the bound.
   define({
     type: "Clip",
-    inputs: [1, 3],
+    inputs: [input("input"), optional("min", "operand"), optional("max", "operand")],
     infer: (c) => {
       for (const index of [1, 2]) {
         if (c.optional(index) && c.input(index).rank !== 0) throw new RangeError("the bounds must be scalars");

@@ -1,10 +1,11 @@
 // Dropout. The mask it drew in the forward pass is the one that the gradient passes through.
 import { define, type OperatorDefinition } from "./definition.js";
+import { input, optional } from "./parameters.js";
 
 export const random: readonly OperatorDefinition[] = [
   define({
     type: "Dropout",
-    inputs: [1, 3],
+    inputs: [input("data"), optional("ratio", "operand"), optional("training_mode")],
     attributes: { seed: { kind: "int" } },
     infer: (c) => {
       const { shape } = c.input(0);

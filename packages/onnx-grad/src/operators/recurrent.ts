@@ -2,8 +2,9 @@
 // T steps, B sequences, I inputs, H units; gates lie in ONNX's order z (update), r (reset), h (hidden).
 import type { Dim } from "../graph/dim.js";
 import type { Value } from "../graph/graph.js";
-import { define, type GradientContext, type OperatorContext, type OperatorDefinition } from "./definition.js";
+import { define, flag, type GradientContext, type OperatorContext, type OperatorDefinition } from "./definition.js";
 import type { Operators } from "./operators.js";
+import { input, optional } from "./parameters.js";
 
 const inputNames = ["X", "W", "R", "B", "sequence_lens", "initial_h"];
 
@@ -20,9 +21,6 @@ function requireShapes(c: OperatorContext): { T: Dim; B: Dim; H: number } {
       throw new RangeError(`${inputNames[i]} must have shape [${shape.join(", ")}]`);
     }
   });
-  if (c.text("direction") !== "forward") {
-    throw new RangeError(`direction ${c.text("direction")} is not supported; forward is`);
-  }
   if (c.optional(4) && c.optional(4)!.dtype !== "int32") throw new RangeError("sequence_lens must be int32");
   return { T, B, H };
 }
@@ -128,11 +126,13 @@ function gruGradient(c: GradientContext): (Value | undefined)[] {
 export const recurrent: readonly OperatorDefinition[] = [
   define({
     type: "GRU",
-    inputs: [3, 6],
+    float32Only: true,
+    inputs: [input("X"), input("W"), input("R"), optional("B"), optional("sequence_lens"), optional("initial_h")],
+    method: [input("inputs", "sparseTensors"), input("attributes", "attributes")],
     attributes: {
       hidden_size: { kind: "int", required: true },
-      linear_before_reset: { kind: "int", default: 0 },
-      direction: { kind: "string", default: "forward" },
+      linear_before_reset: flag(0),
+      direction: { kind: "string", default: "forward", values: ["forward"] },
     },
     infer: (c) => {
       c.requireFloat();

@@ -3,6 +3,7 @@ import type { Dim } from "../graph/dim.js";
 import type { Value } from "../graph/graph.js";
 import {
   define,
+  flag,
   type GradientContext,
   normaliseAxis,
   type OperatorContext,
@@ -10,6 +11,7 @@ import {
   type OperatorSpec,
 } from "./definition.js";
 import type { Operators } from "./operators.js";
+import { input, optional } from "./parameters.js";
 
 function reducedAxes(c: OperatorContext): readonly number[] {
   const { rank } = c.input(0);
@@ -36,8 +38,8 @@ function kept(c: GradientContext, value: Value): Value {
 
 const reductionShape = (type: string, integers: boolean): OperatorSpec => ({
   type,
-  inputs: [1, 2],
-  attributes: { keepdims: { kind: "int", default: 1 }, noop_with_empty_axes: { kind: "int", default: 0 } },
+  inputs: [input("data"), optional("axes", "ints")],
+  attributes: { keepdims: flag(1), noop_with_empty_axes: flag(0) },
   infer: (c) => {
     const axes = new Set(reducedAxes(c));
     const keep = c.flag("keepdims");
@@ -91,11 +93,11 @@ export function reducedCount(op: Operators, x: Value, axes: readonly number[]): 
 function position(type: "ArgMax" | "ArgMin"): OperatorDefinition {
   return define({
     type,
-    inputs: [1, 1],
+    inputs: [input("data")],
     attributes: {
       axis: { kind: "int", default: 0 },
-      keepdims: { kind: "int", default: 1 },
-      select_last_index: { kind: "int", default: 0 },
+      keepdims: flag(1),
+      select_last_index: flag(0),
     },
     infer: (c) => {
       const { shape, rank } = c.input(0);
@@ -136,8 +138,8 @@ export const reductions: readonly OperatorDefinition[] = [
   position("ArgMin"),
   define({
     type: "CumSum",
-    inputs: [2, 2],
-    attributes: { exclusive: { kind: "int", default: 0 }, reverse: { kind: "int", default: 0 } },
+    inputs: [input("x"), input("axis", "index")],
+    attributes: { exclusive: flag(0), reverse: flag(0) },
     infer: (c) => {
       const [axis = 0] = c.constantInts(1, "axis") ?? [];
       normaliseAxis(axis, c.input(0).rank);
@@ -149,11 +151,11 @@ export const reductions: readonly OperatorDefinition[] = [
   }),
   define({
     type: "TopK",
-    inputs: [2, 2],
+    inputs: [input("X"), input("K", "size")],
     attributes: {
       axis: { kind: "int", default: -1 },
-      largest: { kind: "int", default: 1 },
-      sorted: { kind: "int", default: 1 },
+      largest: flag(1),
+      sorted: flag(1),
     },
     infer: (c) => {
       const { shape, rank, dtype } = c.input(0);

@@ -6,12 +6,14 @@ import {
   type Feeds,
   Graph,
   gradients,
+  operatorNames,
   type Session,
   type Shape,
   type Tensor,
   type TensorData,
   type Value,
 } from "@cllm4rec/onnx-grad";
+import { findOperator } from "../../src/operators/table.js";
 
 type Numbers = readonly (number | "NaN" | "Infinity" | "-Infinity")[];
 export type FloatType = "float32" | "float64";
@@ -134,23 +136,7 @@ export async function runOnce(engine: Engine, graph: Graph, feeds: Feeds): Promi
 }
 
 /** Operators for which onnxruntime 1.30's CPU provider has no float64 kernel (HardSwish: one that computes with float32 constants). */
-export const noDouble: ReadonlySet<string> = new Set([
-  "Celu",
-  "Elu",
-  "Erf",
-  "GRU",
-  "Gelu",
-  "HardSigmoid",
-  "HardSwish",
-  "LeakyRelu",
-  "Mean",
-  "Mish",
-  "OneHot",
-  "PRelu",
-  "Selu",
-  "Softplus",
-  "ThresholdedRelu",
-]);
+export const noDouble: ReadonlySet<string> = new Set(operatorNames().filter((name) => findOperator(name)!.float32Only));
 
 /** LayerNormalization's statistics are float32 whatever its input is. */
 export const hasDouble = ({ op, name }: Case): boolean => !noDouble.has(op) && name !== "statistics";

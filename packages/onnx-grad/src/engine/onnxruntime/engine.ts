@@ -5,6 +5,7 @@ import { Worker } from "node:worker_threads";
 import { Graph, type Value } from "../../graph/graph.js";
 import { allocate, type DType, type TensorData } from "../../graph/tensor.js";
 import { serializeModel } from "../../onnx/serialize.js";
+import { describe } from "../../operators/parameters.js";
 import { checkFeeds, checkReuse } from "../check-feeds.js";
 import { EngineError, type LoadOptions, type RunOptions, type Tensor } from "../engine.js";
 import type {
@@ -14,6 +15,7 @@ import type {
   OnnxRuntimeOptions,
   OnnxRuntimeSession,
 } from "./contract.js";
+import { checkKernels } from "./cpu-limits.js";
 import { explain } from "./explain.js";
 import { type Placement, placementNotice } from "./placement.js";
 import type { Held, Message, Request, Response, SessionSettings, WorkerData } from "./protocol.js";
@@ -30,6 +32,7 @@ interface Pending {
 
 /**
  * Starts onnxruntime-node in a worker thread of its own.
+ * @throws RangeError where the number of threads or the provider is none that onnxruntime takes
  * @example
  * const engine = onnxRuntime();
  * const session = await engine.load(graph);
@@ -62,6 +65,7 @@ class WorkerEngine implements OnnxRuntimeEngine {
     profile,
     onNotice,
   }: OnnxRuntimeOptions) {
+    checkOptions(threads, executionProvider);
     const { version } = createRequire(import.meta.url)("onnxruntime-node/package.json") as { version: string };
     this.description = `onnxruntime-node ${version} (${executionProvider}, ${threads} thread${threads === 1 ? "" : "s"})`;
     this.onNotice = onNotice;
@@ -102,6 +106,7 @@ class WorkerEngine implements OnnxRuntimeEngine {
     const stranger = onDevice.find((name) => !graph.outputs.has(name));
     if (stranger !== undefined) throw unknownOutput(graph.name, stranger, graph.outputs);
     const onWebGpu = this.settings.executionProvider === "webgpu";
+    checkKernels(graph);
     const lowered = onWebGpu ? forWebGpu(graph) : graph;
     const { bytes, externalFolder } = serializeModel(lowered);
     const session = this.nextSession++;
@@ -343,6 +348,20 @@ class WorkerSession implements OnnxRuntimeSession {
     if (this.disposed) return;
     this.disposed = true;
     await this.engine.release(this.id);
+  }
+}
+
+/** More than any machine has; onnxruntime itself would try to start them. */
+const mostThreads = 1024;
+const providers: readonly unknown[] = ["cpu", "webgpu", "cuda"];
+
+function checkOptions(threads: unknown, executionProvider: unknown): void {
+  if (!Number.isSafeInteger(threads) || (threads as number) < 1 || (threads as number) > mostThreads) {
+    throw new RangeError(`onnxRuntime: threads must be an integer from 1 to ${mostThreads}, not ${describe(threads)}`);
+  }
+  if (!providers.includes(executionProvider)) {
+    const known = providers.join(", ");
+    throw new RangeError(`onnxRuntime: executionProvider must be one of ${known}, not ${describe(executionProvider)}`);
   }
 }
 

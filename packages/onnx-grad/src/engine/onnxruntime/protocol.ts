@@ -58,17 +58,12 @@ export type Message = Request | { readonly kind: "cancel"; readonly id: number }
 
 /** What the worker is started with. */
 export interface WorkerData {
-  /** Shared memory: two int32 flags at the positions below. */
+  /** Shared memory: the two int32 flags of exit-gate.ts. */
   readonly flags: Int32Array;
 }
 
 /** Feeds of at least so many bytes travel back after the run, so that the next run's copies need no fresh memory. */
 export const LARGE = 64 * 1024;
-
-/** 1 while onnxruntime's native code runs. A thread ended at that moment would take the process down. */
-export const busyFlag = 0;
-/** 1 once no further request may begin. */
-export const closingFlag = 1;
 
 export type Response =
   | {

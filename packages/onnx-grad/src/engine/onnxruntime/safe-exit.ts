@@ -1,6 +1,6 @@
 // Lets a process end while onnxruntime computes in a worker thread: process.exit() ends threads wherever they are, and one that is inside
 // native code then aborts the process. So the exit waits for the run under way.
-import { busyFlag, closingFlag } from "./protocol.js";
+import { closeGate, waitForNative } from "./exit-gate.js";
 
 const guarded = new Set<Int32Array>();
 
@@ -8,8 +8,8 @@ const guarded = new Set<Int32Array>();
 const patience = 60_000;
 
 function waitForAll(): void {
-  for (const flags of guarded) Atomics.store(flags, closingFlag, 1);
-  for (const flags of guarded) Atomics.wait(flags, busyFlag, 1, patience);
+  for (const flags of guarded) closeGate(flags);
+  for (const flags of guarded) waitForNative(flags, patience);
 }
 
 /** From now on a process exit waits while the flags say busy. Returns what ends this. */

@@ -3,10 +3,9 @@ import { parentPort, receiveMessageOnPort, workerData } from "node:worker_thread
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import type { DType, TensorData } from "../../graph/tensor.js";
 import type { Tensor } from "../engine.js";
+import { enterNative, leaveNative } from "./exit-gate.js";
 import { type Placement, placementProfile } from "./placement.js";
 import {
-  busyFlag,
-  closingFlag,
   type Held,
   LARGE,
   type Message,
@@ -56,7 +55,7 @@ async function work(): Promise<void> {
     for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port))
       accept(next.message as Message);
     const request = queue.shift();
-    if (!request || closing || Atomics.load(flags, closingFlag) === 1) break;
+    if (!request || closing) break;
     if (cancelled.has(request.id)) respond({ id: request.id, ok: false, message: "cancelled" });
     else await answer(request);
     cancelled.delete(request.id);
@@ -75,14 +74,13 @@ async function end(): Promise<void> {
   port.close();
 }
 
-/** Marks the time in which onnxruntime's native code may run. */
+/** Runs what may enter onnxruntime's native code. @throws Error where the process is ending. */
 async function natively<T>(work: () => Promise<T>): Promise<T> {
-  Atomics.store(flags, busyFlag, 1);
+  if (!enterNative(flags)) throw new Error("the process is ending");
   try {
     return await work();
   } finally {
-    Atomics.store(flags, busyFlag, 0);
-    Atomics.notify(flags, busyFlag);
+    leaveNative(flags);
   }
 }
 
