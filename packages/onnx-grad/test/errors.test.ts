@@ -1,6 +1,8 @@
 // A mistake is refused where the node is added, in one message that names graph, operator, inputs and shapes.
 import { Graph, GraphError, gradients, seededDropout } from "@cllm4rec/onnx-grad";
 import { expect, test } from "vitest";
+import { define } from "../src/operators/definition.js";
+import { input } from "../src/operators/parameters.js";
 
 type Mistake = (g: Graph) => unknown;
 const f = (g: Graph, name: string, shape: readonly (number | string)[]) => g.input(name, "float32", shape);
@@ -194,11 +196,13 @@ const mistakes: readonly (readonly [string, Mistake, string])[] = [
   [
     "an operator without a rule on the way",
     (g) => {
-      const a = f(g, "a", [2, 2]);
-      const product = g.scope("layer", () => g.op.ReduceProd(a, undefined, { keepdims: 0 }));
-      return gradients(g, product, [a]);
+      const a = f(g, "a", []);
+      const y = g.scope("layer", () => g.op.Exp(a));
+      const infer = () => [{ dtype: "float32", shape: [] } as const];
+      Object.assign(y.producer!, { definition: define({ type: "Frobnicate", inputs: [input("X")], infer }) });
+      return gradients(g, y, [a]);
     },
-    "graph g: operator ReduceProd (node layer/ReduceProd) has no gradient rule",
+    "graph g: operator Frobnicate (node layer/Exp) has no gradient rule",
   ],
   [
     "the gradient of a dropout's ratio",

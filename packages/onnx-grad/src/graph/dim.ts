@@ -53,6 +53,20 @@ export function divideDims(a: Dim, b: Dim): Dim | undefined {
   return format(quotient);
 }
 
+/**
+ * ⌊dim / divisor⌋ for a positive number: exact where everything but the constant term is a multiple of it; `undefined` where that can't be
+ * seen.
+ */
+export function floorDivideDims(dim: Dim, divisor: number): Dim | undefined {
+  if (typeof dim === "number") return Math.floor(dim / divisor);
+  const quotient: Polynomial = new Map();
+  for (const [term, value] of parse(dim)) {
+    if (term !== "" && value % divisor !== 0) return undefined;
+    quotient.set(term, Math.floor(value / divisor));
+  }
+  return format(quotient);
+}
+
 /** Whether two shapes are the same, dimension by dimension. */
 export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((dim, i) => dim === b[i]);
 

@@ -91,6 +91,7 @@ export class Graph {
   private readonly counters = new Map<string, number>();
   private readonly smallConstants = new Map<string, Value>();
   private readonly dimensions = new Map<Dim, Value>();
+  private readonly counts = new Map<Value, string>();
   private prefix = "";
 
   constructor(readonly name = "graph") {
@@ -160,9 +161,9 @@ export class Graph {
     if (known) return known;
     const { op } = this;
     const symbol = (name: string): Value => {
-      const carrier = this.findCarrier(name);
+      const carrier = this.findCarrier(name) ?? this.findComputed(name);
       if (!carrier) throw new GraphError(this.name, `dimension ${dim}: no input has a dimension ${name}`);
-      const size = op.Shape(carrier.input, { start: carrier.axis, end: carrier.axis + 1 });
+      const size = op.Shape(carrier.value, { start: carrier.axis, end: carrier.axis + 1 });
       return carrier.multiple === 1 ? size : op.Div(size, op.ints([carrier.multiple]));
     };
     const terms = dimTerms(dim).map(({ coefficient, symbols }) => {
@@ -178,17 +179,45 @@ export class Graph {
   }
 
   /** The input axis whose size is a symbol, or the smallest multiple of it. */
-  private findCarrier(symbol: string): { input: Value; axis: number; multiple: number } | undefined {
-    let best: { input: Value; axis: number; multiple: number } | undefined;
-    for (const input of this.inputs.values()) {
-      input.shape.forEach((dim, axis) => {
+  private findCarrier(symbol: string): { value: Value; axis: number; multiple: number } | undefined {
+    let best: { value: Value; axis: number; multiple: number } | undefined;
+    for (const value of this.inputs.values()) {
+      value.shape.forEach((dim, axis) => {
         const terms = dimTerms(dim);
         const only = terms[0];
         if (terms.length !== 1 || only!.symbols.length !== 1 || only!.symbols[0] !== symbol) return;
-        if (!best || only!.coefficient < best.multiple) best = { input, axis, multiple: only!.coefficient };
+        if (!best || only!.coefficient < best.multiple) best = { value, axis, multiple: only!.coefficient };
       });
     }
     return best;
+  }
+
+  /** The first computed tensor with a {@link nonZeroCount} among its sizes. */
+  private findComputed(symbol: string): { value: Value; axis: number; multiple: number } | undefined {
+    for (const node of this.nodes) {
+      for (const value of node.outputs) {
+        const axis = value?.shape.indexOf(symbol) ?? -1;
+        if (axis >= 0) return { value: value!, axis, multiple: 1 };
+      }
+    }
+    return undefined;
+  }
+
+  /**
+   * How many elements of a tensor are not zero, as a dimension: a number for a constant, otherwise a symbol whose size the data tell at run
+   * time. It is the same one for all operators that select by this tensor.
+   */
+  nonZeroCount(value: Value): Dim {
+    const { constant } = value;
+    if (constant && "data" in constant) return Array.from(constant.data, Number).filter((x) => x !== 0).length;
+    let symbol = this.counts.get(value);
+    if (symbol === undefined) {
+      const stem = `nonzero_of_${value.name.replace(/[^A-Za-z0-9]+/g, "_")}`;
+      const taken = new Set(this.counts.values());
+      for (let i = 0; symbol === undefined || taken.has(symbol); i++) symbol = i === 0 ? stem : `${stem}_${i}`;
+      this.counts.set(value, symbol);
+    }
+    return symbol;
   }
 
   /** Nodes added inside carry `name/` in front of theirs, so that errors and profiles tell where they come from. */
@@ -234,6 +263,7 @@ export class Graph {
     }
     const node = new Node(this, this.freshName(name ?? type), definition, inputs, completed, inferred);
     this.nodes.push(node);
+    if (definition.everyOutput) for (const index of inferred.keys()) node.output(index);
     return node;
   }
 

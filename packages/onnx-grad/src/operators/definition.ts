@@ -40,6 +40,8 @@ export interface OperatorSpec {
   /** What the method takes, where that is something else. */
   readonly method?: readonly Parameter[];
   readonly attributes?: Readonly<Record<string, AttributeSpec>>;
+  /** Whether the standard wants all outputs to be there, asked for or not. */
+  readonly everyOutput?: boolean;
   /** One entry an output, optional outputs included. Throws with a short reason where the inputs do not fit. */
   infer(context: OperatorContext): readonly InferredOutput[];
   /** Vector–Jacobian product; `"none"` where the outputs are not differentiable (integers, comparisons); absent: no rule is known. */
@@ -192,6 +194,10 @@ export class OperatorDefinition {
 
   get lower(): OperatorSpec["lower"] {
     return this.spec.lower;
+  }
+
+  get everyOutput(): boolean {
+    return this.spec.everyOutput ?? false;
   }
 
   get float32Only(): boolean {

@@ -26,6 +26,14 @@ interface Product {
   readonly transA?: number;
   readonly transB?: number;
 }
+interface Window {
+  readonly kernel_shape?: readonly number[];
+  readonly strides?: readonly number[];
+  readonly dilations?: readonly number[];
+  readonly pads?: readonly number[];
+  readonly group?: number;
+}
+type AutoPad = "NOTSET" | "SAME_UPPER" | "SAME_LOWER" | "VALID";
 interface Loss {
   readonly reduction?: "none" | "sum" | "mean";
   readonly ignore_index?: number;
@@ -156,6 +164,38 @@ export class Operators {
   /** onnxruntime's: alpha · op(A) · op(B) without materialising the transposes. */
   FusedMatMul = (a: Value, b: Value, attributes?: Product) => this.one("FusedMatMul", [a, b], { ...attributes });
 
+  /** Sums of products over named axes, e.g. `{ equation: "bhqd,bhkd->bhqk" }`; `ii` reads a diagonal, `...` stands for any axes. */
+  Einsum = (inputs: readonly Value[], attributes: { equation: string }) =>
+    this.one("Einsum", inputs, { ...attributes });
+  /**
+   * X [N, C, L…], W [M, C/group, k…], B [M] → [N, M, O…]. `pads` holds the beginnings of all spatial axes, then the ends: a causal
+   * convolution of one axis has pads [dilation · (k − 1), 0].
+   */
+  Conv = (x: Value, w: Value, bias?: Value, attributes?: Window & { auto_pad?: AutoPad }) =>
+    this.one("Conv", [x, w, bias], { ...attributes });
+  /** X [N, C, L…], W [C, M/group, k…], B [M] → [N, M, stride · (L − 1) + output_padding + dilation · (k − 1) + 1 − pads…]. */
+  ConvTranspose = (x: Value, w: Value, bias?: Value, attributes?: Window & { output_padding?: readonly number[] }) =>
+    this.one("ConvTranspose", [x, w, bias], { ...attributes });
+  /**
+   * softmax(scale · QKᵀ + mask) V: Q [B, H, Tq, d], K and V [B, Hk, Tk, d] where Hk divides H, a mask of bools (true: seen) or of floats
+   * that broadcasts to [B, H, Tq, Tk].
+   */
+  Attention = (
+    q: Value,
+    k: Value,
+    v: Value,
+    mask?: Value,
+    attributes?: { is_causal?: Flag; scale?: number; softcap?: number },
+  ) => this.one("Attention", [q, k, v, mask], { ...attributes });
+  /** Rotated positions: X [B, H, T, d] or [B, T, H·d] (with num_heads), caches [positions, r/2] with ids [B, T], or [B, T, r/2] without. */
+  RotaryEmbedding = (
+    x: Value,
+    cos: Value,
+    sin: Value,
+    positionIds?: Value,
+    attributes?: { interleaved?: Flag; num_heads?: number; rotary_embedding_dim?: number },
+  ) => this.one("RotaryEmbedding", [x, cos, sin, positionIds], { ...attributes });
+
   // Layout
   Reshape = (x: Value, shape: Dims, attributes?: { allowzero?: Flag }) =>
     this.one("Reshape", [x, isValue(shape) ? shape : this.reshapeTarget(x, shape)], { ...attributes });
@@ -199,6 +239,12 @@ export class Operators {
   Shape = (x: Value, attributes?: { start?: number; end?: number }) => this.one("Shape", [x], { ...attributes });
   Range = (start: Value, limit: Value, delta: Value) => this.one("Range", [start, limit, delta]);
 
+  /** Positions of all elements that are not zero: [rank, how many], a size that only the data tell. */
+  NonZero = (x: Value) => this.one("NonZero", [x]);
+  /** The parts along an axis (or, without one, the elements) for which a bool vector is true. */
+  Compress = (x: Value, condition: Value, attributes?: { axis?: number }) =>
+    this.one("Compress", [x, condition], { ...attributes });
+
   // Recurrence
   /**
    * [Y, Y_h]: X [T, B, I], W [1, 3H, I], R [1, 3H, H], B [1, 6H], initial_h [1, B, H] → all states [T, 1, B, H] and the last [1, B, H].
@@ -212,8 +258,25 @@ export class Operators {
       B?: Value | undefined,
       initial_h?: Value | undefined,
     ],
-    attributes: { hidden_size: number; linear_before_reset?: Flag },
+    attributes: { hidden_size: number; linear_before_reset?: Flag; direction?: "forward" },
   ) => this.many("GRU", [X, W, R, B, undefined, initialState], 2, { ...attributes }) as [Value, Value];
+
+  /**
+   * [Y, Y_h, Y_c]: X [T, B, I], W [1, 4H, I], R [1, 4H, H], B [1, 8H], initial_h and initial_c [1, B, H] → all states [T, 1, B, H], the
+   * last one and the last cell [1, B, H]. Gates lie in the order input, output, forget, cell.
+   */
+  LSTM = (
+    [X, W, R, B, initialState, initialCell]: readonly [
+      X: Value,
+      W: Value,
+      R: Value,
+      B?: Value | undefined,
+      initial_h?: Value | undefined,
+      initial_c?: Value | undefined,
+    ],
+    attributes: { hidden_size: number; direction?: "forward" },
+  ) =>
+    this.many("LSTM", [X, W, R, B, undefined, initialState, initialCell], 3, { ...attributes }) as [Value, Value, Value];
 
   // Normalisation, losses, randomness
   Softmax = (x: Value, attributes?: { axis?: number }) => this.one("Softmax", [x], { ...attributes });
@@ -222,6 +285,21 @@ export class Operators {
     this.one("LayerNormalization", [x, scale, bias], { ...attributes });
   RMSNormalization = (x: Value, scale: Value, attributes?: { axis?: number; epsilon?: number }) =>
     this.one("RMSNormalization", [x, scale], { ...attributes });
+  /** [output], in training [output, running mean, running variance]: x [N, C, …], the others [C]. The variance is the population's. */
+  BatchNormalization = (
+    x: Value,
+    scale: Value,
+    bias: Value,
+    mean: Value,
+    variance: Value,
+    attributes?: { epsilon?: number; momentum?: number; training_mode?: Flag },
+  ) => {
+    const count = attributes?.training_mode === 1 ? 3 : 1;
+    return this.many("BatchNormalization", [x, scale, bias, mean, variance], count, { ...attributes }) as [
+      Value,
+      ...Value[],
+    ];
+  };
   NegativeLogLikelihoodLoss = (logProbabilities: Value, labels: Value, weights?: Value, attributes?: Loss) =>
     this.one("NegativeLogLikelihoodLoss", [logProbabilities, labels, weights], { ...attributes });
   /** [loss, log-probabilities]. */

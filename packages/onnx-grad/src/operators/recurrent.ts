@@ -5,28 +5,19 @@ import type { Value } from "../graph/graph.js";
 import { define, flag, type GradientContext, type OperatorContext, type OperatorDefinition } from "./definition.js";
 import type { Operators } from "./operators.js";
 import { input, optional } from "./parameters.js";
+import { outerSum, requireShapes, stackSteps, stepOf, stepSum, times } from "./time-steps.js";
 
 const inputNames = ["X", "W", "R", "B", "sequence_lens", "initial_h"];
 
-function requireShapes(c: OperatorContext): { T: Dim; B: Dim; H: number } {
+function sizesOf(c: OperatorContext): { T: Dim; B: Dim; H: number } {
   const H = c.int("hidden_size");
   const X = c.input(0);
   if (X.rank !== 3) throw new RangeError("X must have shape [T, B, I]");
   const [T, B, I] = X.shape as readonly [Dim, Dim, Dim];
-  const expected: readonly (readonly Dim[])[] = [X.shape, [1, 3 * H, I], [1, 3 * H, H], [1, 6 * H], [B], [1, B, H]];
-  expected.forEach((shape, i) => {
-    const value = c.optional(i);
-    if (!value) return;
-    if (value.rank !== shape.length || value.shape.some((dim, axis) => dim !== shape[axis])) {
-      throw new RangeError(`${inputNames[i]} must have shape [${shape.join(", ")}]`);
-    }
-  });
+  requireShapes(c, inputNames, [X.shape, [1, 3 * H, I], [1, 3 * H, H], [1, 6 * H], [B], [1, B, H]]);
   if (c.optional(4) && c.optional(4)!.dtype !== "int32") throw new RangeError("sequence_lens must be int32");
   return { T, B, H };
 }
-
-/** x Wᵀ: [T, B, N] × [M, N] → [T, B, M]. */
-const times = (op: Operators, x: Value, w: Value) => op.FusedMatMul(x, w, { transB: 1 });
 
 /** The parts of a tensor along an axis, for the gates z, r and h. */
 const gates = (op: Operators, x: Value, H: number, axis: number) =>
@@ -60,17 +51,11 @@ function recompute(c: GradientContext, T: number, B: Dim, H: number) {
 
 function gruGradient(c: GradientContext): (Value | undefined)[] {
   const { op } = c;
-  const { T, B, H } = requireShapes(c);
+  const { T, B, H } = sizesOf(c);
   if (typeof T !== "number" || T === 0)
     throw new RangeError(`the gradient needs a sequence length known in advance, not ${T}`);
   if (c.optional(4)) throw new RangeError("sequence_lens has no gradient rule; mask the outputs instead");
   const f = recompute(c, T, B, H);
-  const at = (x: Value, t: number) => op.Squeeze(op.Slice(x, [t], [t + 1], [0]), [0]); // [T, B, H] → [B, H]
-  const stack = (parts: readonly Value[]) =>
-    op.Concat(
-      parts.map((part) => op.Unsqueeze(part, [0])),
-      { axis: 0 },
-    );
   const dY = c.optionalOutputGradient(0);
   const dLast = c.optionalOutputGradient(1);
   // Factors that need no recurrence: σ' = z(1 − z), tanh' = 1 − h².
@@ -83,40 +68,36 @@ function gruGradient(c: GradientContext): (Value | undefined)[] {
   const pre: Record<"z" | "r" | "h" | "inner", Value[]> = { z: [], r: [], h: [], inner: [] };
   let dh = dLast && op.Squeeze(dLast, [0]); // [B, H]
   for (let t = T - 1; t >= 0; t--) {
-    const own = dY && op.Squeeze(at(dY, t), [0]); // dY is [T, 1, B, H]
+    const own = dY && op.Squeeze(stepOf(op, dY, t), [0]); // dY is [T, 1, B, H]
     const total: Value = dh && own ? op.Add(dh, own) : (dh ?? own)!;
-    const dPreZ = op.Mul(total, at(factors.z, t));
-    const dPreH = op.Mul(total, at(factors.h, t));
-    const r = at(f.r, t);
+    const dPreZ = op.Mul(total, stepOf(op, factors.z, t));
+    const dPreH = op.Mul(total, stepOf(op, factors.h, t));
+    const r = stepOf(op, f.r, t);
     // linear_before_reset: n = tanh(x + r ∘ (R_h h)), so that the product's gradient is r ∘ dPreH; otherwise n = tanh(x + R_h (r ∘ h)).
     const dProduct = f.projected ? op.Mul(dPreH, r) : dPreH;
     const dInner = op.MatMul(dProduct, f.Rh);
-    const dPreR = op.Mul(f.projected ? dPreH : dInner, at(factors.r, t));
+    const dPreR = op.Mul(f.projected ? dPreH : dInner, stepOf(op, factors.r, t));
     const throughGates = op.MatMul(op.Concat([dPreZ, dPreR], { axis: 1 }), Rzr);
     const throughHidden = f.projected ? dInner : op.Mul(dInner, r);
-    dh = op.Sum(op.Mul(total, at(f.z, t)), throughGates, throughHidden);
+    dh = op.Sum(op.Mul(total, stepOf(op, f.z, t)), throughGates, throughHidden);
     pre.z.unshift(dPreZ);
     pre.r.unshift(dPreR);
     pre.h.unshift(dPreH);
     pre.inner.unshift(dProduct);
   }
-  const [dz, dr, dn, dInner] = [stack(pre.z), stack(pre.r), stack(pre.h), stack(pre.inner)];
+  const [dz, dr, dn, dInner] = (["z", "r", "h", "inner"] as const).map((gate) => stackSteps(op, pre[gate])) as [Value, Value, Value, Value];
   const dGates = op.Concat([dz, dr, dn], { axis: 2 }); // [T, B, 3H]
-  const flat = (x: Value) => op.Reshape(x, [-1, x.dim(2)]); // [T, B, N] → [T·B, N]
-  /** Σ over steps and sequences of gradient ⊗ operand. */
-  const outer = (gradient: Value, operand: Value) => op.FusedMatMul(flat(gradient), flat(operand), { transA: 1 });
-  const rowSum = (x: Value) => op.ReduceSum(x, [0, 1], { keepdims: 0 });
   return [
     c.needs(0) ? op.MatMul(dGates, f.W) : undefined,
-    c.needs(1) ? op.Unsqueeze(outer(dGates, f.X), [0]) : undefined,
+    c.needs(1) ? op.Unsqueeze(outerSum(op, dGates, f.X), [0]) : undefined,
     c.needs(2)
       ? op.Unsqueeze(
-          op.Concat([outer(op.Concat([dz, dr], { axis: 2 }), f.previous), outer(dInner, f.inner)], { axis: 0 }),
+          op.Concat([outerSum(op, op.Concat([dz, dr], { axis: 2 }), f.previous), outerSum(op, dInner, f.inner)], { axis: 0 }),
           [0],
         )
       : undefined,
     c.needs(3)
-      ? op.Unsqueeze(op.Concat([rowSum(dGates), rowSum(dz), rowSum(dr), rowSum(dInner)], { axis: 0 }), [0])
+      ? op.Unsqueeze(op.Concat([stepSum(op, dGates), stepSum(op, dz), stepSum(op, dr), stepSum(op, dInner)], { axis: 0 }), [0])
       : undefined,
     undefined,
     c.needs(5) ? op.Unsqueeze(dh!, [0]) : undefined,
@@ -136,7 +117,7 @@ export const recurrent: readonly OperatorDefinition[] = [
     },
     infer: (c) => {
       c.requireFloat();
-      const { T, B, H } = requireShapes(c);
+      const { T, B, H } = sizesOf(c);
       const dtype = c.sameDType(0, 1, 2, 3, 5);
       return [
         { dtype, shape: [T, 1, B, H] },

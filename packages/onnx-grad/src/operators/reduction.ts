@@ -10,6 +10,7 @@ import {
   type OperatorDefinition,
   type OperatorSpec,
 } from "./definition.js";
+import { productsOfOthers } from "./leave-one-out.js";
 import type { Operators } from "./operators.js";
 import { input, optional } from "./parameters.js";
 
@@ -118,8 +119,14 @@ export const reductions: readonly OperatorDefinition[] = [
   reduction("ReduceMean", (c, x, _y, dy) => c.op.Div(dy, reducedCount(c.op, x, reducedAxes(c)))),
   reduction("ReduceMax", extremum),
   reduction("ReduceMin", extremum),
-  // Sizes are multiplied with it; no recommender or LM asks for its gradient, so there is no rule.
-  define(reductionShape("ReduceProd", true)),
+  reduction(
+    "ReduceProd",
+    (c, x, _y, dy) => {
+      const axes = reducedAxes(c);
+      return axes.length === 0 ? dy : c.op.Mul(productsOfOthers(c.op, x, axes), dy);
+    },
+    { integers: true },
+  ),
   reduction("ReduceSumSquare", (c, x, _y, dy) => c.op.Mul(c.op.Mul(x, 2), dy)),
   // ‖x‖: the subgradient 0 is taken where the norm is 0.
   reduction("ReduceL2", (c, x, y, dy) => {

@@ -15,13 +15,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+import network_cases
+
 CASES = []
 torch.use_deterministic_algorithms(True)
 
 
 class Input:
-    def __init__(self, array, dtype, constant=False):
-        self.array, self.dtype, self.constant = np.asarray(array), dtype, constant
+    def __init__(self, array, dtype, constant=False, free=None):
+        self.array, self.dtype, self.constant, self.free = np.asarray(array), dtype, constant, free
 
     def tensor(self):
         if self.dtype == "float":
@@ -30,10 +32,11 @@ class Input:
 
 
 class Draw:
-    """A random float tensor, drawn when the case is made so that each case has its own seed."""
+    """A random float tensor, drawn when the case is made so that each case has its own seed. `free`: axes that may be symbolic, all if None."""
 
-    def __init__(self, shape, low=-2.0, high=2.0, gap=0.0, constant=False, away=()):
+    def __init__(self, shape, low=-2.0, high=2.0, gap=0.0, constant=False, away=(), free=None):
         self.shape, self.low, self.high, self.gap, self.constant, self.away = shape, low, high, gap, constant, away
+        self.free = free
 
     def materialise(self, random):
         x = np.round(random.uniform(self.low, self.high, self.shape) * 256) / 256
@@ -41,7 +44,7 @@ class Draw:
             x = np.where(np.abs(x) < self.gap, np.copysign(self.gap, x) + x, x)
         for kink in self.away:
             x = np.where(np.abs(x - kink) < 0.125, kink + 0.125, x)
-        return Input(x, "float", self.constant)
+        return Input(x, "float", self.constant, self.free)
 
 
 D = Draw
@@ -108,7 +111,7 @@ def case(op, name, inputs, fn, attributes=None, kink=False, differentiable=True,
     record["inputs"] = [
         None
         if x is None
-        else {"dtype": x.dtype, "shape": list(x.array.shape), "data": numbers(x.array), **({"constant": True} if x.constant else {})}
+        else {"dtype": x.dtype, "shape": list(x.array.shape), "data": numbers(x.array), **({"constant": True} if x.constant else {}), **({} if x.free is None else {"free": list(x.free)})}
         for x in inputs
     ]
     record["outputs"] = [
@@ -312,7 +315,7 @@ case("ReduceL2", "norm zero", [V([[0, 0], [3, 4]]), C([1])], lambda x, a: torch.
 case("ReduceL1", "at zero", [V([[0, -1], [3, 0]]), C([1])], lambda x, a: x.abs().sum(1, keepdim=True), kink=True)
 case("ReduceLogSumExp", "large values", [V([[500, 501], [-700, -703]]), C([1])], lambda x, a: x.logsumexp(1, keepdim=True))
 case("ReduceProd", "int64", [I([[1, 2, 3], [4, 5, 6]]), C([1])], lambda x, a: x.prod(1, keepdim=True))
-case("ReduceProd", "float", [V([[1, 2, 3], [4, 5, 6]]), C([0])], lambda x, a: x.detach().prod(0), {"keepdims": 0})
+case("ReduceProd", "float", [V([[1, 2, 3], [4, 5, 6]]), C([0])], lambda x, a: x.prod(0), {"keepdims": 0})
 for op, f in [("ArgMax", torch.argmax), ("ArgMin", torch.argmin)]:
     case(op, "default axis", [D((3, 5))], lambda x, f=f: f(x.detach(), 0, keepdim=True))
     case(op, "last axis dropped", [D((3, 5))], lambda x, f=f: f(x.detach(), -1), {"axis": -1, "keepdims": 0})
@@ -580,6 +583,9 @@ for lbr in (0, 1):
     case("GRU", f"one step, linear_before_reset {lbr}", [D((1, 3, 1)), D((1, 9, 1)), D((1, 9, 3)), D((1, 18))], f, a)
     case("GRU", f"initial state, no bias, linear_before_reset {lbr}", [D((2, 2, 1)), D((1, 9, 1)), D((1, 9, 3)), None, None, D((1, 2, 3))], f, a)
 case("GRU", "torch.nn.GRU", [D((4, 2, 3)), D((1, 6, 3)), D((1, 6, 2)), D((1, 12)), None, D((1, 2, 2))], torch_gru, {"hidden_size": 2, "linear_before_reset": 1})
+
+
+network_cases.add(case, unary, D, V, I, C, B, Input)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ interface CaseTensor {
   readonly shape: readonly number[];
   readonly data: Numbers;
   readonly constant?: true;
+  /** Axes that may be symbolic; all where absent. */
+  readonly free?: readonly number[];
 }
 
 export interface Case {
@@ -77,15 +79,15 @@ export function build(golden: Case, float: FloatType, { symbolic = false, forwar
   const graph = new Graph(title(golden));
   const feeds: Record<string, Tensor> = {};
   const expected = new Map<string, { dtype: DType; shape: readonly number[]; data: Numbers }>();
-  const dims = (shape: readonly number[]): Shape =>
-    symbolic ? shape.map((size) => (size !== 1 ? `n${size}` : size)) : shape;
+  const dims = ({ shape, free }: CaseTensor): Shape =>
+    symbolic ? shape.map((size, axis) => (size !== 1 && (free?.includes(axis) ?? true) ? `n${size}` : size)) : shape;
   const typed = (dtype: "float" | DType): DType => (dtype === "float" ? float : dtype);
   const inputs = golden.inputs.map((input, i): Value | undefined => {
     if (!input) return undefined;
     const tensor = { dtype: typed(input.dtype), shape: input.shape, data: toData(typed(input.dtype), input.data) };
     if (input.constant) return graph.initializer(`c${i}`, tensor);
     feeds[`x${i}`] = tensor;
-    return graph.input(`x${i}`, tensor.dtype, dims(input.shape));
+    return graph.input(`x${i}`, tensor.dtype, dims(input));
   });
   const node = graph.node(golden.op, inputs, golden.attributes);
   const outputs = golden.outputs.map((output, i) => {
