@@ -39,7 +39,8 @@ export function attentionSizes(c: OperatorContext): AttentionSizes {
     ["V", v, [B, Hk, Tk, v.dim(3)]],
   ];
   for (const [name, { shape }, wanted] of expected) {
-    if (shape.some((dim, i) => dim !== wanted[i])) throw new RangeError(`${name} must have shape ${formatShape(wanted)}`);
+    if (shape.some((dim, i) => dim !== wanted[i]))
+      throw new RangeError(`${name} must have shape ${formatShape(wanted)}`);
   }
   if (typeof H !== "number" || typeof Hk !== "number" || H % Hk !== 0)
     throw new RangeError(`${H} heads of queries for ${Hk} of keys: known numbers are expected, the first a multiple`);
@@ -148,9 +149,14 @@ export const attention: readonly OperatorDefinition[] = [
       return [{ dtype, shape: c.input(0).shape }];
     },
     gradient: (c) => {
-      if (c.needs(1) || c.needs(2)) throw new RangeError("there is no gradient with respect to cos_cache and sin_cache");
+      if (c.needs(1) || c.needs(2))
+        throw new RangeError("there is no gradient with respect to cos_cache and sin_cache");
       const { interleaved, num_heads, rotary_embedding_dim } = c.attributes as Record<string, number>;
-      const attributes = { interleaved: interleaved as 0 | 1, num_heads: num_heads!, rotary_embedding_dim: rotary_embedding_dim! };
+      const attributes = {
+        interleaved: interleaved as 0 | 1,
+        num_heads: num_heads!,
+        rotary_embedding_dim: rotary_embedding_dim!,
+      };
       return [c.op.RotaryEmbedding(c.outputGradient(), c.input(1), c.op.Neg(c.input(2)), c.optional(3), attributes)];
     },
   }),

@@ -81,7 +81,8 @@ export const batchNormalization: readonly OperatorDefinition[] = [
       const names = ["scale", "B", "input_mean", "input_var"];
       names.forEach((name, i) => {
         const value = c.input(i + 1);
-        if (value.rank !== 1 || value.dim(0) !== shape[1]) throw new RangeError(`${name} must have shape [${shape[1]}]`);
+        if (value.rank !== 1 || value.dim(0) !== shape[1])
+          throw new RangeError(`${name} must have shape [${shape[1]}]`);
       });
       const running = { dtype, shape: [shape[1]!] };
       return c.flag("training_mode") ? [{ dtype, shape }, running, running] : [{ dtype, shape }];

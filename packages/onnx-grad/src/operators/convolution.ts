@@ -40,7 +40,8 @@ const reach = (k: Dim, dilation: number): Dim => addDims(multiplyDims(subtractDi
 export function windowOf(c: OperatorContext): ConvolutionWindow {
   const [x, w] = [c.input(0), c.input(1)];
   const axes = x.rank - 2;
-  if (axes < 1) throw new RangeError("X must have shape [N, C, L, ...]: a batch, channels and at least one spatial axis");
+  if (axes < 1)
+    throw new RangeError("X must have shape [N, C, L, ...]: a batch, channels and at least one spatial axis");
   if (w.rank !== x.rank) throw new RangeError(`X has rank ${x.rank}, W ${w.rank}: both have as many spatial axes`);
   const list = (name: string, length: number, byDefault: number) => {
     const given = c.ints(name) ?? Array.from({ length }, () => byDefault);
@@ -85,10 +86,14 @@ function outputLength(length: Dim, kernel: Dim, window: ConvolutionWindow, axis:
   const stride = window.strides[axis]!;
   const room = subtractDims(addDims(length, padding(window, axis)), reach(kernel, window.dilations[axis]!));
   if (typeof room === "number" && room < 0)
-    throw new RangeError(`spatial axis ${axis}: a kernel that reaches over ${reach(kernel, window.dilations[axis]!)} positions for ${addDims(length, padding(window, axis))}, pads included`);
+    throw new RangeError(
+      `spatial axis ${axis}: a kernel that reaches over ${reach(kernel, window.dilations[axis]!)} positions for ${addDims(length, padding(window, axis))}, pads included`,
+    );
   const steps = floorDivideDims(room, stride);
   if (steps === undefined)
-    throw new RangeError(`spatial axis ${axis} of symbolic size ${length} can't be passed in strides of ${stride}; fix its size`);
+    throw new RangeError(
+      `spatial axis ${axis} of symbolic size ${length} can't be passed in strides of ${stride}; fix its size`,
+    );
   return addDims(steps, 1);
 }
 
@@ -116,7 +121,9 @@ function outputPadding(c: OperatorContext, { strides, dilations }: ConvolutionWi
   const given = c.ints("output_padding") ?? strides.map(() => 0);
   const fits = given.length === strides.length;
   if (!fits || given.some((extra, i) => extra < 0 || extra >= Math.max(strides[i]!, dilations[i]!)))
-    throw new RangeError(`output_padding must be one integer an axis, less than its stride or dilation, not [${given}]`);
+    throw new RangeError(
+      `output_padding must be one integer an axis, less than its stride or dilation, not [${given}]`,
+    );
   return given;
 }
 

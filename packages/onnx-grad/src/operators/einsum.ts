@@ -22,7 +22,8 @@ export function equationOf(c: OperatorContext): Equation {
   const sides = text.split("->");
   const terms = sides[0]!.split(",");
   for (const term of [...terms, ...sides.slice(1)]) {
-    if (!/^[A-Za-z]*(\.\.\.)?[A-Za-z]*$/.test(term)) throw new RangeError(`"${term}": letters and one ... are expected`);
+    if (!/^[A-Za-z]*(\.\.\.)?[A-Za-z]*$/.test(term))
+      throw new RangeError(`"${term}": letters and one ... are expected`);
   }
   if (sides.length > 2) throw new RangeError("more than one ->");
   if (terms.length !== c.inputs.length) throw new RangeError(`${terms.length} terms for ${c.inputs.length} operands`);
@@ -60,7 +61,9 @@ function outputLabels(
   const hidden = ellipsis([...sizes.keys()].filter(isEllipsis).length);
   if (term === undefined) {
     const all = operands.flat();
-    const once = [...sizes.keys()].filter((label) => !isEllipsis(label) && all.indexOf(label) === all.lastIndexOf(label));
+    const once = [...sizes.keys()].filter(
+      (label) => !isEllipsis(label) && all.indexOf(label) === all.lastIndexOf(label),
+    );
     return [...hidden, ...once.sort()];
   }
   if (!term.includes("...") && hidden.length > 0) throw new RangeError("the output needs the ... of the operands");

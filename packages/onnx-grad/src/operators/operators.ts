@@ -276,7 +276,11 @@ export class Operators {
     ],
     attributes: { hidden_size: number; direction?: "forward" },
   ) =>
-    this.many("LSTM", [X, W, R, B, undefined, initialState, initialCell], 3, { ...attributes }) as [Value, Value, Value];
+    this.many("LSTM", [X, W, R, B, undefined, initialState, initialCell], 3, { ...attributes }) as [
+      Value,
+      Value,
+      Value,
+    ];
 
   // Normalisation, losses, randomness
   Softmax = (x: Value, attributes?: { axis?: number }) => this.one("Softmax", [x], { ...attributes });

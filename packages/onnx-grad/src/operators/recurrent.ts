@@ -85,19 +85,29 @@ function gruGradient(c: GradientContext): (Value | undefined)[] {
     pre.h.unshift(dPreH);
     pre.inner.unshift(dProduct);
   }
-  const [dz, dr, dn, dInner] = (["z", "r", "h", "inner"] as const).map((gate) => stackSteps(op, pre[gate])) as [Value, Value, Value, Value];
+  const [dz, dr, dn, dInner] = (["z", "r", "h", "inner"] as const).map((gate) => stackSteps(op, pre[gate])) as [
+    Value,
+    Value,
+    Value,
+    Value,
+  ];
   const dGates = op.Concat([dz, dr, dn], { axis: 2 }); // [T, B, 3H]
   return [
     c.needs(0) ? op.MatMul(dGates, f.W) : undefined,
     c.needs(1) ? op.Unsqueeze(outerSum(op, dGates, f.X), [0]) : undefined,
     c.needs(2)
       ? op.Unsqueeze(
-          op.Concat([outerSum(op, op.Concat([dz, dr], { axis: 2 }), f.previous), outerSum(op, dInner, f.inner)], { axis: 0 }),
+          op.Concat([outerSum(op, op.Concat([dz, dr], { axis: 2 }), f.previous), outerSum(op, dInner, f.inner)], {
+            axis: 0,
+          }),
           [0],
         )
       : undefined,
     c.needs(3)
-      ? op.Unsqueeze(op.Concat([stepSum(op, dGates), stepSum(op, dz), stepSum(op, dr), stepSum(op, dInner)], { axis: 0 }), [0])
+      ? op.Unsqueeze(
+          op.Concat([stepSum(op, dGates), stepSum(op, dz), stepSum(op, dr), stepSum(op, dInner)], { axis: 0 }),
+          [0],
+        )
       : undefined,
     undefined,
     c.needs(5) ? op.Unsqueeze(dh!, [0]) : undefined,

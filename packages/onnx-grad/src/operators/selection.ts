@@ -1,6 +1,7 @@
 // Operators whose results are as large as the data say: NonZero and Compress.
-import type { Value } from "../graph/graph.js";
+
 import { elementCount } from "../graph/dim.js";
+import type { Value } from "../graph/graph.js";
 import { define, type OperatorDefinition } from "./definition.js";
 import { input } from "./parameters.js";
 
@@ -23,7 +24,8 @@ export const selection: readonly OperatorDefinition[] = [
     attributes: { axis: { kind: "int" } },
     infer: (c) => {
       const [x, condition] = [c.input(0), c.input(1)];
-      if (condition.dtype !== "bool" || condition.rank !== 1) throw new RangeError("the condition must be a bool vector");
+      if (condition.dtype !== "bool" || condition.rank !== 1)
+        throw new RangeError("the condition must be a bool vector");
       const flat = c.attributes.axis === undefined;
       const axis = flat ? 0 : c.axis("axis", x.rank);
       const [size, length] = [flat ? elementCount(x.shape) : x.shape[axis]!, condition.dim(0)];

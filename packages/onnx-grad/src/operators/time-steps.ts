@@ -8,7 +8,8 @@ import type { Operators } from "./operators.js";
 export function requireShapes(c: OperatorContext, names: readonly string[], expected: readonly Shape[]): void {
   expected.forEach((shape, i) => {
     const value = c.optional(i);
-    if (value && !sameShape(value.shape, shape)) throw new RangeError(`${names[i]} must have shape ${formatShape(shape)}`);
+    if (value && !sameShape(value.shape, shape))
+      throw new RangeError(`${names[i]} must have shape ${formatShape(shape)}`);
   });
 }
 

@@ -112,7 +112,47 @@ function hotPositions(c: KernelContext): HostArray {
   return view.reshape(shape);
 }
 
+/** Positions of all elements that are not zero, row-major: [rank, how many]. */
+function nonZero(c: KernelContext): HostArray {
+  const x = c.array(0);
+  const found: number[] = [];
+  x.elements().forEach((element: number | bigint, i: number) => {
+    if (Number(element) !== 0) found.push(i);
+  });
+  const strides = rowMajor(x.shape);
+  const along = (axis: number) => found.map((i) => Math.floor(i / strides[axis]!) % x.shape[axis]!);
+  return HostArray.ints(x.shape.flatMap((_, axis) => along(axis)), [x.rank, found.length]); // biome-ignore format: one line
+}
+
+/** Where a condition is true, and the axis and shape it is taken from: the flattened input where there is no axis. */
+function taken(c: KernelContext, shape: readonly number[]) {
+  const index = c.array(1).numbers().flatMap((flag, i) => (flag === 0 ? [] : [i])); // biome-ignore format: one line
+  if (c.attributes.axis === undefined) return { index, axis: 0, from: [sizeOf(shape)] };
+  return { index, axis: normaliseAxis(c.int("axis"), shape.length), from: [...shape] };
+}
+
 export const indexing: KernelTable = {
+  NonZero: { inMemory: [0], device: onHost(nonZero), host: onHost(nonZero) },
+  Compress: {
+    decidedBy: [0],
+    inMemory: [1],
+    device: (c) => {
+      const { tf } = c;
+      const x = c.tensor(0);
+      const { index, axis, from } = taken(c, x.shape);
+      if (index.length === 0) return [HostArray.zeros(c.input(0).dtype, from.with(axis, 0))];
+      return [tf.gather(tf.reshape(x, from), tf.tensor1d(index, "int32"), axis)];
+    },
+    host: onHost((c) => {
+      const { index, axis, from } = taken(c, c.array(0).shape);
+      const x = c.array(0).reshape(from);
+      const result = HostArray.zeros(x.dtype, from.with(axis, index.length));
+      index.forEach((position, i) => {
+        result.slice(axis, i, 1).assign(x.slice(axis, position, 1));
+      });
+      return result;
+    }),
+  },
   Gather: {
     decidedBy: [0],
     device: onDevice((c) => {

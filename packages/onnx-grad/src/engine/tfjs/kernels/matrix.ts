@@ -9,7 +9,13 @@ const swapLast = (c: KernelContext, x: DeviceTensor) => {
 };
 
 /** alpha · op(a) · op(b), operands of rank 2 or more. */
-function product(c: KernelContext, a: DeviceTensor, b: DeviceTensor, transA: boolean, transB: boolean): DeviceTensor {
+export function product(
+  c: KernelContext,
+  a: DeviceTensor,
+  b: DeviceTensor,
+  transA: boolean,
+  transB: boolean,
+): DeviceTensor {
   const { tf, traits } = c;
   if (!traits.uniformProducts && (transA || transB)) {
     return product(c, transA ? swapLast(c, a) : a, transB ? swapLast(c, b) : b, false, false);
@@ -21,6 +27,8 @@ function product(c: KernelContext, a: DeviceTensor, b: DeviceTensor, transA: boo
   const batch = tf.backend_util.assertAndGetBroadcastShape(batchA, batchB);
   const shape = [...batch, m, p];
   if (inner === 0) return tf.zeros(shape);
+  // An outer product (tfjs-backend-wasm 4.22 reads past its memory when it multiplies these as matrices).
+  if (inner === 1) return tf.reshape(tf.mul(transA ? swapLast(c, a) : a, transB ? swapLast(c, b) : b), shape);
   // One matrix for all: the batch is more rows of one product.
   if (sizeOf(batchB) === 1 && !transA) {
     const rows = tf.reshape(a, [sizeOf(batchA) * m, inner]);

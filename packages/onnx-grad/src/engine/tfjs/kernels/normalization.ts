@@ -21,7 +21,33 @@ function normalisedAxes(c: KernelContext): number[] {
   return Array.from({ length: rank - axis }, (_, i) => axis + i);
 }
 
+/** y, and in training the running mean and variance: x [N, C, …], vectors of channels [C]. */
+function batchNormalization(c: KernelContext): DeviceTensor[] {
+  const { tf } = c;
+  const x = c.tensor(0);
+  const axes = x.shape.flatMap((_, axis) => (axis === 1 ? [] : [axis]));
+  const along = (vector: DeviceTensor) => tf.reshape(vector, [-1, ...x.shape.slice(2).map(() => 1)]);
+  const [scale, bias, givenMean, givenVariance] = [1, 2, 3, 4].map((i) => c.tensor(i)) as [
+    DeviceTensor,
+    DeviceTensor,
+    DeviceTensor,
+    DeviceTensor,
+  ];
+  const normalised = (centred: DeviceTensor, variance: DeviceTensor) => {
+    const inverse = tf.reciprocal(tf.sqrt(tf.add(variance, c.float("epsilon"))));
+    return tf.add(tf.mul(centred, along(tf.mul(scale, inverse))), along(bias));
+  };
+  if (!c.flag("training_mode")) return [normalised(tf.sub(x, along(givenMean)), givenVariance)];
+  const mean = tf.mean(x, axes);
+  const centred = tf.sub(x, along(mean));
+  const variance = tf.mean(tf.mul(centred, centred), axes);
+  const momentum = c.float("momentum");
+  const mixed = (given: DeviceTensor, own: DeviceTensor) => tf.add(tf.mul(given, momentum), tf.mul(own, 1 - momentum));
+  return [normalised(centred, variance), mixed(givenMean, mean), mixed(givenVariance, variance)];
+}
+
 export const normalization: KernelTable = {
+  BatchNormalization: { device: batchNormalization },
   Softmax: {
     device: onDevice((c) => {
       const { tf } = c;

@@ -1,7 +1,10 @@
 // The one table of kernels: ONNX operator → how it is computed.
 import { activation } from "./activation.js";
 import { arithmetic } from "./arithmetic.js";
+import { attentions } from "./attention.js";
 import { conversion } from "./conversion.js";
+import { convolution } from "./convolution.js";
+import { products } from "./einsum.js";
 import { indexing } from "./indexing.js";
 import type { Kernel, KernelTable } from "./kernel.js";
 import { layout } from "./layout.js";
@@ -21,6 +24,9 @@ const kernels: KernelTable = {
   ...conversion,
   ...reductions,
   ...matrix,
+  ...products,
+  ...convolution,
+  ...attentions,
   ...layout,
   ...indexing,
   ...normalization,
