@@ -45,6 +45,23 @@ async function itemMetadata(
   return { records: { kind: "json" }, describe: describeItem(idKey) };
 }
 
+/** Whether a record is of a product, as the metadata of Amazon describes it, and not of a review. */
+function isProduct(object: Readonly<Record<string, unknown>> | undefined, id: string, user: string): boolean {
+  if (object === undefined || !(id in object) || user in object) return false;
+  return [
+    "categories",
+    "category",
+    "brand",
+    "store",
+    "salesRank",
+    "related",
+    "imUrl",
+    "price",
+    "also_buy",
+    "main_cat",
+  ].some((key) => key in object);
+}
+
 /** The "ratings only" files: four columns without a header. */
 function loadRatings(
   { engine, probe }: ReadContext,
@@ -85,6 +102,7 @@ export const amazon2014: Reader = {
     isCsv(context)
       ? loadRatings(context, ["user", "item"])
       : loadJsonLines(context, "amazon-2014", KEYS_2014, { required: ["reviewerID", "asin", "overall"] }),
+  describes: ({ object }) => isProduct(object, "asin", "reviewerID"),
   metadata: (context) => itemMetadata(context, "amazon-2014", "asin"),
 };
 
@@ -98,6 +116,7 @@ export const amazon2018: Reader = {
     isCsv(context)
       ? loadRatings(context, ["item", "user"])
       : loadJsonLines(context, "amazon-2018", KEYS_2014, { required: ["reviewerID", "asin", "overall"] }),
+  describes: ({ object }) => isProduct(object, "asin", "reviewerID"),
   metadata: (context) => itemMetadata(context, "amazon-2018", "asin"),
 };
 
@@ -118,7 +137,8 @@ export const amazon2023: Reader = {
     const header = HEADER_2023.exec(probe.lines[0] ?? "");
     if (!header) {
       throw new CorpusError(
-        `${probe.source.path}:1: the header "user_id,parent_asin,rating,timestamp" is expected (format amazon-2023), found ${JSON.stringify(probe.lines[0]?.slice(0, 80))}. Name the right --format.`,
+        `${probe.source.path}:1: the header "user_id,parent_asin,rating,timestamp" is expected (format amazon-2023), found ${JSON.stringify(probe.lines[0]?.slice(0, 80))}. Name the right \`format\`.`,
+        { options: ["format"] },
       );
     }
     return loadLines(
@@ -134,5 +154,6 @@ export const amazon2023: Reader = {
       },
     );
   },
+  describes: ({ object }) => isProduct(object, "parent_asin", "user_id"),
   metadata: (context) => itemMetadata(context, "amazon-2023", "parent_asin"),
 };
