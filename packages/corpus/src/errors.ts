@@ -10,7 +10,10 @@ export class CorpusError extends Error {
    */
   readonly options: readonly string[];
 
-  constructor(message: string, { options = [], ...rest }: ErrorOptions & { readonly options?: readonly string[] } = {}) {
+  constructor(
+    message: string,
+    { options = [], ...rest }: ErrorOptions & { readonly options?: readonly string[] } = {},
+  ) {
     super(message, rest);
     this.options = options;
   }

@@ -45,21 +45,14 @@ async function itemMetadata(
   return { records: { kind: "json" }, describe: describeItem(idKey) };
 }
 
-/** Whether a record is of a product, as the metadata of Amazon describes it, and not of a review. */
-function isProduct(object: Readonly<Record<string, unknown>> | undefined, id: string, user: string): boolean {
-  if (object === undefined || !(id in object) || user in object) return false;
-  return [
-    "categories",
-    "category",
-    "brand",
-    "store",
-    "salesRank",
-    "related",
-    "imUrl",
-    "price",
-    "also_buy",
-    "main_cat",
-  ].some((key) => key in object);
+/** Whether a record is of a product with one of these keys, and not of a review. */
+function isProduct(
+  object: Readonly<Record<string, unknown>> | undefined,
+  id: string,
+  user: string,
+  keys: readonly string[],
+): boolean {
+  return object !== undefined && id in object && !(user in object) && keys.some((key) => key in object);
 }
 
 /** The "ratings only" files: four columns without a header. */
@@ -102,7 +95,8 @@ export const amazon2014: Reader = {
     isCsv(context)
       ? loadRatings(context, ["user", "item"])
       : loadJsonLines(context, "amazon-2014", KEYS_2014, { required: ["reviewerID", "asin", "overall"] }),
-  describes: ({ object }) => isProduct(object, "asin", "reviewerID"),
+  describes: ({ object }) =>
+    isProduct(object, "asin", "reviewerID", ["categories", "related", "salesRank", "imUrl", "price", "brand"]),
   metadata: (context) => itemMetadata(context, "amazon-2014", "asin"),
 };
 
@@ -116,7 +110,8 @@ export const amazon2018: Reader = {
     isCsv(context)
       ? loadRatings(context, ["item", "user"])
       : loadJsonLines(context, "amazon-2018", KEYS_2014, { required: ["reviewerID", "asin", "overall"] }),
-  describes: ({ object }) => isProduct(object, "asin", "reviewerID"),
+  describes: ({ object }) =>
+    isProduct(object, "asin", "reviewerID", ["category", "also_buy", "also_view", "main_cat", "feature", "rank"]),
   metadata: (context) => itemMetadata(context, "amazon-2018", "asin"),
 };
 
@@ -154,6 +149,7 @@ export const amazon2023: Reader = {
       },
     );
   },
-  describes: ({ object }) => isProduct(object, "parent_asin", "user_id"),
+  describes: ({ object }) =>
+    isProduct(object, "parent_asin", "user_id", ["main_category", "store", "average_rating", "categories", "features"]),
   metadata: (context) => itemMetadata(context, "amazon-2023", "parent_asin"),
 };

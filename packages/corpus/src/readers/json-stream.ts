@@ -26,9 +26,11 @@ export class JsonSplitter {
   #inString = false;
   #escaped = false;
 
-  /** Takes the next part of the text. @throws Error naming the line at which the text is not a sequence of objects. */
-  push(text: string): JsonPiece[] {
-    const pieces: JsonPiece[] = [];
+  /**
+   * Takes the next part of the text and appends the objects that it completes to `pieces`.
+   * @throws Error naming the line at which the text is not a sequence of objects.
+   */
+  push(text: string, pieces: JsonPiece[]): void {
     let from = 0;
     for (let at = 0; at < text.length; at++) {
       const character = text[at]!;
@@ -66,7 +68,6 @@ export class JsonSplitter {
       }
     }
     if (this.#closers.length > 0) this.#parts.push(text.slice(from));
-    return pieces;
   }
 
   /** @throws Error if the text ends inside an object or an array. */
@@ -79,11 +80,14 @@ export class JsonSplitter {
 /** What the start of a file shows: its complete objects, or undefined where it is no sequence of objects. */
 export function splitStart(start: string): string[] | undefined {
   if (!/^\s*(\[\s*)?(\{|$)/.test(start)) return undefined;
+  const pieces: JsonPiece[] = [];
   try {
-    return new JsonSplitter().push(start).map(({ text }) => text);
+    new JsonSplitter().push(start, pieces);
   } catch {
-    return undefined;
+    // After an object or more it is a damaged file of this kind, which reading it will name the line of.
+    if (pieces.length === 0) return undefined;
   }
+  return pieces.map(({ text }) => text);
 }
 
 /** The objects of a file. @throws CorpusError naming the line at which the file is not a sequence of objects. */
@@ -94,9 +98,9 @@ export async function* streamJson(engine: Engine, source: SourceFile): AsyncGene
       `${source.path}, ${error instanceof Error ? error.message : String(error)}: an array of JSON objects, or one after another, is expected (format json). Correct the file.`,
     );
   for await (const text of streamText(engine, source)) {
-    let pieces: JsonPiece[];
+    const pieces: JsonPiece[] = [];
     try {
-      pieces = splitter.push(text);
+      splitter.push(text, pieces);
     } catch (error) {
       throw place(error);
     }

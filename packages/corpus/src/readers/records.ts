@@ -84,7 +84,7 @@ const secondsOf = (
   unit: number,
 ) => `coalesce(TRY_CAST(${t} AS DOUBLE) / ${unit}, epoch(TRY_CAST(${t} AS TIMESTAMPTZ)),
   epoch(try_strptime(${t}, '%a %b %d %H:%M:%S %z %Y')),
-  epoch(TRY_CAST(regexp_replace(${t}, '\\s+([+-]\\d\\d:?\\d\\d)$', '\\1') AS TIMESTAMPTZ)))`;
+  epoch(TRY_CAST(regexp_replace(${t}, '\\s+(Z|[+-]\\d\\d:?\\d\\d)$', '\\1') AS TIMESTAMPTZ)))`;
 
 /** The INSERT that turns the rows of a query into records. */
 export function insertSql(query: RecordQuery): string {

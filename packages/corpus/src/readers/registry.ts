@@ -64,11 +64,18 @@ export async function probeFile(engine: Engine, file: string, encoding: Encoding
   refuseForeign(file, name, bytes);
   const start = parquetFile ? "" : await startOf(engine, source, name, bytes);
   const lines = start.split(/\r?\n/).slice(0, PROBED_LINES);
-  const first = lines.find((line) => line.trim() !== "") ?? "";
+  const first = firstRecord(lines);
   const object = looseObject(first);
   const loose = object !== undefined && !isJson(first);
   const stream = object === undefined && !parquetFile ? streamObjects(start, first) : undefined;
   return { source, name, lines: start === "" ? [] : lines, start, object, loose, stream, parquet: parquetFile };
+}
+
+/** The first line that is not empty; of lines that are mostly objects, the first that is one. */
+function firstRecord(lines: readonly string[]): string {
+  const used = lines.filter((line) => line.trim() !== "");
+  const objects = used.filter((line) => looseObject(line) !== undefined);
+  return (objects.length * 2 > used.length ? objects[0] : used[0]) ?? "";
 }
 
 /** The first objects of a file in which a record is not a line; undefined if it is no such file. */
