@@ -41,8 +41,9 @@ export function writeDocument(records, file) {
     .sort();
   const compared = names.filter((name) => name.endsWith(".compared.json"));
   const costs = names.filter((name) => name.endsWith(".cost.json"));
+  const baselines = names.filter((name) => name.endsWith(".baselines.json"));
   const all = names
-    .filter((name) => !compared.includes(name) && !costs.includes(name))
+    .filter((name) => ![...compared, ...costs, ...baselines].includes(name))
     .map((name) => /** @type {RunRecord} */ (read(name)));
   let text = fs.readFileSync(file, "utf8");
   const put = (/** @type {string} */ mark, /** @type {string} */ content) => {
@@ -64,6 +65,7 @@ export function writeDocument(records, file) {
     if (curves.length > 0) fs.writeFileSync(path.join(records, `${group}.svg`), learningCurves(curves));
   }
   for (const name of compared) put(name.slice(0, -".json".length), comparisonTable(read(name).comparisons));
+  for (const name of baselines) put(name.slice(0, -".json".length), baselineTable(read(name)));
   for (const name of costs) put(name.slice(0, -".json".length), costTable(read(name)));
   fs.writeFileSync(file, text);
 }
@@ -91,6 +93,24 @@ function costTable({ date, machine, results }) {
   return `${asTable(head, rows)}\n\n${machine}, ${date}.`;
 }
 
+/**
+ * @param {{ reads: string, date: string, baselines: readonly { name: string, method?: string, metrics: Record<string, number>, intervals: Record<string, [number, number]> }[] }} record
+ */
+function baselineTable({ reads, date, baselines }) {
+  const rows = baselines.map(({ name, method, metrics, intervals }) => [
+    name,
+    method === "ease with text" ? reads : "interactions",
+    ...METRICS.map((metric) => number(metrics[metric])),
+    halfWidth(intervals),
+    date,
+  ]);
+  return asTable(["baseline", "reads", ...METRICS, "95% of recall@20", "date"], rows);
+}
+
+/** @param {Record<string, [number, number]>} intervals */
+const halfWidth = (intervals) =>
+  `± ${number(((intervals["recall@20"]?.[1] ?? 0) - (intervals["recall@20"]?.[0] ?? 0)) / 2)}`;
+
 /** @param {readonly RunRecord[]} runs one a name */
 function table(runs) {
   const rows = runs.flatMap((run) =>
@@ -100,7 +120,7 @@ function table(runs) {
       (seconds / 60).toFixed(0),
       epoch === undefined ? "–" : `${epoch}`,
       ...METRICS.map((metric) => number(test[metric])),
-      `± ${number(((intervals["recall@20"]?.[1] ?? 0) - (intervals["recall@20"]?.[0] ?? 0)) / 2)}`,
+      halfWidth(intervals),
       run.date,
     ]),
   );

@@ -4,6 +4,7 @@
 //   npm run results -- run NAME... [--seeds 0,1,2] [--until MINUTES] [--jobs N]
 //   npm run results -- ensemble NAME [--members N]   the models of its first seeds together: averaged logits, averaged embeddings
 //   npm run results -- compare                       Musical Instruments: methods user by user, over all seeds
+//   npm run results -- baselines                  simple recommenders, EASE with the items' texts included
 //   npm run results -- cost                       seconds of an epoch against the floor
 //   npm run results -- document                   tables and plots from the records
 import fs from "node:fs";
@@ -12,8 +13,8 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { writeDocument } from "./document.js";
-import { RUNS } from "./plan.js";
-import { compareAll, measure, measureTogether, ready } from "./run.js";
+import { BASELINES, RUNS } from "./plan.js";
+import { compareAll, measure, measureBaselines, measureTogether, ready } from "./run.js";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const RECORDS = path.join(root, "docs", "results");
@@ -63,6 +64,9 @@ if (command === "list") {
   const methods = Object.entries(RUNS).filter(([, { group }]) => group === "instruments");
   const record = await compareAll(methods, "instruments", { shared: values.shared, seeds });
   writeJson("instruments.compared.json", record);
+} else if (command === "baselines") {
+  for (const dataset of /** @type {(keyof typeof BASELINES)[]} */ (Object.keys(BASELINES)))
+    writeJson(`${dataset}.baselines.json`, await measureBaselines(dataset, values.shared));
 } else if (command === "cost") {
   const { epochCosts } = await import("./cost.js");
   const record = await epochCosts({ shared: values.shared, repeats: Number(values.repeats) });
@@ -70,7 +74,7 @@ if (command === "list") {
 } else if (command === "document") {
   writeDocument(RECORDS, path.join(root, "docs", "results.md"));
 } else {
-  fail("list, run NAME..., ensemble NAME, compare, cost or document is expected");
+  fail("list, run NAME..., ensemble NAME, compare, baselines, cost or document is expected");
 }
 
 /** @param {string} name @returns {import("./plan.js").Plan} */

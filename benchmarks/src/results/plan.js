@@ -7,8 +7,17 @@ export const DATASETS = {
     ...["--input", "data/amazon-beauty-cllm4rec"],
     ...["--meta", "data/amazon-beauty-cllm4rec/item_text.jsonl"],
   ],
+  /** Tags as the items' texts, title words as their titles: two files, joined by `joinedMetadata`. */
+  "beauty-titles": ["--input", "data/amazon-beauty-cllm4rec", "--meta", "joined:beauty"],
   instruments: ["--input", "data/amazon-musical-instruments/reviews_Musical_Instruments_5.json.gz"],
 };
+
+/** What `baselines` measures: what each of them reads, for the table. */
+export const BASELINES = /** @type {const} */ ({
+  "beauty-tags": "tags",
+  "beauty-titles": "tags, title words",
+  instruments: "reviews",
+});
 
 export const BACKBONES = /** @type {const} */ (["tinystories-656k", "tinystories-656k-random", "smollm2-135m"]);
 

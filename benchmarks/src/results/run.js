@@ -4,8 +4,9 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import zlib from "node:zlib";
 import { initialLanguageModel } from "@cllm4rec/training";
-import { DATASETS, RUNS } from "./plan.js";
+import { BASELINES, DATASETS, RUNS } from "./plan.js";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const CLI = path.join(root, "packages", "cli", "dist", "bin.js");
@@ -188,9 +189,55 @@ const rounded = (value) => Math.round(value * 1e5) / 1e5;
 export async function prepared(name, shared) {
   const out = path.join(WORK, "data", name);
   if (fs.existsSync(path.join(out, "manifest.json"))) return out;
-  const args = DATASETS[name].map((arg) => (arg.startsWith("data/") ? path.join(shared, arg) : arg));
+  const args = DATASETS[name].map((arg) => {
+    if (arg === "joined:beauty") return joinedMetadata(path.join(shared, "data", "amazon-beauty-cllm4rec"));
+    return arg.startsWith("data/") ? path.join(shared, arg) : arg;
+  });
   await cllm4rec(["prepare", ...args, "--out", out, "--json"]);
   return out;
+}
+
+/**
+ * One metadata file of Beauty's tags (as text) and title words (as title), which lie in two.
+ * @param {string} folder
+ */
+function joinedMetadata(folder) {
+  const lines = (/** @type {string} */ text) => text.split("\n").filter((line) => line !== "");
+  const described = zlib.gunzipSync(fs.readFileSync(path.join(folder, "items.jsonl.gz"))).toString("utf8");
+  const words = new Map(
+    lines(described)
+      .map((line) => JSON.parse(line))
+      .map(({ item, words }) => [item, words]),
+  );
+  const joined = lines(fs.readFileSync(path.join(folder, "item_text.jsonl"), "utf8")).map((line) => {
+    const { item, text } = JSON.parse(line);
+    return JSON.stringify({ item, title: words.get(item) ?? null, text });
+  });
+  const file = path.join(WORK, "data", "beauty-titles.jsonl");
+  fs.mkdirSync(path.dirname(file), { recursive: true });
+  fs.writeFileSync(file, `${joined.join("\n")}\n`);
+  return file;
+}
+
+/**
+ * Simple recommenders on a dataset, as `cllm4rec baselines` measures them.
+ * @param {keyof typeof BASELINES} dataset
+ * @param {string} shared
+ */
+export async function measureBaselines(dataset, shared) {
+  const data = await prepared(dataset, shared);
+  const { users, baselines } = JSON.parse(await cllm4rec(["baselines", "--data", data, "--json"]));
+  const date = new Date().toISOString().slice(0, 10);
+  const machine = `${os.cpus()[0]?.model ?? "unknown CPU"}, ${os.availableParallelism()} cores`;
+  return {
+    dataset,
+    reads: BASELINES[dataset],
+    command: `cllm4rec baselines --data ${dataset}`,
+    date,
+    machine,
+    users,
+    baselines,
+  };
 }
 
 /**

@@ -75,6 +75,21 @@ test("popularity on either split, and with either history, is what the definitio
   }
 });
 
+test("EASE and EASE with text: settings from validation, both listed", async () => {
+  const { code, stdout } = await cllm4rec("baselines --data @data --trials 4 --json");
+  expect(code).toBe(0);
+  const { baselines } = JSON.parse(stdout);
+  const of = (method: string) => baselines.find((row: { method?: string }) => row.method === method);
+  const [plain, withText] = [of("ease"), of("ease with text")];
+  expect(plain.settings).toEqual({ lambda: expect.any(Number), weights: {}, trials: expect.any(Number) });
+  expect(Object.keys(withText.settings.weights)).toEqual(["reviews"]);
+  for (const { settings } of [plain, withText]) {
+    expect(settings.trials).toBeGreaterThan(1);
+    expect(settings.trials).toBeLessThanOrEqual(4);
+  }
+  expect(withText.name).toMatch(/^EASE with text \(λ .*, reviews .*\)$/);
+});
+
 test("EASE with the engine's products is EASE", async () => {
   const { code, stdout, stderr } = await cllm4rec("baselines --data @data --lambda 7 --threads 1 --json");
   expect(code).toBe(0);

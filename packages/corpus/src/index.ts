@@ -64,6 +64,8 @@ export type {
   UserDocumentSource,
 } from "./documents/types.js";
 export { CorpusError, CorpusUsageError } from "./errors.js";
+// — features —
+export { type WordFeatures, type WordFeaturesOptions, wordFeatures } from "./features/word-features.js";
 // — readers and preparation —
 export type { PrepareEvent, PrepareOptions } from "./prepare/options.js";
 export { prepare } from "./prepare/prepare.js";

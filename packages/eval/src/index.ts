@@ -3,7 +3,9 @@ export { type EaseOptions, ease, easeMemory } from "./baselines/ease.js";
 export { type EvaluateScorerOptions, evaluateScorer, type HistoryScorer } from "./baselines/history-scorer.js";
 export { type ItemKnnOptions, itemKnn } from "./baselines/item-knn.js";
 export { mostPopular } from "./baselines/most-popular.js";
+export type { SideInformation, SparseRows } from "./baselines/side-information.js";
 export type { InverseOptions, Multiply } from "./baselines/symmetric-inverse.js";
+export { type EaseTrial, type TunedEase, type TuneEaseOptions, tuneEase } from "./baselines/tune-ease.js";
 export { averageRuns, compareRuns, confidenceIntervals, type MetricComparison } from "./compare.js";
 export { EvaluationError } from "./error.js";
 export {

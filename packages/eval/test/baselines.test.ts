@@ -11,6 +11,8 @@ import {
   itemLists,
   mostPopular,
   RankingEvaluator,
+  type SparseRows,
+  tuneEase,
 } from "@cllm4rec/eval";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -72,6 +74,71 @@ describe("goldens from NumPy", () => {
       expectScores(await ease(training, { items, lambda, multiply }), training, scores);
     },
   );
+
+  it.each(baselines.easeWithText)(
+    "EASE with side information, λ $lambda, dropout $dropout, weights $weights",
+    async ({ lambda, dropout, weights, scores }) => {
+      const sideInformation = weights.map((weight, b) => ({
+        name: `block ${b}`,
+        weight,
+        features: sparse(baselines.features[b]!),
+      }));
+      expectScores(await ease(training, { items, lambda, dropout, sideInformation }), training, scores);
+    },
+  );
+});
+
+function sparse(rows: readonly (readonly number[])[]): SparseRows {
+  const entries = rows.map((row) => row.flatMap((value, column) => (value === 0 ? [] : [{ column, value }])));
+  const indptr = new Int32Array(rows.length + 1);
+  entries.forEach((row, r) => {
+    indptr[r + 1] = indptr[r]! + row.length;
+  });
+  return {
+    rows: rows.length,
+    columns: rows[0]!.length,
+    indptr,
+    indices: Int32Array.from(entries.flat(), ({ column }) => column),
+    values: Float32Array.from(entries.flat(), ({ value }) => value),
+  };
+}
+
+describe("tuneEase", () => {
+  /** Two tastes of ten items each; users have four items of their taste, one of them held out. */
+  const users = Array.from({ length: 60 }, (_, u) =>
+    Array.from({ length: 4 }, (_, k) => (u % 2) * 10 + ((u * 3 + k * (1 + (u % 3))) % 10)),
+  ).map((items) => [...new Set(items)]);
+  const training = itemLists(users.map((items) => items.slice(1)));
+  const heldOut = itemLists(users.map((items) => items.slice(0, 1)));
+  const items = 20;
+  const features = sparse(Array.from({ length: items }, (_, j) => [j < 10 ? 1 : 0, j < 10 ? 0 : 1]));
+  const options = { items, heldOut, sideInformation: [{ name: "taste", weight: 1, features }] };
+
+  it("returns the best of its fits, each scored as a fit of its own would be", async () => {
+    const { trials, best, scorer } = await tuneEase(training, { ...options, trials: 12 });
+    expect(trials.length).toBeGreaterThan(2);
+    expect(new Set(trials.map(({ lambda, weights }) => `${lambda} ${weights}`)).size).toBe(trials.length);
+    for (const { lambda, weights, selection } of trials) {
+      const sideInformation = [{ ...options.sideInformation[0]!, weight: weights[0]! }];
+      const alone = await ease(training, { items, lambda, sideInformation });
+      const { metrics } = await evaluateScorer(alone, { history: training, heldOut });
+      expect(selection).toBe(metrics["recall@20"]! + metrics["recall@40"]! + metrics["ndcg@100"]!);
+    }
+    expect(best.selection).toBe(Math.max(...trials.map(({ selection }) => selection)));
+    expect(scorer.name).toBe(`EASE with text (λ ${best.lambda}, taste ${best.weights[0]})`);
+    const { metrics } = await evaluateScorer(scorer, { history: training, heldOut });
+    expect(metrics["recall@20"]! + metrics["recall@40"]! + metrics["ndcg@100"]!).toBe(best.selection);
+  });
+
+  it("stops after the trials it is given, and leaves λ alone where asked", async () => {
+    const seen: number[] = [];
+    const { trials } = await tuneEase(training, { ...options, trials: 3, onTrial: (_, done) => seen.push(done) });
+    expect(trials).toHaveLength(3);
+    expect(seen).toEqual([1, 2, 3]);
+    const fixed = await tuneEase(training, { ...options, lambda: 7, tuneLambda: false });
+    expect(new Set(fixed.trials.map(({ lambda }) => lambda))).toEqual(new Set([7]));
+    await expect(tuneEase(training, { ...options, trials: 0 })).rejects.toThrow("trials: found 0");
+  });
 });
 
 describe("twins from the definitions", () => {
@@ -268,6 +335,22 @@ describe("wrong input is one clear error", () => {
 
   it.each<[string, Partial<EaseOptions>, RegExp]>([
     ["λ of 0", { lambda: 0 }, /lambda: found 0, expected a number above 0/],
+    ["dropout of everything", { dropout: 1 }, /dropout: found 1, expected a number from 0 to below 1/],
+    [
+      "side information of another number of items",
+      { sideInformation: [{ name: "tags", weight: 1, features: sparse([[1], [1], [1]]) }] },
+      /side information tags: found 3 rows, expected 2/,
+    ],
+    [
+      "a weight below 0",
+      { sideInformation: [{ name: "tags", weight: -1, features: sparse([[1], [1]]) }] },
+      /side information tags: found the weight -1/,
+    ],
+    [
+      "a feature that is NaN",
+      { sideInformation: [{ name: "tags", weight: 1, features: sparse([[1], [Number.NaN]]) }] },
+      /side information tags, item 1: found NaN in column 0/,
+    ],
     [
       "a matrix beyond the limit",
       { items: 20_000 },

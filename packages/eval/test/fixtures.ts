@@ -50,4 +50,7 @@ export const baselines = load<{
   training: number[][];
   knn: { neighbours: number | null; shrinkage: number; scores: number[][] }[];
   ease: { lambda: number; scores: number[][] }[];
+  /** Two blocks of side information, [items, features] each. */
+  features: number[][][];
+  easeWithText: { lambda: number; dropout: number; weights: number[]; scores: number[][] }[];
 }>("baselines.json");

@@ -1,9 +1,11 @@
 // cllm4rec baselines: simple recommenders on a dataset's held-out items, under the protocol of evaluate.
 import path from "node:path";
+import type { HistoryScorer } from "@cllm4rec/eval";
 import { Command } from "commander";
 import type { CliContext } from "../context.js";
 import { ENGINE, historyOption, integerFrom, numberFrom, splitOption, THREADS } from "../options.js";
 import { StageDisplay } from "../progress.js";
+import type { EaseKind } from "../run/baselines.js";
 import type { EngineName } from "../run/engine.js";
 import { describeProtocol, type HeldOutSplit, type HistoryChoice, openProtocol } from "../run/protocol.js";
 
@@ -13,7 +15,8 @@ interface Flags {
   readonly history: HistoryChoice;
   readonly neighbours?: number;
   readonly shrinkage?: number;
-  readonly lambda: number;
+  readonly lambda?: number;
+  readonly trials?: number;
   readonly ease: boolean;
   readonly engine?: EngineName;
   readonly threads?: number;
@@ -22,9 +25,10 @@ interface Flags {
 }
 
 const HELP = `
-Most popular; item KNN by the cosine of items, with all neighbours, and with shrunk similarities (or as --neighbours and --shrinkage say);
-EASE, a linear model in closed form. Everything is fitted to the training items. Ranking, masks and metrics are those of evaluate:
-recall@K divides by min(K, held-out items). λ, neighbours and shrinkage want choosing on --split validation.
+Measures most popular; item KNN by the cosine of items, with all neighbours, and with shrunk similarities (or as --neighbours and
+--shrinkage say); EASE, a linear model in closed form; and, where the dataset has texts, EASE with text: the same with the words of titles,
+item texts and training reviews as side information. Everything is fitted to the training items. EASE's λ and the weights of the texts are
+chosen on the validation items. Ranking, masks and metrics are those of evaluate: recall@K divides by min(K, held-out items).
 
 Examples:
   $ cllm4rec baselines --data beauty
@@ -44,7 +48,8 @@ export function baselinesCommand(context: CliContext): Command {
     .addOption(historyOption())
     .option("--neighbours <k>", "most similar items that each item keeps (default: all)", integerFrom(1))
     .option("--shrinkage <s>", "added to the denominator of the cosine (default: 0 and 10)", numberFrom(0))
-    .option("--lambda <λ>", "EASE's L2 weight", numberFrom(0, { above: true }), 200)
+    .option("--lambda <λ>", "EASE's L2 weight (default: chosen on validation)", numberFrom(0, { above: true }))
+    .option("--trials <n>", "fits of EASE on validation; 1: none is chosen (default: by items)", integerFrom(1))
     .option("--no-ease", "without EASE, which takes time with the cube of the items and memory with their square")
     .option(...ENGINE)
     .option(...THREADS)
@@ -70,13 +75,16 @@ export function baselinesCommand(context: CliContext): Command {
       try {
         const protocol = await openProtocol(dataset, split, historyOf);
         const knn = { ...(neighbours !== undefined && { neighbours }), ...(shrinkage !== undefined && { shrinkage }) };
-        const scorers = quickBaselines(protocol, Object.keys(knn).length > 0 ? [knn] : undefined);
+        const chosen = Object.keys(knn).length > 0 ? [knn] : undefined;
+        const methods: { readonly scorer: HistoryScorer; readonly method?: EaseKind; readonly settings?: object }[] =
+          quickBaselines(protocol, chosen).map((scorer) => ({ scorer }));
         if (flags.ease) {
           const engine = { engine: flags.engine ?? "cpu", threads: flags.threads };
-          scorers.push(await fitEase(protocol, flags.lambda, { engine, signal, display }));
+          const { lambda, trials } = flags;
+          methods.push(...(await fitEase(dataset, protocol, { lambda, trials, engine, signal, display })));
         }
         const rows = [];
-        for (const scorer of scorers) {
+        for (const { scorer, method, settings } of methods) {
           display.start(`ranking by ${scorer.name}`);
           const result = await evaluateScorer(scorer, {
             history: protocol.history,
@@ -86,14 +94,15 @@ export function baselinesCommand(context: CliContext): Command {
           });
           if (flags.perUser !== undefined)
             await writePerUser(path.join(flags.perUser, fileName(scorer.name)), result, protocol);
-          rows.push({ name: scorer.name, result, intervals: confidenceIntervals(result, { seed: 0 }) });
+          const intervals = confidenceIntervals(result, { seed: 0 });
+          rows.push({ name: scorer.name, ...(method && { method, settings }), result, intervals });
         }
         display.stop();
         const [{ users, usersWithoutHeldOut }] = [rows[0]!.result];
         if (json) {
-          const baselines = rows.map(({ name, result, intervals }) => {
+          const baselines = rows.map(({ result, intervals, ...named }) => {
             const { metrics, intervals: ranges } = toJson(result, { intervals });
-            return { name, metrics, intervals: ranges };
+            return { ...named, metrics, intervals: ranges };
           });
           context.stdout.write(
             `${JSON.stringify({ users, baselines, split, history: historyOf, usersWithoutHeldOut, data })}\n`,

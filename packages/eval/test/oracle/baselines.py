@@ -30,8 +30,11 @@ def knn(neighbours, shrinkage):
     return x @ kept
 
 
-def ease(weight):
-    p = np.linalg.inv(shared + weight * np.eye(ITEMS))
+def ease(weight, dropout=0.0, blocks=()):
+    g = shared + weight * np.eye(ITEMS) + dropout / (1 - dropout) * np.diag(counts)
+    for block_weight, features in blocks:
+        g = g + block_weight * features @ features.T
+    p = np.linalg.inv(g)
     b = p / -np.diag(p)
     np.fill_diagonal(b, 0)
     return x @ b
@@ -49,5 +52,14 @@ fixture = {
     ],
     "ease": [{"lambda": weight, "scores": rows(ease(weight))} for weight in (0.5, 20)],
 }
+# Two blocks of side information; one item has no tag.
+words = np.where(rng.random((ITEMS, 11)) < 0.3, rng.random((ITEMS, 11)), 0).astype(np.float32).astype(np.float64)
+tags = np.where(rng.random((ITEMS, 4)) < 0.5, 1.0, 0.0)
+tags[2] = 0
+cases = [(5, 0.0, [2, 0]), (5, 0.0, [0.5, 4]), (1, 0.4, [1, 1]), (3, 0.75, [])]
+fixture["features"] = [[[float(v) for v in row] for row in block] for block in (words, tags)]
+fixture["easeWithText"] = [
+    {"lambda": weight, "dropout": p, "weights": w, "scores": rows(ease(weight, p, zip(w, (words, tags))))} for weight, p, w in cases
+]
 path = pathlib.Path(__file__).parents[1] / "fixtures" / "baselines.json"
 path.write_text(json.dumps(fixture, separators=(",", ":")) + "\n")
