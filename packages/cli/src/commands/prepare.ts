@@ -78,9 +78,14 @@ export function prepareCommand(context: CliContext): Command {
     .option("--min-rating <number|none>", "keep ratings above this (default: 3 where there are ratings)", numberOrNone)
     .option("--core <k>", "users and items keep at least k interactions; 0: no filter (default: 5)", integerFrom(0))
     .addOption(
-      new Option("--split <method>", "how to split (default: random)").choices(["random", "leave-one-out", "time"]),
+      new Option("--split <method>", "how to split (default: random)").choices([
+        "random",
+        "leave-one-out",
+        "time",
+        "cllm4rec",
+      ]),
     )
-    .option("--seed <n>", "seed of the random split (default: 0)", integerFrom(0))
+    .option("--seed <n>", "seed of the splits random (default: 0) and cllm4rec (default: 98765)", integerFrom(0))
     .option("--validation-share <share>", "of each user's interactions (default: 0.1)", share)
     .option("--test-share <share>", "of each user's interactions (default: 0.1)", share)
     .option("--max-malformed <share>", "of records up to which the input is accepted (default: 0.1)", share)

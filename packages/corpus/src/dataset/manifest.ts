@@ -11,7 +11,7 @@ const preparationSchema = z.strictObject({
   minRating: z.number().nullable(),
   /** Every user and every item keeps at least this many interactions; 0 or 1: no filter. */
   core: count,
-  split: z.enum(["random", "leave-one-out", "time", "given"]),
+  split: z.enum(["random", "leave-one-out", "time", "cllm4rec", "given"]),
   seed: z.int().nonnegative(),
   /** Shares of a user's interactions for validation and test under `random` and `time`. */
   validationShare: z.number().min(0).max(1),

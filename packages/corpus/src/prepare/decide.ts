@@ -1,4 +1,5 @@
 // What becomes of each record: duplicates, the rating threshold, the k-core and the split, in this order.
+import { cllm4recSplit, firstAppearance } from "./cllm4rec-split.js";
 import { kCore } from "./core.js";
 import { deduplicate } from "./deduplicate.js";
 import type { Pairs } from "./pairs.js";
@@ -44,12 +45,20 @@ export function decide(
       else withoutRating++;
     }
   }
+  const order = split.method === "cllm4rec" ? firstAppearance(pairs, alive) : undefined;
   const outsideCore = kCore(pairs, alive, core);
-  const formerUser = renumber(pairs.user, pairs.users, alive);
-  const formerItem = renumber(pairs.item, pairs.items, alive);
-  const dense = { ...pairs, users: formerUser.length, items: formerItem.length };
-  const part = splitPairs(dense, alive, split);
+  const { part, formerUser, formerItem } = order
+    ? cllm4recSplit(pairs, alive, order, split.seed)
+    : renumberAndSplit(pairs, alive, split);
   let kept = 0;
   for (let p = 0; p < alive.length; p++) kept += alive[p]!;
   return { part, formerUser, formerItem, duplicates, belowRating, withoutRating, outsideCore, kept };
+}
+
+/** Indices in the order of the former ones, whatever the split. */
+function renumberAndSplit(pairs: Pairs, alive: Uint8Array, split: SplitOptions) {
+  const formerUser = renumber(pairs.user, pairs.users, alive);
+  const formerItem = renumber(pairs.item, pairs.items, alive);
+  const part = splitPairs({ ...pairs, users: formerUser.length, items: formerItem.length }, alive, split);
+  return { part, formerUser, formerItem };
 }

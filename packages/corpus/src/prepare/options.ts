@@ -1,7 +1,8 @@
 // What `prepare` is asked for and what it reports meanwhile.
 import { CorpusUsageError } from "../errors.js";
 import { type ColumnMapping, FORMATS, type FormatName } from "../readers/reader.js";
-import type { SplitMethod } from "./split.js";
+import { CLLM4REC_SEED } from "./cllm4rec-split.js";
+import { SPLIT_METHODS, type SplitMethod } from "./split.js";
 
 export interface PrepareOptions {
   /** Files of interactions, or one folder (the authors' matrices, a RecBole or MovieLens folder). Compression is recognised by content. */
@@ -22,9 +23,9 @@ export interface PrepareOptions {
   readonly minRating?: number | null;
   /** Least number of interactions of each user and item; 0: no filter. Default 5 (the paper). */
   readonly core?: number;
-  /** Default "random" (the paper). */
+  /** Default "random" (the paper); "cllm4rec" makes the paper's own split and indices from the raw file. */
   readonly split?: SplitMethod;
-  /** Integer in [0, 2^53). Default 0. */
+  /** Integer in [0, 2^53). Default 0; for "cllm4rec" in [0, 2^32), default 98765 (the authors'). */
   readonly seed?: number;
   /** Shares of a user's interactions under "random" and "time". Default 0.1 each (the paper). */
   readonly validationShare?: number;
@@ -73,7 +74,7 @@ export function resolveOptions(options: PrepareOptions): ResolvedOptions {
     minRating,
     core = 5,
     split = "random",
-    seed = 0,
+    seed = split === "cllm4rec" ? CLLM4REC_SEED : 0,
     validationShare = 0.1,
     testShare = 0.1,
     maxMalformed = 0.1,
@@ -88,8 +89,17 @@ export function resolveOptions(options: PrepareOptions): ResolvedOptions {
   if (minRating !== undefined && minRating !== null && !Number.isFinite(minRating))
     refuse("minRating", minRating, "a number or null");
   if (!Number.isInteger(core) || core < 0 || core > 2 ** 31 - 1) refuse("core", core, "an integer from 0 on");
-  if (!["random", "leave-one-out", "time"].includes(split)) refuse("split", split, "random, leave-one-out or time");
+  if (!SPLIT_METHODS.includes(split)) refuse("split", split, `one of ${SPLIT_METHODS.join(", ")}`);
   if (!Number.isSafeInteger(seed) || seed < 0) refuse("seed", seed, "an integer in [0, 2^53)");
+  if (split === "cllm4rec") {
+    // NumPy's legacy generator takes 32 bits. One item each for training, validation and test.
+    if (seed >= 2 ** 32) refuse("seed", seed, "with the split cllm4rec an integer in [0, 2^32)");
+    if (core < 3) refuse("core", core, "with the split cllm4rec at least 3");
+    for (const name of ["validationShare", "testShare"] as const) {
+      if (options[name] !== undefined)
+        refuse(name, options[name], "with the split cllm4rec, which holds out max(1, ⌊n/10⌋) of n, no share");
+    }
+  }
   for (const [name, share] of Object.entries({ validationShare, testShare })) {
     if (!(share >= 0 && share < 1)) refuse(name, share, "a share in [0, 1)");
   }

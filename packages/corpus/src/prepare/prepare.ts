@@ -115,6 +115,12 @@ async function prepareRecords(
     ...resolved,
     method: resolved.split,
   });
+  if (resolved.split === "cllm4rec" && decision.duplicates > 0) {
+    onEvent?.({
+      type: "warning",
+      message: `${decision.duplicates} records repeat a (user, item) pair: the authors' code counts each of them, here the latest stands, so that the split is not theirs`,
+    });
+  }
   if (decision.kept === 0) {
     const pairsLeft = decision.outsideCore;
     throw new CorpusError(
@@ -174,9 +180,14 @@ function checkTimes(
 ): void {
   if (split === "random" || withTime === usable) return;
   const file = probes[0]?.source.path;
-  if (withTime === 0 && split === "time") {
+  if (withTime === 0 && (split === "time" || split === "cllm4rec")) {
     throw new CorpusError(
-      `${file} has no times to split by. Use --split random or leave-one-out, or name the timestamp column.`,
+      `${file} has no times to split by. Use the split random or leave-one-out, or name the timestamp column.`,
+    );
+  }
+  if (split === "cllm4rec" && withTime < usable) {
+    throw new CorpusError(
+      `${file}: ${usable - withTime} of ${usable} records have no time, and the split cllm4rec sorts by time. Remove them, or use another split.`,
     );
   }
   const message =

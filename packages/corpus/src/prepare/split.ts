@@ -3,12 +3,13 @@
 import { philox4x32 } from "../random/philox.js";
 import { groupBy, type Pairs } from "./pairs.js";
 
-/** How interactions are divided; see {@link splitPairs}. */
-export type SplitMethod = "random" | "leave-one-out" | "time";
+/** How interactions are divided; see {@link splitPairs}, and `cllm4rec-split.ts` for the paper's own tables from the raw file. */
+export const SPLIT_METHODS = ["random", "leave-one-out", "time", "cllm4rec"] as const;
+export type SplitMethod = (typeof SPLIT_METHODS)[number];
 
 export interface SplitOptions {
   readonly method: SplitMethod;
-  /** Seed of `random`: an integer in [0, 2^53). */
+  /** Seed of `random`: an integer in [0, 2^53); of `cllm4rec`: in [0, 2^32). */
   readonly seed: number;
   /** Shares of a user's interactions under `random` and `time`. */
   readonly validationShare: number;
