@@ -47,7 +47,9 @@ ${Object.entries(FORMAT_DESCRIPTIONS)
 Examples:
   $ cllm4rec prepare --input reviews_Beauty_5.json.gz --meta meta_Beauty.json.gz --out beauty
   $ cllm4rec prepare --input ml-1m/ratings.dat --meta ml-1m/movies.dat --split leave-one-out --out ml-1m-split
-  $ cllm4rec prepare --input am-beauty-matrices/ --meta item_text.jsonl --out beauty
+  $ cllm4rec prepare --input reviews_Beauty_5.json.gz --split cllm4rec --out beauty    # the paper's own split
+  $ cllm4rec prepare --input am-beauty-matrices/ --meta id_to_tag.json tag_to_item.json --out beauty
+  $ cllm4rec prepare --input gowalla/ --validation-share 0.1 --out gowalla-split      # train.txt and test.txt, LightGCN's
   $ cllm4rec prepare --input a.csv b.csv.zst --columns user=uid,item=sku,rating=stars,timestamp=t,text=body \\
       --min-rating none --core 0 --split time --out shop --json
 
@@ -59,7 +61,7 @@ export function prepareCommand(context: CliContext): Command {
   return new Command("prepare")
     .description("Read interactions and texts, filter, split, and write a dataset directory.")
     .addOption(
-      new Option("--input <file...>", "files of interactions, or one folder of matrices")
+      new Option("--input <file...>", "files of interactions, or one folder: matrices, or the files of a given split")
         .argParser(collect)
         .makeOptionMandatory(),
     )
@@ -86,7 +88,11 @@ export function prepareCommand(context: CliContext): Command {
       ]),
     )
     .option("--seed <n>", "seed of the splits random (default: 0) and cllm4rec (default: 98765)", integerFrom(0))
-    .option("--validation-share <share>", "of each user's interactions (default: 0.1)", share)
+    .option(
+      "--validation-share <share>",
+      "of each user's interactions (default: 0.1; of a given split without validation: none)",
+      share,
+    )
     .option("--test-share <share>", "of each user's interactions (default: 0.1)", share)
     .option("--max-malformed <share>", "of records up to which the input is accepted (default: 0.1)", share)
     .option("--threads <n>", "threads for reading and writing (default: one a core)", integerFrom(1))
@@ -128,8 +134,17 @@ function sentence(event: Exclude<PrepareEvent, { type: "stage" | "progress" }>):
     case "malformed":
       return `malformed: ${event.file}, ${event.place}, ${event.reason}${event.snippet === "" ? "" : `: ${event.snippet}`}`;
     case "warning":
-      return `warning: ${event.message}`;
+      return `warning: ${withFlags(event.message, event.options ?? [])}`;
   }
+}
+
+/** The message with the flag in place of each option that it names between backticks. */
+function withFlags(message: string, options: readonly string[]): string {
+  return options.reduce((text, name) => text.replaceAll(`\`${name}\``, flagOf(name)), message);
+}
+
+function flagOf(option: string): string {
+  return `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
 function stageLabel({ stage, file }: Extract<PrepareEvent, { type: "stage" }>): string {

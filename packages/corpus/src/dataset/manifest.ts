@@ -52,6 +52,10 @@ const statisticsSchema = z.strictObject({
   trainReviews: count,
   itemTexts: count,
   userTexts: count,
+  /** Reviews of validation and test interactions; how many are in training word for word; and of these, how many by the same user. */
+  heldOutReviews: count.optional(),
+  heldOutReviewsInTraining: count.optional(),
+  heldOutReviewsOfSameUser: count.optional(),
   meanInteractionsPerUser: z.number(),
   meanInteractionsPerItem: z.number(),
 });

@@ -5,7 +5,10 @@ import { CLLM4REC_SEED } from "./cllm4rec-split.js";
 import { SPLIT_METHODS, type SplitMethod } from "./split.js";
 
 export interface PrepareOptions {
-  /** Files of interactions, or one folder (the authors' matrices, a RecBole or MovieLens folder). Compression is recognised by content. */
+  /**
+   * Files of interactions, or one folder: the authors' matrices, RecBole's or LightGCN's files of a given split, a RecBole or MovieLens
+   * folder. Compression is recognised by content.
+   */
   readonly inputs: readonly string[];
   /** Files that describe items and users; matched to the interactions by raw id. */
   readonly meta?: readonly string[];
@@ -27,7 +30,10 @@ export interface PrepareOptions {
   readonly split?: SplitMethod;
   /** Integer in [0, 2^53). Default 0; for "cllm4rec" in [0, 2^32), default 98765 (the authors'). */
   readonly seed?: number;
-  /** Shares of a user's interactions under "random" and "time". Default 0.1 each (the paper). */
+  /**
+   * Shares of a user's interactions under "random" and "time". Default 0.1 each (the paper). Of a given split without validation,
+   * `validationShare` takes that share of each user's training interactions, at least one as long as one is left; default none.
+   */
   readonly validationShare?: number;
   readonly testShare?: number;
   /** Share of malformed records up to which the input is accepted. Default 0.1. */
@@ -54,7 +60,8 @@ export type PrepareEvent =
       readonly reason: string;
       readonly snippet: string;
     }
-  | { readonly type: "warning"; readonly message: string };
+  /** `options`: those that the message suggests; each is in it between backticks, so that a command line can name its flag instead. */
+  | { readonly type: "warning"; readonly message: string; readonly options?: readonly (keyof PrepareOptions)[] };
 
 /** The options with every default in place. */
 export interface ResolvedOptions {
@@ -113,4 +120,18 @@ export function resolveOptions(options: PrepareOptions): ResolvedOptions {
     refuse("memoryLimit", options.memoryLimit, 'a size such as "2GB"');
   }
   return { minRating, core, split, seed, validationShare, testShare, maxMalformed };
+}
+
+/** Warns of options that a given split leaves without effect. */
+export function warnOfIgnored(
+  source: string,
+  options: PrepareOptions,
+  names: readonly ("minRating" | "core" | "split" | "seed" | "validationShare" | "testShare")[],
+): void {
+  const given = names.filter((name) => options[name] !== undefined);
+  if (given.length === 0) return;
+  options.onEvent?.({
+    type: "warning",
+    message: `the split of ${source} is kept as given: ${given.join(", ")} ${given.length > 1 ? "have" : "has"} no effect`,
+  });
 }

@@ -3,19 +3,16 @@ import fs from "node:fs";
 import path from "node:path";
 import type { Manifest } from "../dataset/manifest.js";
 import { publishDirectory } from "../dataset/publish.js";
-import { OUTPUT_TABLES, writeTables } from "../dataset/write.js";
-import { appendColumns } from "../duckdb/append.js";
 import { Engine } from "../duckdb/engine.js";
-import { CorpusError, CorpusUsageError } from "../errors.js";
-import { checkFile } from "../readers/archive.js";
-import { readMatrices } from "../readers/matrices.js";
+import { CorpusError } from "../errors.js";
 import { RECORDS_TABLE } from "../readers/records.js";
-import { WRITER } from "../version.js";
 import { numberIds, readColumns, writeDecision } from "./columns.js";
 import { decide } from "./decide.js";
-import { describe, latestMetadata } from "./describe.js";
+import { finish } from "./finish.js";
 import { type PrepareOptions, type ResolvedOptions, resolveOptions } from "./options.js";
-import { type Provenance, type ResolvedInputs, readInputs, resolveInputs } from "./read-inputs.js";
+import { prepareGiven } from "./prepare-given.js";
+import { prepareMatrices } from "./prepare-matrices.js";
+import { type ResolvedInputs, readInputs, resolveInputs } from "./read-inputs.js";
 
 /**
  * Reads interactions, keeps the latest of each (user, item) pair, binarises by rating, reduces to the k-core, splits, and writes a dataset
@@ -46,9 +43,9 @@ export async function prepare(userOptions: PrepareOptions): Promise<Manifest> {
     try {
       const inputs = await resolveInputs(engine, options);
       const manifest =
-        inputs.matrices === undefined
-          ? await prepareRecords(engine, temporary, spill, inputs, options, resolved)
-          : await prepareMatrices(engine, temporary, inputs.matrices, options, resolved);
+        inputs.matrices !== undefined
+          ? await prepareMatrices(engine, temporary, inputs.matrices, options, resolved)
+          : await (inputs.parts ? prepareGiven : prepareRecords)(engine, temporary, spill, inputs, options, resolved);
       signal?.throwIfAborted();
       return manifest;
     } catch (error) {
@@ -128,10 +125,6 @@ async function prepareRecords(
     );
   }
   await writeDecision(engine, pairs, decision);
-  for (const kind of ["user", "item"]) {
-    await engine.run(`CREATE TABLE kept_raw_${kind} AS
-      SELECT ids.raw_id, kept.index FROM kept_${kind} kept JOIN ${kind}_ids ids ON ids.id = kept.former`);
-  }
   const { duplicates, belowRating, withoutRating, outsideCore, kept } = decision;
   return finish(engine, directory, inputs, options, {
     provenance: read.provenance,
@@ -195,103 +188,4 @@ function checkTimes(
       ? `${file} has no times: leave-one-out takes the order of the file`
       : `${usable - withTime} of ${usable} records have no time and count as earlier than the others`;
   onEvent?.({ type: "warning", message });
-}
-
-async function prepareMatrices(
-  engine: Engine,
-  directory: string,
-  folder: string,
-  options: PrepareOptions,
-  resolved: ResolvedOptions,
-): Promise<Manifest> {
-  const { onEvent, signal } = options;
-  if (options.columns) throw new CorpusUsageError("a column mapping does not go with the format matrices");
-  const given = (["minRating", "core", "split", "seed", "validationShare", "testShare"] as const).filter(
-    (name) => options[name] !== undefined,
-  );
-  if (given.length > 0) {
-    onEvent?.({
-      type: "warning",
-      message: `the split of ${folder} is kept as given: ${given.join(", ")} ${given.length > 1 ? "have" : "has"} no effect`,
-    });
-  }
-  onEvent?.({ type: "stage", stage: "read", file: folder });
-  const { users, items, parts, files, zeros, duplicates } = await readMatrices(folder);
-  const provenance: Provenance[] = [];
-  for (const file of files) {
-    const { bytes, sha256 } = await checkFile(file, "none", { signal });
-    provenance.push({ name: path.basename(file), role: "input", bytes, sha256 });
-  }
-  await engine.run(`${OUTPUT_TABLES} DROP TABLE out_users; DROP TABLE out_items;
-    CREATE TABLE kept_raw_user AS SELECT range::VARCHAR AS raw_id, range::INTEGER AS index FROM range(${users});
-    CREATE TABLE kept_raw_item AS SELECT range::VARCHAR AS raw_id, range::INTEGER AS index FROM range(${items})`);
-  let kept = 0;
-  for (const split of ["train", "validation", "test"] as const) {
-    const { indptr, indices } = parts[split];
-    kept += indices.length;
-    let user = 0;
-    const types = ["integer", "integer", "varchar", "double", "double", "varchar"] as const;
-    await appendColumns(engine, "out_interactions", types, indices.length, (k, column) => {
-      if (column === 1) return indices[k]!;
-      if (column === 2) return split;
-      if (column > 2) return null;
-      // Columns are asked for block by block in rising order, so that the row only ever advances.
-      while (indptr[user + 1]! <= k) user++;
-      return user;
-    });
-  }
-  const inputs: ResolvedInputs = { format: "matrices", matrices: folder, probes: [], reader: undefined };
-  return finish(engine, directory, inputs, options, {
-    provenance,
-    preparation: {
-      minRating: null,
-      core: 0,
-      split: "given",
-      seed: 0,
-      validationShare: 0,
-      testShare: 0,
-      maxMalformed: resolved.maxMalformed,
-    },
-    records: {
-      records: kept + zeros + duplicates,
-      malformed: zeros,
-      duplicates,
-      belowRating: 0,
-      withoutRating: 0,
-      outsideCore: 0,
-      kept,
-    },
-  });
-}
-
-/** Texts, then the directory. Needs `kept_raw_user`, `kept_raw_item` and `out_interactions`. */
-async function finish(
-  engine: Engine,
-  directory: string,
-  { format, reader }: ResolvedInputs,
-  options: PrepareOptions,
-  base: {
-    readonly provenance: readonly Provenance[];
-    readonly preparation: Manifest["preparation"];
-    readonly records: Omit<Manifest["records"], "metadata" | "metadataMalformed" | "metadataUnused">;
-  },
-): Promise<Manifest> {
-  const { provenance, ...metadataCounts } = await describe(engine, reader, options, base.preparation.maxMalformed);
-  options.signal?.throwIfAborted();
-  options.onEvent?.({ type: "stage", stage: "write" });
-  await engine.run(`
-    CREATE TABLE out_users AS SELECT kept.index AS "user", raw_id, said."text" AS "text"
-      FROM kept_raw_user kept LEFT JOIN ${latestMetadata("user")} m ON m.index = kept.index;
-    CREATE TABLE out_items AS SELECT kept.index AS item, raw_id, said.title AS title, said."text" AS "text"
-      FROM kept_raw_item kept LEFT JOIN ${latestMetadata("item")} m ON m.index = kept.index`);
-  return writeTables(engine, directory, {
-    provenance: {
-      reader: format,
-      inputs: [...base.provenance, ...provenance],
-      ...(options.columns && { columns: { ...options.columns } }),
-      writer: WRITER,
-    },
-    preparation: base.preparation,
-    records: { ...base.records, ...metadataCounts },
-  });
 }

@@ -1,14 +1,17 @@
 // From input files to the `records` table: format, integrity, counts, and what is malformed.
 import fs from "node:fs";
 import path from "node:path";
+import type { Split } from "../dataset/dataset.js";
 import type { Manifest } from "../dataset/manifest.js";
 import type { Engine } from "../duckdb/engine.js";
 import { CorpusError, CorpusUsageError } from "../errors.js";
 import { checkFile, type FileFacts } from "../readers/archive.js";
 import { GENERIC_FORMATS } from "../readers/generic.js";
+import { findGivenSplit, type GivenSplit } from "../readers/given-split.js";
 import type { FormatName, Probe, Reader } from "../readers/reader.js";
 import { type LoadedFile, PROBLEM } from "../readers/records.js";
 import { probeFile, READERS, readerFor, resolveFolder, unreadable } from "../readers/registry.js";
+import type { PartRange } from "./given.js";
 import type { PrepareOptions } from "./options.js";
 
 export type Provenance = Manifest["provenance"]["inputs"][number];
@@ -19,14 +22,18 @@ export interface ResolvedInputs {
   readonly matrices: string | undefined;
   readonly probes: readonly Probe[];
   readonly reader: Reader | undefined;
+  /** Where the inputs are the files of a given split: the part of each of the probes. */
+  readonly parts?: readonly Split[];
 }
 
 /** Finds the files and the format that all of them share. @throws CorpusError, CorpusUsageError */
 export async function resolveInputs(engine: Engine, options: PrepareOptions): Promise<ResolvedInputs> {
   const { inputs, format, columns, onEvent } = options;
   const probes: Probe[] = [];
+  for (const input of inputs) if (!fs.existsSync(input)) throw new CorpusError(`${input} does not exist`);
+  const given = findGivenSplit(inputs, format);
+  if (given) return resolveGiven(engine, given, options);
   for (const input of inputs) {
-    if (!fs.existsSync(input)) throw new CorpusError(`${input} does not exist`);
     let file = input;
     if (fs.statSync(input).isDirectory()) {
       const resolved = resolveFolder(input, format);
@@ -61,6 +68,20 @@ export async function resolveInputs(engine: Engine, options: PrepareOptions): Pr
   return { format: reader.format, matrices: undefined, probes, reader };
 }
 
+async function resolveGiven(
+  engine: Engine,
+  { format, files: { train, validation, test } }: GivenSplit,
+  { format: named, columns, onEvent }: PrepareOptions,
+): Promise<ResolvedInputs> {
+  if (columns) throw new CorpusUsageError(`a column mapping does not go with the format ${format}`);
+  const probes = [await probeFile(engine, train)];
+  if (validation !== undefined) probes.push(await probeFile(engine, validation));
+  probes.push(await probeFile(engine, test));
+  onEvent?.({ type: "format", format, detected: named === undefined });
+  const parts: Split[] = validation === undefined ? ["train", "test"] : ["train", "validation", "test"];
+  return { format, matrices: undefined, probes, reader: readerFor(probes[0]!, format), parts };
+}
+
 /** With a column mapping only the generic readers come into question. */
 function genericFormat(probe: Probe): FormatName | undefined {
   return READERS.find((reader) => GENERIC_FORMATS.includes(reader.format) && reader.recognises(probe))?.format;
@@ -70,6 +91,8 @@ export interface ReadResult {
   readonly provenance: readonly Provenance[];
   readonly records: number;
   readonly malformed: number;
+  /** Where the rows of each part of a given split are; empty otherwise. */
+  readonly ranges: readonly PartRange[];
 }
 
 /**
@@ -78,7 +101,7 @@ export interface ReadResult {
  */
 export async function readInputs(
   engine: Engine,
-  { probes, reader }: ResolvedInputs,
+  { probes, reader, parts }: ResolvedInputs,
   options: Pick<PrepareOptions, "columns" | "signal" | "onEvent">,
   maxMalformed: number,
   temporary: string,
@@ -87,10 +110,19 @@ export async function readInputs(
   let records = 0;
   let malformed = 0;
   let firstExample: string | undefined;
-  for (const probe of probes) {
+  const ranges: PartRange[] = [];
+  for (const [index, probe] of probes.entries()) {
     const { source } = probe;
+    const part = parts?.[index];
     options.onEvent?.({ type: "stage", stage: "read", file: source.path });
-    const { loaded, facts } = await loadChecked(engine, probe, reader!, options, temporary);
+    const { loaded, facts } = await loadChecked(
+      engine,
+      probe,
+      reader!,
+      { ...options, ...(part && { part }) },
+      temporary,
+    );
+    if (part) ranges.push({ part, start: loaded.start, end: loaded.end });
     provenance.push({ name: path.basename(source.path), role: "input", bytes: facts.bytes, sha256: facts.sha256 });
     // (Three bytes: a byte-order mark alone is a line to one and none to the other.)
     if (facts.lines !== undefined && loaded.lines !== undefined && facts.lines !== loaded.lines && facts.bytes > 3) {
@@ -119,18 +151,18 @@ export async function readInputs(
   }
   if (records === 0)
     throw new CorpusError(`${probes.map(({ source }) => source.path).join(", ")}: there are no records.`);
-  return { provenance, records, malformed };
+  return { provenance, records, malformed, ranges };
 }
 
 async function loadChecked(
   engine: Engine,
   probe: Probe,
   reader: Reader,
-  { columns, signal }: Pick<PrepareOptions, "columns" | "signal">,
+  { columns, signal, part }: Pick<PrepareOptions, "columns" | "signal"> & { readonly part?: Split },
   temporary: string,
 ): Promise<{ facts: FileFacts; loaded: LoadedFile }> {
   const { source } = probe;
-  const context = { engine, columns, metaColumns: undefined };
+  const context = { engine, columns, metaColumns: undefined, ...(part && { part }) };
   try {
     if (source.compression === "gzip" && fs.statSync(source.path).size <= UNPACKED_BYTES) {
       // Node unpacks twice as fast as DuckDB, and DuckDB reads plain files in parallel.

@@ -1,4 +1,5 @@
 // What a reader of one format is: how it recognises its files, how it loads interactions, and how it describes items and users.
+import type { Split } from "../dataset/dataset.js";
 import type { Engine } from "../duckdb/engine.js";
 import type { LoadedFile } from "./records.js";
 import type { SourceFile } from "./source.js";
@@ -12,6 +13,7 @@ export const FORMATS = [
   "movielens",
   "recbole",
   "matrices",
+  "lightgcn",
   "s3rec",
   "sequences-json",
   "csv",
@@ -73,6 +75,8 @@ export interface ReadContext {
   readonly probe: Probe;
   readonly columns: ColumnMapping | undefined;
   readonly metaColumns: Readonly<Record<string, string>> | undefined;
+  /** The part of a given split that the file is. */
+  readonly part?: Split;
 }
 
 export interface Reader {

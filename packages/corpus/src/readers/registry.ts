@@ -7,6 +7,7 @@ import { CorpusError, CorpusUsageError } from "../errors.js";
 import { amazon2014, amazon2018, amazon2023 } from "./amazon.js";
 import { csv, jsonl, parquet, tsv } from "./generic.js";
 import { looseObject } from "./json-lines.js";
+import { lightgcn } from "./lightgcn.js";
 import { MATRIX_FILES } from "./matrices.js";
 import { movielens } from "./movielens.js";
 import { FORMATS, type FormatName, type Probe, type Reader } from "./reader.js";
@@ -26,6 +27,7 @@ export const READERS: readonly Reader[] = [
   yelp,
   movielens,
   s3rec,
+  lightgcn,
   tsv,
   csv,
   jsonl,
@@ -36,7 +38,7 @@ export const FORMAT_DESCRIPTIONS: Readonly<Record<FormatName, string>> = Object.
   ...READERS.map(({ format, about }) => [format, about]),
   [
     "matrices",
-    `a folder with ${Object.values(MATRIX_FILES).join(", ")} (scipy CSR); its split is kept; metadata as jsonl`,
+    `a folder with ${Object.values(MATRIX_FILES).join(", ")} (scipy CSR); its split is kept; metadata as jsonl, or id_to_tag.json with tag_to_item.json`,
   ],
 ]);
 
