@@ -9,18 +9,21 @@ import { PART } from "./split.js";
 /** The seed of the authors' preprocessing. */
 export const CLLM4REC_SEED = 98765;
 
-/** Users with an alive record, in the order of their first one. */
-export function firstAppearance({ user, users }: Pairs, alive: Uint8Array): Int32Array {
-  const seen = new Uint8Array(users);
+/**
+ * Users with an alive record, in the order of their first one in the file.
+ * @param row [n] the place of each record in the file; rising within a user.
+ */
+export function firstAppearance({ user, users }: Pairs, alive: Uint8Array, row: Int32Array): Int32Array {
+  const first = new Int32Array(users).fill(-1);
   const order = new Int32Array(users);
   let count = 0;
   for (let p = 0; p < user.length; p++) {
     const u = user[p]!;
-    if (alive[p] === 0 || seen[u] === 1) continue;
-    seen[u] = 1;
+    if (alive[p] === 0 || first[u]! >= 0) continue;
+    first[u] = row[p]!;
     order[count++] = u;
   }
-  return order.subarray(0, count);
+  return order.subarray(0, count).sort((a, b) => first[a]! - first[b]!);
 }
 
 /**
