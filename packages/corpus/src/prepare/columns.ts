@@ -69,6 +69,8 @@ export async function readColumns(
       }
     }
   }
+  // From here on the ids stand for them: their memory is for what follows.
+  await engine.run(`ALTER TABLE records DROP COLUMN "user"; ALTER TABLE records DROP COLUMN item`);
   return { pairs: { users, items, user, item, timestamp }, rated, alive, withRating, withTime };
 }
 
