@@ -19,8 +19,25 @@ const USAGE = new Set(["UsageError", "CorpusUsageError"]);
 /** The exit code of an error, and what to say about it; no message where commander has said it already. */
 export function explain(error: unknown): { code: number; message?: string } {
   if (error instanceof CommanderError) return { code: error.exitCode === 0 ? EXIT.done : EXIT.usage };
-  const message = error instanceof Error ? error.message : String(error);
+  const message = withFlags(error instanceof Error ? error.message : String(error), optionsOf(error));
   if (error instanceof Error && USAGE.has(error.name)) return { code: EXIT.usage, message };
   if (error instanceof Error && error.name === "CorpusError") return { code: EXIT.data, message };
   return { code: EXIT.data, message: message.split("\n")[0] ?? message };
+}
+
+/** Options of the library that have another name on the command line. */
+const FLAGS: Readonly<Record<string, string>> = { inputs: "input", output: "out" };
+
+/** A message of the library with flags in place of its options, which it names between backticks. */
+export function withFlags(message: string, options: readonly string[] = []): string {
+  return options.reduce((text, name) => {
+    const flag = FLAGS[name] ?? name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    return text.replaceAll(`\`${name}\`: `, `--${flag} `).replaceAll(`\`${name}\``, `--${flag}`);
+  }, message);
+}
+
+/** The options that an error of the library names. */
+function optionsOf(error: unknown): string[] {
+  const options = error instanceof Error && "options" in error ? error.options : undefined;
+  return Array.isArray(options) ? options.filter((name) => typeof name === "string") : [];
 }

@@ -62,6 +62,46 @@ function writeReviews(name: string, extra: readonly string[] = []): string {
   return name;
 }
 
+describe("files as they come", () => {
+  test("by position, in Latin-1, with quotes as text", async () => {
+    fs.writeFileSync(file("plain.txt"), Buffer.from('10;Zoë;"a\n20;Zoë;b\n', "latin1"));
+    const { code, stdout } = await cllm4rec([
+      ...["prepare", "--input", "plain.txt", "--columns", "user=2,item=3,timestamp=1", "--encoding", "latin-1"],
+      ...["--quote", "none", "--core", "0", "--out", "plain", "--json"],
+    ]);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ users: 1, items: 2, records: 2, malformed: 0, format: "csv" });
+    const dataset = await Dataset.open(file("plain"));
+    expect(await dataset.rawUserIds()).toEqual(["Zoë"]);
+    expect(await dataset.rawItemIds()).toEqual(['"a', "b"]);
+    dataset.close();
+  });
+
+  test("a quote that is never closed is named with its line, and the flags that help", async () => {
+    const lines = Array.from({ length: 40 }, (_, k) => `u${k},i${k},${k === 9 ? '"oops' : "fine"}`);
+    fs.writeFileSync(file("oops.csv"), `user,item,text\n${lines.join("\n")}\n`);
+    const { code, stderr } = await cllm4rec(["prepare", "--input", "oops.csv", "--core", "0", "--out", "oops"]);
+    expect(code).toBe(1);
+    expect(stderr).toContain("31 of 40 records are malformed");
+    expect(stderr).toContain("line 11, opens a quote that is never closed: lines 12 to 41 are swallowed");
+    expect(stderr).toContain('raise --max-malformed. --quote "none" takes quotes for text.');
+    expect(stderr).not.toContain("`");
+    expect(fs.existsSync(file("oops"))).toBe(false);
+  });
+
+  test("metadata in another format than the interactions is said to be", async () => {
+    fs.writeFileSync(file("few.csv"), "user,item\nu,a\n");
+    fs.writeFileSync(file("few.json"), JSON.stringify([{ item: "a", title: "A", average_rating: 4 }]));
+    const { code, stderr, stdout } = await cllm4rec([
+      ...["prepare", "--input", "few.csv", "--meta", "few.json", "--core", "0", "--out", "few", "--json"],
+    ]);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ itemTexts: 1 });
+    expect(stderr).toContain("format of few.json: json (recognised)");
+    expect(stderr).toContain("sums of reviews: average_rating. --meta-columns names what is text");
+  });
+});
+
 describe("a good run", () => {
   test("--json: stdout is exactly one object with the documented keys; the rest goes to stderr", async () => {
     const input = writeReviews("good.json", ["{broken"]);

@@ -4,6 +4,19 @@
 /** Input that cannot be used: a damaged or missing file, a wrong column, a malformed record, a dataset that does not match its manifest. */
 export class CorpusError extends Error {
   override name = "CorpusError";
+  /**
+   * Options of `prepare` that the message suggests. Each occurs in the message between backticks, so that a command line can put its
+   * flag there.
+   */
+  readonly options: readonly string[];
+
+  constructor(
+    message: string,
+    { options = [], ...rest }: ErrorOptions & { readonly options?: readonly string[] } = {},
+  ) {
+    super(message, rest);
+    this.options = options;
+  }
 }
 
 /** A call or command line that could never work, whatever the data: an unknown format, contradicting options, a parameter out of range. */

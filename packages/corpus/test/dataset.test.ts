@@ -90,7 +90,7 @@ describe("publication", () => {
     await expect(writeDataset(other, content, { force: true })).rejects.toThrow(CorpusUsageError);
     expect(fs.readdirSync(other)).toEqual(["precious.txt"]);
     const target = copy("replace-me");
-    await expect(writeDataset(target, content)).rejects.toThrow("--force");
+    await expect(writeDataset(target, content)).rejects.toThrow("with `force`");
     await writeDataset(target, { ...content, interactions: [] }, { force: true });
     expect((await Dataset.open(target)).manifest.interactions).toBe(0);
   });

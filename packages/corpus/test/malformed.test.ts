@@ -173,12 +173,12 @@ describe("damaged files", () => {
     expect((await failure({ inputs: [path.join(folder.path, "missing.jsonl")] })).message).toMatch(/does not exist/);
     const empty = folder.write("empty.jsonl", "");
     expect((await failure({ inputs: [empty], format: "jsonl" })).message).toMatch(/there are no records/);
-    expect((await failure({ inputs: [empty] })).message).toMatch(/not recognised/);
+    expect((await failure({ inputs: [empty] })).message).toMatch(/empty\.jsonl is empty: there are no records/);
     const noise = folder.write(
       "noise.bin",
       Buffer.from(Array.from({ length: 4096 }, (_, k) => (k * 167 + (k >> 3)) & 255)),
     );
-    expect((await failure({ inputs: [noise] })).message).toMatch(/not recognised.*--format/);
+    expect((await failure({ inputs: [noise] })).message).toMatch(/not recognised.*`format`/);
     const wide = folder.write("wide.csv", Buffer.from("\ufeffuser,item\nu,a\n", "utf16le"));
     expect((await failure({ inputs: [wide] })).message).toMatch(/is UTF-16/);
     const mixed = folder.write("mixed-ends.csv", "user,item\r\nu,a\nu,b\r\n");

@@ -310,6 +310,30 @@ describe("generic files by a column mapping", () => {
     expect(result.reviews).toEqual(["7/1.5: b"]);
   });
 
+  test("a JSON array, on one line or many, and objects over several lines", async () => {
+    const objects = [
+      { uid: 7, sku: "a", stars: 5, when: 20, body: "second" },
+      { uid: 7, sku: "b", stars: 4, when: 10, body: 'with {"brackets"] and \\\\ \\"' },
+    ];
+    const meta = folder.write("g-items.json", JSON.stringify([{ item_id: "a", name: "Alpha" }], null, 2));
+    const forms = [
+      JSON.stringify(objects),
+      JSON.stringify(objects, null, 2),
+      objects.map((object) => JSON.stringify(object, null, 2)).join("\n"),
+    ];
+    for (const [k, form] of forms.entries()) {
+      for (const zipped of [false, true]) {
+        const name = `g${k}.json${zipped ? ".gz" : ""}`;
+        const input = folder.write(name, zipped ? zlib.gzipSync(form) : form);
+        const result = await prepared(folder, { inputs: [input], meta: [meta], columns });
+        expect(format(result)).toEqual(recognised("json"));
+        expect(result.histories).toEqual({ 7: ["b", "a"] });
+        expect(result.reviews).toEqual([`7/b: ${objects[1]!.body}`, "7/a: second"]);
+        expect(result.titles).toEqual({ a: "Alpha", b: null });
+      }
+    }
+  });
+
   test("Parquet, metadata too", async () => {
     const instance = await DuckDBInstance.create(":memory:");
     const connection = await instance.connect();

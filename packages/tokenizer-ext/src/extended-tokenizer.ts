@@ -139,6 +139,11 @@ export class ExtendedTokenizer {
    * @throws RangeError for a user or item out of range; TypeError for anything else that is not a part.
    */
   encodePrompt(parts: readonly PromptPart[]): number[] {
+    if (!Array.isArray(parts)) {
+      const hint =
+        typeof parts === "string" ? `: encodePrompt([text]) for a literal, parse(text) for the bracket notation` : "";
+      throw new TypeError(`encodePrompt takes a list of parts, found ${parts === null ? "null" : typeof parts}${hint}`);
+    }
     const ids: number[] = [];
     let literal = "";
     parts.forEach((part, index) => {

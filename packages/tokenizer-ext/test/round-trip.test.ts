@@ -138,6 +138,9 @@ describe("prompts", () => {
     [[null], TypeError, "part 0 of the prompt is null"],
     [[undefined], TypeError, "part 0 of the prompt is undefined"],
     [[7], TypeError, "part 0 of the prompt is 7"],
+    ["x", TypeError, "encodePrompt takes a list of parts, found string: encodePrompt([text]) for a literal"],
+    [null, TypeError, "encodePrompt takes a list of parts, found null"],
+    [{ user: 1 }, TypeError, "encodePrompt takes a list of parts, found object"],
   ])("refuses %j", async (parts, type, message) => {
     const { extended } = await tinyBase("byte-bpe");
     const encode = () => Reflect.apply(extended.encodePrompt, extended, [parts]);

@@ -3,6 +3,8 @@ import path from "node:path";
 import {
   type ColumnMapping,
   checkFormat,
+  ENCODINGS,
+  type Encoding,
   FORMAT_DESCRIPTIONS,
   type FormatName,
   type Manifest,
@@ -11,10 +13,13 @@ import {
   parseColumns,
   parseMetaColumns,
   prepare,
+  QUOTES,
+  type Quote,
   type SplitMethod,
 } from "@cllm4rec/corpus";
 import { Command, Option } from "commander";
 import type { CliContext } from "../context.js";
+import { withFlags } from "../errors.js";
 import { collect, integerFrom, numberOrNone, parsedBy, share } from "../options.js";
 import { StageDisplay } from "../progress.js";
 
@@ -24,6 +29,8 @@ interface Flags {
   format?: FormatName;
   columns?: ColumnMapping;
   metaColumns?: NonNullable<PrepareOptions["metaColumns"]>;
+  quote?: Quote;
+  encoding?: Encoding;
   minRating?: number | "none";
   core?: number;
   split?: SplitMethod;
@@ -39,7 +46,7 @@ interface Flags {
 }
 
 const HELP = `
-Formats (recognised by content where --format is left out):
+Formats (recognised by content where --format is left out; each --meta file by itself):
 ${Object.entries(FORMAT_DESCRIPTIONS)
   .map(([name, about]) => `  ${name.padEnd(15)} ${about}`)
   .join("\n")}
@@ -52,6 +59,7 @@ Examples:
   $ cllm4rec prepare --input gowalla/ --validation-share 0.1 --out gowalla-split      # train.txt and test.txt, LightGCN's
   $ cllm4rec prepare --input a.csv b.csv.zst --columns user=uid,item=sku,rating=stars,timestamp=t,text=body \\
       --min-rating none --core 0 --split time --out shop --json
+  $ cllm4rec prepare --input events.txt --columns user=1,item=3,timestamp=2 --out shop
 
 Exit codes: 0 done, 1 the data cannot be used, 2 the command line cannot, 130 interrupted.
 `;
@@ -66,10 +74,10 @@ export function prepareCommand(context: CliContext): Command {
         .makeOptionMandatory(),
     )
     .addOption(new Option("--meta <file...>", "files that describe items and users").argParser(collect))
-    .option("--format <name>", "format of the files (see below; default: recognised)", parsedBy(checkFormat))
+    .option("--format <name>", "format of the inputs (see below; default: recognised)", parsedBy(checkFormat))
     .option(
       "--columns <mapping>",
-      "columns of csv, tsv, jsonl, parquet: user=…,item=…[,rating=…,timestamp=…,text=…]",
+      "columns of csv, tsv, jsonl, json, parquet by name, or by position where there is no header: user=…,item=…[,rating=…,timestamp=…,text=…]",
       parsedBy(parseColumns),
     )
     .option(
@@ -77,6 +85,12 @@ export function prepareCommand(context: CliContext): Command {
       "columns of such metadata: item=…|user=…[,title=…,text=…]",
       parsedBy(parseMetaColumns),
     )
+    .addOption(
+      new Option("--quote <kind>", "quoting of csv and tsv fields (default: double for csv, none for tsv)").choices([
+        ...QUOTES,
+      ]),
+    )
+    .addOption(new Option("--encoding <name>", "of text files (default: utf-8)").choices([...ENCODINGS]))
     .option("--min-rating <number|none>", "keep ratings above this (default: 3 where there are ratings)", numberOrNone)
     .option("--core <k>", "users and items keep at least k interactions; 0: no filter (default: 5)", integerFrom(0))
     .addOption(
@@ -134,17 +148,10 @@ function sentence(event: Exclude<PrepareEvent, { type: "stage" | "progress" }>):
     case "malformed":
       return `malformed: ${event.file}, ${event.place}, ${event.reason}${event.snippet === "" ? "" : `: ${event.snippet}`}`;
     case "warning":
-      return `warning: ${withFlags(event.message, event.options ?? [])}`;
+      return `warning: ${withFlags(event.message, event.options)}`;
+    case "metadata":
+      return `format of ${event.file}: ${event.format} (recognised)`;
   }
-}
-
-/** The message with the flag in place of each option that it names between backticks. */
-function withFlags(message: string, options: readonly string[]): string {
-  return options.reduce((text, name) => text.replaceAll(`\`${name}\``, flagOf(name)), message);
-}
-
-function flagOf(option: string): string {
-  return `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
 function stageLabel({ stage, file }: Extract<PrepareEvent, { type: "stage" }>): string {

@@ -4,6 +4,7 @@ import fs from "node:fs";
 import path from "node:path";
 import type { z } from "zod";
 import { Engine, literal } from "../duckdb/engine.js";
+import { parquetOf } from "../duckdb/files.js";
 import { CorpusError } from "../errors.js";
 import type { Csr } from "./csr.js";
 import { sha256File } from "./hash.js";
@@ -151,7 +152,7 @@ export class Dataset {
   }
 
   private file(name: (typeof DATA_FILES)[number]): string {
-    return `read_parquet(${literal(path.join(this.directory, name))})`;
+    return parquetOf(path.join(this.directory, name));
   }
 
   private async *chunks(sql: string): ReturnType<Engine["chunks"]> {

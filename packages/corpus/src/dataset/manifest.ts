@@ -35,6 +35,8 @@ const recordsSchema = z.strictObject({
   outsideCore: count,
   /** Pairs that remain: the sum of the three splits. */
   kept: count,
+  /** Records in which half of a surrogate pair, which is no character, became U+FFFD; they are not malformed. */
+  mended: count.optional(),
   /** Metadata records read, malformed, and those of users or items that are not in the dataset. */
   metadata: count,
   metadataMalformed: count,

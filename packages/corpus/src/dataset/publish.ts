@@ -27,7 +27,8 @@ export function checkTarget(directory: string, force: boolean): void {
   }
   if (!force) {
     throw new CorpusUsageError(
-      `${directory} already holds a dataset: name another folder, or use --force to replace it.`,
+      `${directory} already holds a dataset: name another folder, or replace it with \`force\`.`,
+      { options: ["force"] },
     );
   }
 }

@@ -4,6 +4,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { appendColumns } from "../duckdb/append.js";
 import { Engine, literal } from "../duckdb/engine.js";
+import { parquetOf } from "../duckdb/files.js";
 import { CorpusError } from "../errors.js";
 import { WRITER } from "../version.js";
 import type { Split } from "./dataset.js";
@@ -35,7 +36,7 @@ export async function writeTables(engine: Engine, directory: string, base: Manif
     );
   }
   // Counted in what was written, which costs no second pass over the tables.
-  const written = (name: (typeof DATA_FILES)[number]) => `read_parquet(${literal(path.join(directory, name))})`;
+  const written = (name: (typeof DATA_FILES)[number]) => parquetOf(path.join(directory, name));
   const counts = await engine.counts(`SELECT
     (SELECT count(*) FROM ${written("users.parquet")}) AS users, (SELECT count(*) FROM ${written("items.parquet")}) AS items,
     (SELECT count("text") FROM ${written("users.parquet")}) AS userTexts,

@@ -31,6 +31,8 @@ export class Engine {
       ...(memoryLimit !== undefined && { memory_limit: memoryLimit }),
     });
     const connection = await instance.connect();
+    // The same file means the same times on every machine.
+    await connection.run("SET GLOBAL TimeZone = 'UTC'");
     // Measured, not printed: `progress` asks for it.
     await connection.run(
       "SET enable_progress_bar = true; SET enable_progress_bar_print = false; SET progress_bar_time = 0",

@@ -5,14 +5,14 @@ import { appendColumns } from "../duckdb/append.js";
 import type { Engine } from "../duckdb/engine.js";
 import { CorpusError } from "../errors.js";
 import { checkFile } from "../readers/archive.js";
-import { jsonl } from "../readers/generic.js";
 import { type ItemTagFiles, readItemTags, takeItemTags } from "../readers/item-tags.js";
 import { loadMetadata, METADATA_TABLE } from "../readers/metadata.js";
 import type { Reader } from "../readers/reader.js";
-import { probeFile, unreadable } from "../readers/registry.js";
+import { metadataReader, probeFile, unreadable } from "../readers/registry.js";
 import { openSource } from "../readers/source.js";
+import { withoutFraction } from "./float-ids.js";
 import type { PrepareOptions } from "./options.js";
-import type { Provenance } from "./read-inputs.js";
+import { type Provenance, warnMended } from "./read-inputs.js";
 
 export interface MetadataCounts {
   readonly provenance: readonly Provenance[];
@@ -28,7 +28,7 @@ export interface MetadataCounts {
 export async function describe(
   engine: Engine,
   reader: Reader | undefined,
-  { meta = [], columns, metaColumns, signal, onEvent }: PrepareOptions,
+  { meta = [], columns, metaColumns, quote, encoding, signal, onEvent }: PrepareOptions,
   maxMalformed: number,
 ): Promise<MetadataCounts> {
   await engine.run(METADATA_TABLE);
@@ -55,22 +55,27 @@ export async function describe(
     if (!fs.existsSync(file)) throw new CorpusError(`${file} does not exist`);
     if (fs.statSync(file).isDirectory())
       throw new CorpusError(`${file} is a folder: name the metadata files themselves`);
-    const probe = await probeFile(engine, file);
-    const shape = await (reader ?? jsonl).metadata({ engine, probe, columns, metaColumns });
+    const probe = await probeFile(engine, file, encoding);
+    const own = metadataReader(probe, reader, metaColumns);
+    if (own !== reader) onEvent?.({ type: "metadata", file, format: own.format });
+    const shape = await own.metadata({
+      ...{ engine, probe, columns, metaColumns, quote },
+      warn: (message, options) => onEvent?.({ type: "warning", message, options }),
+      scan: async () => undefined,
+    });
     const [facts, loaded] = await Promise.allSettled([
       checkFile(file, probe.source.compression, { signal }),
       loadMetadata(engine, probe.source, shape, (kind, id) => {
         signal?.throwIfAborted();
-        return maps[kind].get(id);
+        return maps[kind].get(id) ?? maps[kind].get(withoutFraction(id) ?? id);
       }),
     ]);
     signal?.throwIfAborted();
     if (facts.status === "rejected") throw unreadable(file, facts.reason);
     if (loaded.status === "rejected") throw unreadable(file, loaded.reason);
-    const { records, malformed, unused, examples } = loaded.value;
-    for (const example of examples) {
-      onEvent?.({ type: "malformed", file, reason: "is not metadata of the format", ...example });
-    }
+    const { records, malformed, unused, mended, examples } = loaded.value;
+    for (const example of examples) onEvent?.({ type: "malformed", file, ...example });
+    warnMended(onEvent, file, mended);
     if (malformed > 0 && (malformed > maxMalformed * records || malformed === records)) {
       throw new CorpusError(
         `${file}: ${malformed} of ${records} metadata records are malformed, more than the accepted ${+(maxMalformed * 100).toFixed(2)}%. The first: ${examples[0]?.place}: ${examples[0]?.snippet}.`,

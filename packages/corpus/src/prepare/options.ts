@@ -1,6 +1,9 @@
 // What `prepare` is asked for and what it reports meanwhile.
 import { CorpusUsageError } from "../errors.js";
-import { type ColumnMapping, FORMATS, type FormatName } from "../readers/reader.js";
+import { checkColumns } from "../readers/column-mapping.js";
+import { QUOTES, type Quote } from "../readers/csv-dialect.js";
+import { type ColumnMapping, FORMATS, type FormatName, type MetaColumns } from "../readers/reader.js";
+import { ENCODINGS, type Encoding } from "../readers/source.js";
 import { CLLM4REC_SEED } from "./cllm4rec-split.js";
 import { SPLIT_METHODS, type SplitMethod } from "./split.js";
 
@@ -12,12 +15,16 @@ export interface PrepareOptions {
   readonly inputs: readonly string[];
   /** Files that describe items and users; matched to the interactions by raw id. */
   readonly meta?: readonly string[];
-  /** Format of `inputs` and `meta`; recognised from the first file if left out. */
+  /** Format of `inputs`; recognised from the first file if left out. Each file of `meta` is recognised by itself. */
   readonly format?: FormatName;
-  /** Column mapping for csv, tsv, jsonl and parquet. */
+  /** Column mapping for csv, tsv, jsonl, json and parquet; by positions ("1", "2", …) for csv and tsv without a header. */
   readonly columns?: ColumnMapping;
   /** Columns of generic metadata: `item` or `user` (the raw id), `title`, `text`. */
-  readonly metaColumns?: Readonly<Partial<Record<"item" | "user" | "title" | "text", string>>>;
+  readonly metaColumns?: MetaColumns;
+  /** "double": fields of csv and tsv files may stand in double quotes; "none": quotes are text. Default: "double" for csv, "none" for tsv. */
+  readonly quote?: Quote;
+  /** How the bytes of text files, `meta` included, are characters. Default "utf-8". */
+  readonly encoding?: Encoding;
   /** The dataset directory to write. */
   readonly output: string;
   /** Replace an existing dataset at `output`. Default false. */
@@ -60,8 +67,10 @@ export type PrepareEvent =
       readonly reason: string;
       readonly snippet: string;
     }
-  /** `options`: those that the message suggests; each is in it between backticks, so that a command line can name its flag instead. */
-  | { readonly type: "warning"; readonly message: string; readonly options?: readonly (keyof PrepareOptions)[] };
+  /** A metadata file that is of another format than the interactions. */
+  | { readonly type: "metadata"; readonly file: string; readonly format: FormatName }
+  /** `options` are those that the message names in backticks. */
+  | { readonly type: "warning"; readonly message: string; readonly options?: readonly string[] };
 
 /** The options with every default in place. */
 export interface ResolvedOptions {
@@ -93,6 +102,11 @@ export function resolveOptions(options: PrepareOptions): ResolvedOptions {
   if (options.output === "") refuse("output", "", "a folder to write to");
   if (options.format !== undefined && !FORMATS.includes(options.format))
     refuse("format", options.format, `one of ${FORMATS.join(", ")}`);
+  if (options.columns) checkColumns(options.columns);
+  if (options.quote !== undefined && !QUOTES.includes(options.quote))
+    refuse("quote", options.quote, QUOTES.join(" or "));
+  if (options.encoding !== undefined && !ENCODINGS.includes(options.encoding))
+    refuse("encoding", options.encoding, ENCODINGS.join(" or "));
   if (minRating !== undefined && minRating !== null && !Number.isFinite(minRating))
     refuse("minRating", minRating, "a number or null");
   if (!Number.isInteger(core) || core < 0 || core > 2 ** 31 - 1) refuse("core", core, "an integer from 0 on");

@@ -81,6 +81,7 @@ export async function prepareGiven(
       withoutRating,
       outsideCore,
       kept,
+      ...(read.mended > 0 && { mended: read.mended }),
     },
   });
 }

@@ -103,9 +103,9 @@ async function prepareRecords(
 
   onEvent?.({ type: "stage", stage: "filter" });
   const sizes = await numberIds(engine);
-  const threshold = resolved.minRating === undefined ? 3 : resolved.minRating;
+  const threshold = resolved.minRating === undefined ? read.defaultRating : resolved.minRating;
   const { pairs, rated, alive, withRating, withTime } = await readColumns(engine, sizes.users, sizes.items, threshold);
-  const minRating = effectiveThreshold(inputs, resolved, withRating);
+  const minRating = effectiveThreshold(inputs, resolved, withRating, read.defaultRating);
   checkTimes(inputs, options, resolved, withTime, read.records - read.malformed);
   signal?.throwIfAborted();
   const decision = decide(pairs, minRating === null ? undefined : rated, alive, resolved.core, {
@@ -119,9 +119,14 @@ async function prepareRecords(
     });
   }
   if (decision.kept === 0) {
-    const pairsLeft = decision.outsideCore;
+    const rated =
+      minRating === null
+        ? ""
+        : ` ${decision.withoutRating} without a rating, ${decision.belowRating} not above the rating ${minRating},`;
+    const advice = minRating === null ? "Lower `core`." : "Lower `core` or `minRating`.";
     throw new CorpusError(
-      `nothing remains of ${read.records} records: ${read.malformed} malformed, ${decision.duplicates} duplicates, ${decision.withoutRating} without and ${decision.belowRating} not above the rating of ${minRating}, and the other ${pairsLeft} have no ${resolved.core}-core. Lower --core or --min-rating.`,
+      `nothing remains of ${read.records} records: ${read.malformed} malformed, ${decision.duplicates} duplicates,${rated} and the other ${decision.outsideCore} have no ${resolved.core}-core. ${advice}`,
+      { options: ["core", "minRating"] },
     );
   }
   await writeDecision(engine, pairs, decision);
@@ -145,6 +150,7 @@ async function prepareRecords(
       withoutRating,
       outsideCore,
       kept,
+      ...(read.mended > 0 && { mended: read.mended }),
     },
   });
 }
@@ -154,11 +160,13 @@ function effectiveThreshold(
   { probes }: ResolvedInputs,
   { minRating }: ResolvedOptions,
   withRating: number,
+  defaultRating: number,
 ): number | null {
-  if (minRating === undefined) return withRating > 0 ? 3 : null;
+  if (minRating === undefined) return withRating > 0 ? defaultRating : null;
   if (minRating !== null && withRating === 0) {
     throw new CorpusError(
-      `${probes[0]?.source.path} has no ratings, so that none can be above ${minRating}. Leave --min-rating out, or name the rating column.`,
+      `${probes[0]?.source.path} has no ratings, so that none can be above ${minRating}. Leave \`minRating\` out, or name the rating column with \`columns\`.`,
+      { options: ["minRating", "columns"] },
     );
   }
   return minRating;
@@ -175,12 +183,14 @@ function checkTimes(
   const file = probes[0]?.source.path;
   if (withTime === 0 && (split === "time" || split === "cllm4rec")) {
     throw new CorpusError(
-      `${file} has no times to split by. Use the split random or leave-one-out, or name the timestamp column.`,
+      `${file} has no times to split by. Use \`split\` random or leave-one-out, or name the timestamp column with \`columns\`.`,
+      { options: ["split", "columns"] },
     );
   }
   if (split === "cllm4rec" && withTime < usable) {
     throw new CorpusError(
-      `${file}: ${usable - withTime} of ${usable} records have no time, and the split cllm4rec sorts by time. Remove them, or use another split.`,
+      `${file}: ${usable - withTime} of ${usable} records have no time, and the split cllm4rec sorts by time. Remove them, or use another \`split\`.`,
+      { options: ["split"] },
     );
   }
   const message =

@@ -6,11 +6,13 @@ import type { Manifest } from "../dataset/manifest.js";
 import type { Engine } from "../duckdb/engine.js";
 import { CorpusError, CorpusUsageError } from "../errors.js";
 import { checkFile, type FileFacts } from "../readers/archive.js";
-import { GENERIC_FORMATS } from "../readers/generic.js";
+import type { CsvScan } from "../readers/csv-scan.js";
+import { GENERIC_FORMATS, genericReader } from "../readers/generic.js";
 import { findGivenSplit, type GivenSplit } from "../readers/given-split.js";
-import type { FormatName, Probe, Reader } from "../readers/reader.js";
-import { type LoadedFile, PROBLEM } from "../readers/records.js";
-import { probeFile, READERS, readerFor, resolveFolder, unreadable } from "../readers/registry.js";
+import type { FormatName, Probe, ReadContext, Reader } from "../readers/reader.js";
+import { FLAG, type LoadedFile, PROBLEM } from "../readers/records.js";
+import { probeFile, readerFor, resolveFolder, unreadable } from "../readers/registry.js";
+import { unifyIds } from "./float-ids.js";
 import type { PartRange } from "./given.js";
 import type { PrepareOptions } from "./options.js";
 
@@ -28,7 +30,7 @@ export interface ResolvedInputs {
 
 /** Finds the files and the format that all of them share. @throws CorpusError, CorpusUsageError */
 export async function resolveInputs(engine: Engine, options: PrepareOptions): Promise<ResolvedInputs> {
-  const { inputs, format, columns, onEvent } = options;
+  const { inputs, format, columns, encoding, onEvent } = options;
   const probes: Probe[] = [];
   for (const input of inputs) if (!fs.existsSync(input)) throw new CorpusError(`${input} does not exist`);
   const given = findGivenSplit(inputs, format);
@@ -47,17 +49,19 @@ export async function resolveInputs(engine: Engine, options: PrepareOptions): Pr
     } else if (format === "matrices") {
       throw new CorpusUsageError(`${input} is a file: the format matrices takes the folder that holds the .npz files`);
     }
-    probes.push(await probeFile(engine, file));
+    probes.push(await probeFile(engine, file, encoding));
   }
   const [first, ...others] = probes;
   if (!first) throw new CorpusUsageError("at least one input is expected");
-  const named = format ?? (columns ? genericFormat(first) : undefined);
+  // With a column mapping only the generic readers come into question.
+  const named = format ?? (columns ? genericReader(first)?.format : undefined);
   const reader = readerFor(first, named);
   for (const probe of named === undefined ? others : []) {
     const other = readerFor(probe, undefined);
     if (other !== reader) {
       throw new CorpusError(
-        `${first.source.path} looks like ${reader.format}, ${probe.source.path} like ${other.format}: all inputs share one format. Name it with --format, or give metadata with --meta.`,
+        `${first.source.path} looks like ${reader.format}, ${probe.source.path} like ${other.format}: all inputs share one format. Name it with \`format\`, or give metadata as \`meta\`.`,
+        { options: ["format", "meta"] },
       );
     }
   }
@@ -71,20 +75,15 @@ export async function resolveInputs(engine: Engine, options: PrepareOptions): Pr
 async function resolveGiven(
   engine: Engine,
   { format, files: { train, validation, test } }: GivenSplit,
-  { format: named, columns, onEvent }: PrepareOptions,
+  { format: named, columns, encoding, onEvent }: PrepareOptions,
 ): Promise<ResolvedInputs> {
   if (columns) throw new CorpusUsageError(`a column mapping does not go with the format ${format}`);
-  const probes = [await probeFile(engine, train)];
-  if (validation !== undefined) probes.push(await probeFile(engine, validation));
-  probes.push(await probeFile(engine, test));
+  const probes = [await probeFile(engine, train, encoding)];
+  if (validation !== undefined) probes.push(await probeFile(engine, validation, encoding));
+  probes.push(await probeFile(engine, test, encoding));
   onEvent?.({ type: "format", format, detected: named === undefined });
   const parts: Split[] = validation === undefined ? ["train", "test"] : ["train", "validation", "test"];
   return { format, matrices: undefined, probes, reader: readerFor(probes[0]!, format), parts };
-}
-
-/** With a column mapping only the generic readers come into question. */
-function genericFormat(probe: Probe): FormatName | undefined {
-  return READERS.find((reader) => GENERIC_FORMATS.includes(reader.format) && reader.recognises(probe))?.format;
 }
 
 export interface ReadResult {
@@ -93,7 +92,13 @@ export interface ReadResult {
   readonly malformed: number;
   /** Where the rows of each part of a given split are; empty otherwise. */
   readonly ranges: readonly PartRange[];
+  /** Records in which halves of surrogate pairs were replaced. */
+  readonly mended: number;
+  /** The rating above which interactions are kept where nobody says so: 3 (the paper), or 0 where ratings are true and false. */
+  readonly defaultRating: number;
 }
+
+type ReadOptions = Pick<PrepareOptions, "columns" | "quote" | "minRating" | "signal" | "onEvent">;
 
 /**
  * Loads every input into `records`.
@@ -102,13 +107,14 @@ export interface ReadResult {
 export async function readInputs(
   engine: Engine,
   { probes, reader, parts }: ResolvedInputs,
-  options: Pick<PrepareOptions, "columns" | "signal" | "onEvent">,
+  options: ReadOptions,
   maxMalformed: number,
   temporary: string,
 ): Promise<ReadResult> {
   const provenance: Provenance[] = [];
   let records = 0;
   let malformed = 0;
+  let mended = 0;
   let firstExample: string | undefined;
   const ranges: PartRange[] = [];
   for (const [index, probe] of probes.entries()) {
@@ -136,6 +142,11 @@ export async function readInputs(
     );
     records += (counts.records ?? 0) + loaded.rejected.length;
     malformed += (counts.malformed ?? 0) + loaded.rejected.length;
+    const { halved = 0 } = await engine.counts(
+      `SELECT count(*) AS halved FROM records WHERE flags & ${FLAG.mended} <> 0 AND rowid >= ${loaded.start} AND rowid < ${loaded.end}`,
+    );
+    mended += halved;
+    warnMended(options.onEvent, source.path, halved);
     if ((counts.malformed ?? 0) + loaded.rejected.length > 0) {
       for (const example of await findExamples(engine, loaded)) {
         options.onEvent?.({ type: "malformed", file: source.path, ...example });
@@ -146,36 +157,76 @@ export async function readInputs(
   fs.rmSync(path.join(temporary, UNPACKED), { force: true });
   if (malformed > 0 && (malformed > maxMalformed * records || malformed === records)) {
     throw new CorpusError(
-      `${malformed} of ${records} records are malformed, more than the accepted ${+(maxMalformed * 100).toFixed(2)}%. The first: ${firstExample}. Correct the input, name the right --format, or raise --max-malformed.`,
+      `${malformed} of ${records} records are malformed, more than the accepted ${+(maxMalformed * 100).toFixed(2)}%. The first: ${firstExample}. Correct the input, name the right \`format\`, or raise \`maxMalformed\`.${quoteAdvice(reader!, options, firstExample ?? "")}`,
+      { options: ["format", "maxMalformed", "quote"] },
     );
   }
   if (records === 0)
     throw new CorpusError(`${probes.map(({ source }) => source.path).join(", ")}: there are no records.`);
-  return { provenance, records, malformed, ranges };
+  await unifyIds(engine, options.onEvent);
+  return { provenance, records, malformed, ranges, mended, defaultRating: await defaultRating(engine, options) };
+}
+
+/** What else may help where fields and quotes are at odds. */
+function quoteAdvice({ format }: Reader, { quote }: ReadOptions, example: string): string {
+  if (format === "csv" && quote !== "none" && example.includes("quote"))
+    return ' `quote`: "none" takes quotes for text.';
+  if (format === "tsv" && quote !== "double" && example.includes('"'))
+    return ' `quote`: "double" lets fields be quoted.';
+  return "";
+}
+
+/** Tells of halves of surrogate pairs in the texts of a file. */
+export function warnMended(onEvent: PrepareOptions["onEvent"], file: string, mended: number): void {
+  if (mended === 0) return;
+  onEvent?.({
+    type: "warning",
+    message: `${file}: ${mended} ${mended === 1 ? "record holds" : "records hold"} half of a surrogate pair (such as \\ud83d alone), which is no character; U+FFFD replaces it`,
+  });
+}
+
+async function defaultRating(engine: Engine, { minRating, onEvent }: ReadOptions): Promise<number> {
+  const { rated = 0, boolean = 0 } = await engine.counts(
+    `SELECT count(rating) AS rated, count(*) FILTER (flags & ${FLAG.boolean} <> 0) AS boolean FROM records`,
+  );
+  if (boolean === 0 || boolean < rated) return 3;
+  if (minRating === undefined) {
+    const message =
+      "the ratings are true and false: they count as 1 and 0, and those above 0 stay. `minRating` says otherwise";
+    onEvent?.({ type: "warning", message, options: ["minRating"] });
+  }
+  return 0;
 }
 
 async function loadChecked(
   engine: Engine,
   probe: Probe,
   reader: Reader,
-  { columns, signal, part }: Pick<PrepareOptions, "columns" | "signal"> & { readonly part?: Split },
+  { columns, quote, part, signal, onEvent }: ReadOptions & { readonly part?: Split },
   temporary: string,
 ): Promise<{ facts: FileFacts; loaded: LoadedFile }> {
   const { source } = probe;
-  const context = { engine, columns, metaColumns: undefined, ...(part && { part }) };
+  let scan: () => Promise<CsvScan | undefined> = async () => undefined;
+  const context: ReadContext = {
+    ...{ engine, probe, columns, quote, metaColumns: undefined, ...(part && { part }) },
+    warn: (message, options) => onEvent?.({ type: "warning", message, options }),
+    scan: () => scan(),
+  };
   try {
+    const scanner = source.compression === "zstd" ? undefined : reader.scanner?.(context);
+    const observe = scanner && ((block: Buffer) => scanner.push(block));
     if (source.compression === "gzip" && fs.statSync(source.path).size <= UNPACKED_BYTES) {
       // Node unpacks twice as fast as DuckDB, and DuckDB reads plain files in parallel.
       const unpacked = path.join(temporary, UNPACKED);
-      const facts = await checkFile(source.path, source.compression, { signal, unpackTo: unpacked });
+      const facts = await checkFile(source.path, source.compression, { signal, unpackTo: unpacked, observe });
+      scan = async () => scanner?.end();
       const loaded = await reader.load({ ...context, probe: { ...probe, source: { ...source, unpacked } } });
       return { facts, loaded };
     }
     // The integrity check reads on Node's threads while DuckDB reads on its own; its verdict on a damaged archive comes first.
-    const [facts, loaded] = await Promise.allSettled([
-      checkFile(source.path, source.compression, { signal }),
-      reader.load({ ...context, probe }),
-    ]);
+    const checked = checkFile(source.path, source.compression, { signal, observe });
+    scan = () => checked.then(() => scanner?.end());
+    const [facts, loaded] = await Promise.allSettled([checked, reader.load(context)]);
     signal?.throwIfAborted();
     if (facts.status === "rejected") throw facts.reason;
     if (loaded.status === "rejected") throw loaded.reason;
@@ -200,6 +251,7 @@ const REASONS: Readonly<Record<number, string>> = {
   [PROBLEM.item]: "has no item id",
   [PROBLEM.rating]: "has a rating that is not a number",
   [PROBLEM.timestamp]: "has a time that is neither a number nor a date",
+  [PROBLEM.swallowed]: "is swallowed by the quote that an earlier line opens",
 };
 
 async function findExamples(
@@ -208,7 +260,8 @@ async function findExamples(
 ): Promise<{ place: string; reason: string; snippet: string }[]> {
   const rows = await engine.rows(
     `SELECT rowid::DOUBLE AS "row", problem::INTEGER AS problem FROM records
-     WHERE problem > ${PROBLEM.blank} AND rowid >= ${loaded.start} AND rowid < ${loaded.end} ORDER BY rowid LIMIT ${EXAMPLES}`,
+     WHERE problem > ${PROBLEM.blank} AND rowid >= ${loaded.start} AND rowid < ${loaded.end}
+     ORDER BY problem = ${PROBLEM.swallowed}, rowid LIMIT ${EXAMPLES}`,
   );
   const places = await loaded.locate(rows.map(({ row }) => Number(row) - loaded.start));
   const examples = rows.map(({ problem }, k) => ({

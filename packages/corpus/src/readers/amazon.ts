@@ -45,6 +45,16 @@ async function itemMetadata(
   return { records: { kind: "json" }, describe: describeItem(idKey) };
 }
 
+/** Whether a record is of a product with one of these keys, and not of a review. */
+function isProduct(
+  object: Readonly<Record<string, unknown>> | undefined,
+  id: string,
+  user: string,
+  keys: readonly string[],
+): boolean {
+  return object !== undefined && id in object && !(user in object) && keys.some((key) => key in object);
+}
+
 /** The "ratings only" files: four columns without a header. */
 function loadRatings(
   { engine, probe }: ReadContext,
@@ -85,6 +95,8 @@ export const amazon2014: Reader = {
     isCsv(context)
       ? loadRatings(context, ["user", "item"])
       : loadJsonLines(context, "amazon-2014", KEYS_2014, { required: ["reviewerID", "asin", "overall"] }),
+  describes: ({ object }) =>
+    isProduct(object, "asin", "reviewerID", ["categories", "related", "salesRank", "imUrl", "price", "brand"]),
   metadata: (context) => itemMetadata(context, "amazon-2014", "asin"),
 };
 
@@ -98,6 +110,8 @@ export const amazon2018: Reader = {
     isCsv(context)
       ? loadRatings(context, ["item", "user"])
       : loadJsonLines(context, "amazon-2018", KEYS_2014, { required: ["reviewerID", "asin", "overall"] }),
+  describes: ({ object }) =>
+    isProduct(object, "asin", "reviewerID", ["category", "also_buy", "also_view", "main_cat", "feature", "rank"]),
   metadata: (context) => itemMetadata(context, "amazon-2018", "asin"),
 };
 
@@ -118,7 +132,8 @@ export const amazon2023: Reader = {
     const header = HEADER_2023.exec(probe.lines[0] ?? "");
     if (!header) {
       throw new CorpusError(
-        `${probe.source.path}:1: the header "user_id,parent_asin,rating,timestamp" is expected (format amazon-2023), found ${JSON.stringify(probe.lines[0]?.slice(0, 80))}. Name the right --format.`,
+        `${probe.source.path}:1: the header "user_id,parent_asin,rating,timestamp" is expected (format amazon-2023), found ${JSON.stringify(probe.lines[0]?.slice(0, 80))}. Name the right \`format\`.`,
+        { options: ["format"] },
       );
     }
     return loadLines(
@@ -134,5 +149,7 @@ export const amazon2023: Reader = {
       },
     );
   },
+  describes: ({ object }) =>
+    isProduct(object, "parent_asin", "user_id", ["main_category", "store", "average_rating", "categories", "features"]),
   metadata: (context) => itemMetadata(context, "amazon-2023", "parent_asin"),
 };

@@ -44,10 +44,19 @@ export interface FileFacts {
 export async function checkFile(
   file: string,
   compression: Compression,
-  { signal, unpackTo }: { readonly signal?: AbortSignal | undefined; readonly unpackTo?: string | undefined } = {},
+  {
+    signal,
+    unpackTo,
+    observe,
+  }: {
+    readonly signal?: AbortSignal | undefined;
+    readonly unpackTo?: string | undefined;
+    /** Receives the (decompressed) content block by block; nothing of a zstd file. */
+    readonly observe?: ((block: Buffer) => void) | undefined;
+  } = {},
 ): Promise<FileFacts> {
   const hash = createHash("sha256");
-  const counter = new LineCounter();
+  const counter = new LineCounter(compression === "zstd" ? undefined : observe);
   let bytes = 0;
   async function* hashed(blocks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     for await (const block of blocks) {
@@ -97,11 +106,14 @@ class LineCounter {
   #carriageReturns = 0;
   #last = LF;
 
+  constructor(private readonly observe: ((block: Buffer) => void) | undefined) {}
+
   readonly pass = async function* (this: LineCounter, blocks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     for await (const block of blocks) {
       this.#lineFeeds += occurrences(block, LF);
       this.#carriageReturns += occurrences(block, CR);
       this.#last = block.at(-1) ?? this.#last;
+      this.observe?.(block);
       yield block;
     }
   }.bind(this);

@@ -1,209 +1,102 @@
-// Any CSV, TSV, JSON-lines or Parquet file, by a mapping of its columns; without one, by the usual names.
-import { identifier, literal } from "../duckdb/engine.js";
-import { CorpusError, CorpusUsageError } from "../errors.js";
-import { loadJsonLines, requireKeys } from "./json-lines.js";
-import type { ColumnMapping, FormatName, MetadataShape, Probe, ReadContext, Reader } from "./reader.js";
-import { loadCsv, loadRelation } from "./records.js";
-import { idOf, labelled, plain, sentences } from "./text.js";
+// Any CSV, TSV, JSON or Parquet file, by a mapping of its columns; without one, by the usual names.
+import { identifier } from "../duckdb/engine.js";
+import { parquetOf } from "../duckdb/files.js";
+import { CorpusError } from "../errors.js";
+import { appendRecords, type RawRecord } from "./append-records.js";
+import { isPositional, resolveColumns, usualColumns } from "./column-mapping.js";
+import { type CsvShape, detectDelimiter, type Quote, splitCells } from "./csv-dialect.js";
+import { describeBy } from "./describe-columns.js";
+import { fieldText, loadJsonLines, looseObject, requireKeys } from "./json-lines.js";
+import { streamJson } from "./json-stream.js";
+import { type CsvFile, csvScanner, loadCsv } from "./load-csv.js";
+import type { ColumnMapping, FormatName, Probe, ReadContext, Reader } from "./reader.js";
+import { loadRelation } from "./records.js";
 
-/** Column names, in lower case, that are taken for a role when no mapping is given. */
-const USUAL: Readonly<Record<keyof ColumnMapping, readonly string[]>> = {
-  user: ["user_id", "user", "userid", "uid", "reviewerid", "reviewer_id", "customer_id"],
-  item: ["item_id", "item", "itemid", "iid", "asin", "product_id", "movieid", "movie_id", "business_id"],
-  rating: ["rating", "stars", "overall", "score", "star_rating"],
-  timestamp: ["timestamp", "time", "unixreviewtime", "unix_time", "date", "datetime"],
-  text: ["text", "review", "review_text", "reviewtext", "body", "comment"],
-};
-
-const ROLES = ["user", "item", "rating", "timestamp", "text"] as const;
-
-/**
- * Parses "user=uid,item=asin,rating=stars".
- * @throws CorpusUsageError on an unknown role, a role named twice, or a missing user or item.
- */
-export function parseColumns(text: string): ColumnMapping {
-  const mapping = parsePairs(text, ROLES);
-  const { user, item } = mapping;
-  if (user === undefined || item === undefined) {
-    throw new CorpusUsageError(
-      `the column mapping ${JSON.stringify(text)} names no ${user === undefined ? "user" : "item"} column: user=… and item=… are required`,
-    );
-  }
-  return { ...mapping, user, item };
-}
-
-/**
- * Parses "item=asin,title=name,text=description": the id as `item` or `user`, and what is text.
- * @throws CorpusUsageError on an unknown role, or without exactly one id.
- */
-export function parseMetaColumns(text: string): Partial<Record<"item" | "user" | "title" | "text", string>> {
-  const mapping = parsePairs(text, ["item", "user", "title", "text"]);
-  if ((mapping.item === undefined) === (mapping.user === undefined)) {
-    throw new CorpusUsageError(
-      `the metadata mapping ${JSON.stringify(text)} names ${mapping.item === undefined ? "no id" : "two ids"}: either item=… or user=… is required`,
-    );
-  }
-  return mapping;
-}
-
-/** Parses "role=column" pairs separated by commas. */
-function parsePairs<R extends string>(text: string, roles: readonly R[]): Partial<Record<R, string>> {
-  const mapping: Partial<Record<R, string>> = {};
-  for (const pair of text.split(",")) {
-    const [, roleText = "", column = ""] = /^\s*([^=]*?)\s*=\s*(.*?)\s*$/.exec(pair) ?? [];
-    const role = roles.find((known) => known === roleText);
-    if (role === undefined || column === "") {
-      throw new CorpusUsageError(
-        `${JSON.stringify(pair)} in the column mapping is not role=column with a role of ${roles.join(", ")}`,
-      );
-    }
-    if (mapping[role] !== undefined)
-      throw new CorpusUsageError(`the column mapping names ${role} twice: ${JSON.stringify(text)}`);
-    mapping[role] = column;
-  }
-  return mapping;
-}
-
-/** The mapping to use: the given one, checked, or the usual names. @throws CorpusError naming the columns there are. */
-function resolveColumns(
-  { probe, columns }: Pick<ReadContext, "probe" | "columns">,
-  names: readonly string[],
-): ColumnMapping {
-  const { path } = probe.source;
-  const there = names.map((name) => JSON.stringify(name)).join(", ");
-  if (columns) {
-    for (const role of ROLES) {
-      const name = columns[role];
-      if (name !== undefined && !names.includes(name)) {
-        throw new CorpusError(
-          `${path} has no column ${JSON.stringify(name)} for ${role}: its columns are ${there}. Correct --columns.`,
-        );
-      }
-    }
-    return columns;
-  }
-  const found = (role: keyof ColumnMapping) => names.find((name) => USUAL[role].includes(name.toLowerCase()));
-  const [user, item, rating, timestamp, text] = ROLES.map(found);
-  if (user === undefined || item === undefined) {
-    throw new CorpusError(
-      `${path}: which column is the ${user === undefined ? "user" : "item"} is not clear; its columns are ${there}. Name them with --columns user=…,item=…,rating=…,timestamp=…,text=….`,
-    );
-  }
-  return { user, item, ...(rating && { rating }), ...(timestamp && { timestamp }), ...(text && { text }) };
-}
-
-/** SQL expressions of the mapped columns as text. */
-function expressions(mapping: ColumnMapping): ColumnMapping {
-  const sql = (name: string | undefined) => (name === undefined ? undefined : `${identifier(name)}::VARCHAR`);
-  const rating = sql(mapping.rating);
-  const timestamp = sql(mapping.timestamp);
-  const text = sql(mapping.text);
-  return {
-    user: `${identifier(mapping.user)}::VARCHAR`,
-    item: `${identifier(mapping.item)}::VARCHAR`,
-    ...(rating && { rating }),
-    ...(timestamp && { timestamp }),
-    ...(text && { text }),
-  };
-}
+const resolve = ({ probe, columns, warn }: ReadContext, names: readonly string[]) =>
+  resolveColumns({ path: probe.source.path, names, columns, warn });
 
 const DELIMITERS = { csv: [",", ";", "|", "\t"], tsv: ["\t"] } as const;
 
-/** Delimiter and column names of a CSV or TSV file from its first line. */
-export function csvHeader({ lines, source }: Probe, format: "csv" | "tsv"): { delimiter: string; names: string[] } {
+const cellsOf = (line: string, shape: Pick<CsvShape, "delimiter" | "quote">): string[] => {
+  const cells = splitCells(line, shape);
+  return typeof cells === "string" ? line.split(shape.delimiter) : cells;
+};
+
+/** How a CSV or TSV file is divided, from its first lines. @throws CorpusError if it has neither a header nor columns by position. */
+function csvShape(
+  { probe: { lines, source }, quote: wanted }: Pick<ReadContext, "probe" | "quote">,
+  format: "csv" | "tsv",
+  mapping: Readonly<Record<string, string>> | ColumnMapping | undefined,
+): CsvShape {
+  const quote: Quote = wanted ?? (format === "csv" ? "double" : "none");
+  const positional = isPositional(mapping);
+  const delimiter = detectDelimiter(lines, { quote, header: !positional, candidates: DELIMITERS[format] });
   const first = lines[0] ?? "";
-  const candidates = DELIMITERS[format].map((delimiter) => ({ delimiter, names: splitQuoted(first, delimiter) }));
-  const { delimiter, names } = candidates.reduce((best, next) => (next.names.length > best.names.length ? next : best));
-  const repeated = names.find(
-    (name, index) => names.findIndex((other) => other.toLowerCase() === name.toLowerCase()) < index,
+  const cells = cellsOf(first, { delimiter, quote }).map((cell) => cell.trim());
+  if (positional) return { delimiter, quote, names: cells.map((_, index) => String(index + 1)), header: false };
+  const repeated = cells.find(
+    (name, index) => cells.findIndex((other) => other.toLowerCase() === name.toLowerCase()) < index,
   );
-  if (names.length < 2 || names.includes("") || repeated !== undefined) {
+  // The first name may be missing: pandas writes its index so.
+  if (cells.length < 2 || cells.slice(1).includes("") || repeated !== undefined) {
     const what =
       repeated === undefined
         ? "a header with a name for each of at least two columns"
         : `distinct column names (${JSON.stringify(repeated)} comes twice)`;
     throw new CorpusError(
-      `${source.path}:1: ${what} is expected (format ${format}), found ${JSON.stringify(first.slice(0, 80))}.`,
+      `${source.path}:1: ${what} is expected (format ${format}), found ${JSON.stringify(first.slice(0, 80))}. For a file without a header name the positions with \`columns\`: user=1,item=2.`,
+      { options: ["columns"] },
     );
   }
-  return { delimiter, names };
+  return { delimiter, quote, names: cells, header: true };
 }
 
-function splitQuoted(line: string, delimiter: string): string[] {
-  const cells = [""];
-  let quoted = false;
-  for (let at = 0; at < line.length; at++) {
-    const character = line[at]!;
-    if (character === '"') {
-      if (quoted && line[at + 1] === '"') cells[cells.length - 1] += line[++at]!;
-      else quoted = !quoted;
-    } else if (character === delimiter && !quoted) cells.push("");
-    else cells[cells.length - 1] += character;
+/** The file with its shape and columns. A header is passed over where the columns are named by position. */
+function csvFile(context: ReadContext, format: "csv" | "tsv"): CsvFile {
+  const { probe, columns, warn } = context;
+  const shape = csvShape(context, format, columns);
+  if (shape.header) {
+    return { source: probe.source, shape, mapping: resolve({ ...context, warn }, shape.names) };
   }
-  return cells.map((cell) => cell.trim());
-}
-
-/** Metadata by name: an id column, a title, and everything else as "name: value"; or exactly the mapped columns. */
-function describeBy(
-  { probe, columns, metaColumns }: ReadContext,
-  names: readonly string[],
-  records: MetadataShape["records"],
-): MetadataShape {
-  const { path } = probe.source;
-  const there = names.map((name) => JSON.stringify(name)).join(", ");
-  for (const [role, name] of Object.entries(metaColumns ?? {})) {
-    if (!names.includes(name)) {
-      throw new CorpusError(
-        `${path} has no column ${JSON.stringify(name)} for ${role}: its columns are ${there}. Correct --meta-columns.`,
-      );
-    }
-  }
-  const usual = (role: "user" | "item") =>
-    names.find((name) => name === columns?.[role]) ?? names.find((name) => USUAL[role].includes(name.toLowerCase()));
-  const itemId = metaColumns ? metaColumns.item : usual("item");
-  const userId = metaColumns ? metaColumns.user : usual("user");
-  const idName = itemId ?? userId;
-  if (idName === undefined) {
-    throw new CorpusError(
-      `${path}: no item or user id among its columns ${there}. Name it with --meta-columns item=…,title=…,text=….`,
-    );
-  }
-  const kind = itemId === undefined ? "user" : "item";
-  const titleName = metaColumns ? metaColumns.title : names.find((name) => /^(title|name)$/i.test(name));
-  const textName = metaColumns?.text ?? names.find((name) => /^text$/i.test(name));
-  return {
-    records,
-    describe(record) {
-      const id = idOf(record[idName]);
-      if (id === undefined) return undefined;
-      const title = titleName === undefined ? null : plain(record[titleName]);
-      if (textName !== undefined) return { kind, id, title, text: plain(record[textName]) };
-      const rest = metaColumns
-        ? []
-        : Object.keys(record)
-            .filter((name) => name !== idName && name !== titleName)
-            .map((name) => labelled(name.replaceAll("_", " "), plain(record[name])));
-      return { kind, id, title, text: sentences(title, ...rest) };
-    },
-  };
+  const mapping = resolve(context, shape.names);
+  const first = cellsOf(probe.lines[0] ?? "", shape);
+  const named = (role: "user" | "item") =>
+    usualColumns(role, [first[Number(mapping[role]) - 1]?.trim() ?? ""]).length > 0;
+  return { source: probe.source, shape: { ...shape, header: named("user") && named("item") }, mapping };
 }
 
 function delimited(format: "csv" | "tsv"): Reader {
+  const extension = (name: string) => name.endsWith(`.${format}`) || (format === "tsv" && name.endsWith(".tab"));
   return {
     format,
-    about: `any ${format.toUpperCase()} file with a header, by --columns`,
-    recognises: ({ name }) => name.endsWith(`.${format}`) || (format === "tsv" && name.endsWith(".tab")),
-    async load(context) {
-      const { engine, probe } = context;
-      const { delimiter, names } = csvHeader(probe, format);
-      const columns = expressions(resolveColumns(context, names));
-      return loadCsv(engine, probe.source, { delimiter, names, header: true }, { columns });
+    about: `any ${format.toUpperCase()} file, by its header or by positions, ${format === "csv" ? "quoted" : "without quoting"} by default`,
+    recognises: (probe) =>
+      extension(probe.name) || (otherName(probe) && hasUsualHeader(probe, format, ["user", "item"])),
+    describes: (probe) => extension(probe.name) || (otherName(probe) && hasUsualHeader(probe, format, ["item"])),
+    scanner: (context) => csvScanner(csvFile({ ...context, warn: () => {} }, format)),
+    load(context) {
+      const csv = csvFile(context, format);
+      if (csv.shape.header && isPositional(context.columns)) {
+        context.warn(`${csv.source.path}: its first line holds the names of the columns and is no record`, []);
+      }
+      return loadCsv(context.engine, csv, context.scan);
     },
     async metadata(context) {
-      const { delimiter, names } = csvHeader(context.probe, format);
-      return describeBy(context, names, { kind: "csv", delimiter, names });
+      const shape = csvShape(context, format, context.metaColumns);
+      return describeBy(context, shape.names, { kind: "csv", ...shape });
     },
   };
+}
+
+/** Names of files that say nothing, or nothing reliable, of what is in them. */
+const otherName = ({ name, object, stream, parquet }: Probe) =>
+  object === undefined && stream === undefined && !parquet && !/\.(csv|tsv|tab|jsonl?|ndjson|parquet)$/.test(name);
+
+function hasUsualHeader({ lines }: Probe, format: "csv" | "tsv", roles: readonly ("user" | "item")[]): boolean {
+  const quote = format === "csv" ? "double" : "none";
+  const delimiter = detectDelimiter(lines, { quote, header: true, candidates: DELIMITERS[format] });
+  const names = cellsOf(lines[0] ?? "", { delimiter, quote }).map((cell) => cell.trim());
+  return names.length > 1 && roles.every((role) => usualColumns(role, names).length > 0);
 }
 
 export const csv = delimited("csv");
@@ -211,13 +104,14 @@ export const tsv = delimited("tsv");
 
 export const jsonl: Reader = {
   format: "jsonl",
-  about: "any file of one JSON object a line, by --columns",
+  about: "any file of one JSON object (or Python literal) a line",
   recognises: ({ object }) => object !== undefined,
+  describes: ({ object }) => object !== undefined,
   async load(context) {
     requireKeys(context.probe, "jsonl", []);
     const names = keysOf(context.probe);
     if (names.length === 0) return loadJsonLines(context, "jsonl", { user: "user", item: "item" }, { required: [] });
-    return loadJsonLines(context, "jsonl", resolveColumns(context, names));
+    return loadJsonLines(context, "jsonl", resolve(context, names));
   },
   async metadata(context) {
     requireKeys(context.probe, "jsonl", []);
@@ -227,33 +121,98 @@ export const jsonl: Reader = {
 
 /** The keys of all objects in the first lines. */
 function keysOf({ lines }: Probe): string[] {
-  const keys = lines.flatMap((line) => {
-    try {
-      return Object.keys(JSON.parse(line) ?? {});
-    } catch {
-      return [];
-    }
-  });
-  return [...new Set(keys)];
+  return [...new Set(lines.flatMap((line) => Object.keys(looseObject(line) ?? {})))];
 }
 
-async function parquetNames({ engine, probe }: ReadContext): Promise<string[]> {
-  const rows = await engine.rows(`DESCRIBE SELECT * FROM read_parquet(${literal(probe.source.path)})`);
-  return rows.map((row) => String(row.column_name));
+export const json: Reader = {
+  format: "json",
+  about: "a JSON array of objects, or objects one after another over several lines each",
+  recognises: ({ stream }) => stream !== undefined,
+  describes: ({ stream }) => stream !== undefined,
+  async load(context) {
+    const { engine, probe } = context;
+    const columns = resolve(context, streamKeys(probe));
+    return appendRecords(engine, probe.source, streamRecords(context, columns));
+  },
+  async metadata(context) {
+    return describeBy(context, streamKeys(context.probe), { kind: "json-stream" });
+  },
+};
+
+/** The keys of the first objects. @throws CorpusError if the file does not begin with any. */
+function streamKeys({ stream, source, start }: Probe): string[] {
+  const keys = [...new Set((stream ?? []).flatMap((object) => Object.keys(object)))];
+  if (keys.length > 0) return keys;
+  throw new CorpusError(
+    `${source.path}: an array of JSON objects, or one after another, is expected (format json), found ${JSON.stringify(start.slice(0, 60))}. Name the right \`format\`.`,
+    { options: ["format"] },
+  );
+}
+
+async function* streamRecords({ engine, probe }: ReadContext, columns: ColumnMapping): AsyncGenerator<RawRecord> {
+  for await (const { line, text } of streamJson(engine, probe.source)) {
+    const object = looseObject(text);
+    const value = (key: string | undefined) => fieldText(object, key);
+    yield {
+      line,
+      problem: object === undefined ? "broken" : undefined,
+      ...{ user: value(columns.user), item: value(columns.item), rating: value(columns.rating) },
+      ...{ timestamp: value(columns.timestamp), text: value(columns.text) },
+    };
+  }
+}
+
+async function parquetColumns({ engine, probe }: ReadContext): Promise<Map<string, string>> {
+  const rows = await engine.rows(`DESCRIBE SELECT * FROM ${parquetOf(probe.source.path)}`);
+  return new Map(rows.map((row) => [String(row.column_name), String(row.column_type)]));
 }
 
 export const parquet: Reader = {
   format: "parquet",
-  about: "any Parquet file, by --columns",
+  about: "any Parquet file",
   recognises: ({ parquet }) => parquet,
+  describes: ({ parquet }) => parquet,
   async load(context) {
     const { engine, probe } = context;
-    const columns = expressions(resolveColumns(context, await parquetNames(context)));
-    return loadRelation(engine, probe.source, { from: `read_parquet(${literal(probe.source.path)})`, columns });
+    const types = await parquetColumns(context);
+    const { user, item, rating, timestamp, text } = resolve(context, [...types.keys()]);
+    const sql = (name: string) => `${identifier(name)}::VARCHAR`;
+    const id = (name: string) => idSql(name, types.get(name) ?? "");
+    return loadRelation(engine, probe.source, {
+      from: parquetOf(probe.source.path),
+      columns: {
+        user: id(user),
+        item: id(item),
+        ...(rating !== undefined && { rating: sql(rating) }),
+        ...(timestamp !== undefined && { timestamp: sql(timestamp) }),
+        ...(text !== undefined && { text: sql(text) }),
+      },
+    });
   },
   async metadata(context) {
-    return describeBy(context, await parquetNames(context), { kind: "parquet" });
+    const types = await parquetColumns(context);
+    const names = [...types.keys()].filter((name) => !/^__index_level_\d+__$/.test(name));
+    return describeBy(context, names, { kind: "parquet" });
   },
 };
 
-export const GENERIC_FORMATS: readonly FormatName[] = ["csv", "tsv", "jsonl", "parquet"];
+/** An id as text. A table library keeps whole numbers as floats where some are missing: 7.0 is the id 7, and NaN is none. */
+export function idSql(name: string, type: string): string {
+  const column = identifier(name);
+  if (type !== "DOUBLE" && type !== "FLOAT") return `${column}::VARCHAR`;
+  return `CASE WHEN NOT isfinite(${column}) THEN NULL WHEN ${column} = trunc(${column}) AND abs(${column}) < 9007199254740992
+    THEN ${column}::BIGINT::VARCHAR ELSE ${column}::VARCHAR END`;
+}
+
+export const GENERIC_READERS: readonly Reader[] = [parquet, tsv, csv, jsonl, json];
+export const GENERIC_FORMATS: readonly FormatName[] = GENERIC_READERS.map(({ format }) => format);
+
+/** The generic reader of a file, whatever its name: by its content. Undefined where nothing in it is divided into columns. */
+export function genericReader(probe: Probe): Reader | undefined {
+  const known = GENERIC_READERS.find((reader) => reader.recognises(probe));
+  if (known) return known;
+  const cells = (delimiter: string) => (probe.lines[0] ?? "").split(delimiter).length;
+  const widest = DELIMITERS.csv.reduce((best, next) => (cells(next) > cells(best) ? next : best));
+  if (cells(widest) < 2) return undefined;
+  return widest === "\t" ? tsv : csv;
+}

@@ -31,6 +31,7 @@ export function takeItemTags(files: readonly string[]): {
     const missing = names === undefined ? NAMES_FILE : ITEMS_FILE;
     throw new CorpusError(
       `${found} is one half of the items' tags: ${missing} is expected beside it. Give both as \`meta\`, ${path.join(path.dirname(found), missing)} for instance.`,
+      { options: ["meta"] },
     );
   }
   return { tags: { names, items }, rest: files.filter((file) => file !== names && file !== items) };

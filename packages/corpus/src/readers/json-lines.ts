@@ -2,6 +2,7 @@
 import { identifier, literal } from "../duckdb/engine.js";
 import { CorpusError } from "../errors.js";
 import { appendRecords, type RawRecord } from "./append-records.js";
+import { listed } from "./column-mapping.js";
 import { parsePythonLiteral } from "./python-literal.js";
 import type { Probe, ReadContext } from "./reader.js";
 import { type LoadedFile, loadLines } from "./records.js";
@@ -32,7 +33,7 @@ export async function loadJsonLines(
     const records = looseRecords({ engine, probe }, keys, rejected);
     return appendRecords(engine, probe.source, records, { rejected, timestampUnit });
   }
-  const structure = JSON.stringify(Object.fromEntries(Object.values(keys).map((key) => [key, "VARCHAR"])));
+  const structure = literal(JSON.stringify(Object.fromEntries(Object.values(keys).map((key) => [key, "VARCHAR"]))));
   const field = (key: string) => `object.${identifier(key)}`;
   return loadLines(
     engine,
@@ -40,7 +41,11 @@ export async function loadJsonLines(
     {},
     {
       // TRY: a line that is not JSON gives NULL. Values of other types come as their text and are judged as such.
-      from: (lines) => `(SELECT l, TRY(from_json(l, ${literal(structure)})) AS object FROM ${lines})`,
+      from: (
+        lines,
+      ) => `(SELECT l, halved, CASE WHEN halved THEN TRY(from_json(${MENDED}, ${structure})) ELSE whole END AS object
+        FROM (SELECT l, whole, whole IS NULL AND ${HALVED} AS halved
+          FROM (SELECT l, TRY(from_json(l, ${structure})) AS whole FROM ${lines})))`,
       columns: {
         user: field(keys.user),
         item: field(keys.item),
@@ -50,10 +55,22 @@ export async function loadJsonLines(
       },
       broken: `object IS NULL OR NOT starts_with(ltrim(l), '{')`,
       blank: `coalesce(trim(l), '') = ''`,
+      mended: "halved AND object IS NOT NULL",
       timestampUnit,
     },
   );
 }
+
+/** SQL: a line that is no JSON to DuckDB may hold half of a surrogate pair, such as \\ud83d before anything but its other half. */
+const HALVED = String.raw`contains(l, '\u') AND regexp_matches(l, '\\u[dD][89a-fA-F]') AND NOT regexp_matches(l, '[\x01-\x03]')`;
+
+/** SQL: the line with U+FFFD for each such half. Escaped backslashes and whole pairs are set aside meanwhile. */
+const MENDED = (() => {
+  const aside = String.raw`replace(l, '\\', chr(1))`;
+  const pairs = String.raw`regexp_replace(${aside}, '\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})', chr(2) || '\1' || chr(3) || '\2', 'g')`;
+  const mended = String.raw`regexp_replace(${pairs}, '\\u[dD][89a-fA-F][0-9a-fA-F]{2}', '\\ufffd', 'g')`;
+  return String.raw`replace(replace(replace(${mended}, chr(2), '\u'), chr(3), '\u'), chr(1), '\\')`;
+})();
 
 /** @throws CorpusError unless the first lines are objects of which at least one has each key. An empty file passes. */
 export function requireKeys(probe: Probe, format: string, keys: readonly string[]): void {
@@ -61,20 +78,18 @@ export function requireKeys(probe: Probe, format: string, keys: readonly string[
   if (first < 0) return;
   if (!probe.object) {
     throw new CorpusError(
-      `${probe.source.path}:${first + 1}: one JSON object a line is expected (format ${format}), found ${JSON.stringify(probe.lines[first]!.slice(0, 60))}. Name the right --format.`,
+      `${probe.source.path}:${first + 1}: one JSON object a line is expected (format ${format}), found ${JSON.stringify(probe.lines[first]!.slice(0, 60))}. Name the right \`format\`.`,
+      { options: ["format"] },
     );
   }
   const found = new Set(probe.lines.flatMap((line) => Object.keys(looseObject(line) ?? {})));
   const missing = keys.filter((key) => !found.has(key));
   if (missing.length > 0) {
     throw new CorpusError(
-      `${probe.source.path}: the first records have no ${quoted(missing)} (format ${format}), only ${quoted([...found])}. Name the right --format, or the columns with --columns.`,
+      `${probe.source.path}: the first records have no ${listed(missing)} (format ${format}), only ${listed([...found])}. Name the right \`format\`, or the columns with \`columns\`.`,
+      { options: ["format", "columns"] },
     );
   }
-}
-
-function quoted(names: readonly string[]): string {
-  return names.map((name) => JSON.stringify(name)).join(", ");
 }
 
 async function* looseRecords(
@@ -85,17 +100,10 @@ async function* looseRecords(
   for await (const { line, text } of streamLines(engine, probe.source, { rejected })) {
     if (text.trim() === "") continue;
     const object = looseObject(text);
-    const value = (key: string | undefined) => {
-      const found = key === undefined ? undefined : object?.[key];
-      return found === undefined || found === null
-        ? null
-        : typeof found === "object"
-          ? JSON.stringify(found)
-          : String(found);
-    };
+    const value = (key: string | undefined) => fieldText(object, key);
     yield {
       line,
-      broken: object === undefined,
+      problem: object === undefined ? "broken" : undefined,
       user: value(keys.user),
       item: value(keys.item),
       rating: value(keys.rating),
@@ -103,6 +111,16 @@ async function* looseRecords(
       text: value(keys.text),
     };
   }
+}
+
+/** A field as text, null where there is none. */
+export function fieldText(
+  object: Readonly<Record<string, unknown>> | undefined,
+  key: string | undefined,
+): string | null {
+  const found = key === undefined ? undefined : object?.[key];
+  if (found === undefined || found === null) return null;
+  return typeof found === "object" ? JSON.stringify(found) : String(found);
 }
 
 /** A line as an object, from JSON or a Python literal; undefined if it is neither. */

@@ -6,8 +6,7 @@ import { loadLines } from "./records.js";
 
 export const lightgcn: Reader = {
   format: "lightgcn",
-  about:
-    "a folder with train.txt, test.txt and maybe valid.txt, a user's items a line (LightGCN); the split is kept; metadata as jsonl",
+  about: "a folder with train.txt, test.txt and maybe valid.txt, a user's items a line (LightGCN); the split is kept",
   // A single file looks like any sequence file: only the names of a folder's files tell this format (given-split.ts).
   recognises: () => false,
   load({ engine, probe }) {

@@ -64,12 +64,23 @@ function person(record: Readonly<Record<string, unknown>>, coded: boolean): Desc
   };
 }
 
+/** Whether the first line is one of a metadata file that GroupLens publishes. */
+function isMetadata({ lines, name }: Probe): boolean {
+  const first = lines[0] ?? "";
+  const bars = first.split("|").length;
+  return (
+    first.trim() === "movieId,title,genres" ||
+    (/^\d+\|/.test(first) && (bars === 5 + GENRES.length || (bars === 5 && /\|[MF]\|/.test(first)))) ||
+    (/^\d+::/.test(first) && /^(movies|users)\.dat$/.test(name))
+  );
+}
+
 /** By the number of fields of the first line, which differs between all metadata files. */
 function metadataShape({ lines, source }: Probe): MetadataShape {
   const first = lines[0] ?? "";
   if (first.trim() === "movieId,title,genres") {
     return {
-      records: { kind: "csv", delimiter: ",", names: ["id", "title", "genres"] },
+      records: { kind: "csv", delimiter: ",", quote: "double", names: ["id", "title", "genres"], header: true },
       describe: (record) => movie(record, genreList(record.genres)),
     };
   }
@@ -118,7 +129,8 @@ export const movielens: Reader = {
     const separator = header ? "," : RATING_LINE.exec(first)?.[1];
     if (separator === undefined && probe.lines.length > 0) {
       throw new CorpusError(
-        `${probe.source.path}:1: user, item, rating and time separated by tabs or "::", or the header "${CSV_HEADER}", are expected (format movielens), found ${JSON.stringify(first.slice(0, 80))}. Name the right --format.`,
+        `${probe.source.path}:1: user, item, rating and time separated by tabs or "::", or the header "${CSV_HEADER}", are expected (format movielens), found ${JSON.stringify(first.slice(0, 80))}. Name the right \`format\`.`,
+        { options: ["format"] },
       );
     }
     return loadLines(
@@ -133,5 +145,6 @@ export const movielens: Reader = {
       },
     );
   },
+  describes: isMetadata,
   metadata: async ({ probe }) => metadataShape(probe),
 };

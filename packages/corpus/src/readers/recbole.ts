@@ -1,10 +1,11 @@
 // RecBole's atomic files: tab-separated with a typed header; .inter holds interactions, .item and .user describe.
 // Source: recbole.io/docs/user_guide/data/atomic_files.html. Fields are not quoted; a token_seq is separated by spaces.
 import { CorpusError } from "../errors.js";
+import { isNoText, labelledColumns } from "./describe-columns.js";
 import type { Probe, Reader } from "./reader.js";
 import { loadLines } from "./records.js";
 import { loadSequences } from "./sequences.js";
-import { idOf, labelled, plain, sentences } from "./text.js";
+import { idOf, plain, sentences } from "./text.js";
 
 const FIELD = /^([^:\t]+):(token|token_seq|float|float_seq)$/;
 
@@ -22,7 +23,8 @@ function header({ lines, source }: Probe): Field[] {
       const field = FIELD.exec(cell);
       if (!field) {
         throw new CorpusError(
-          `${source.path}:1: a RecBole header such as "user_id:token<tab>item_id:token" is expected, found the cell ${JSON.stringify(cell.slice(0, 60))}. Name the right --format.`,
+          `${source.path}:1: a RecBole header such as "user_id:token<tab>item_id:token" is expected, found the cell ${JSON.stringify(cell.slice(0, 60))}. Name the right \`format\`.`,
+          { options: ["format"] },
         );
       }
       return { name: field[1]!, type: field[2]! };
@@ -45,6 +47,7 @@ export const recbole: Reader = {
       .trimEnd()
       .split("\t")
       .every((cell) => FIELD.test(cell)),
+  describes: (probe) => /\.(item|user)$/.test(probe.name) && recbole.recognises(probe),
   async load({ engine, probe, part }) {
     const fields = header(probe);
     const user = fieldSql(fields, "user_id");
@@ -103,16 +106,14 @@ export const recbole: Reader = {
     }
     const others = fields.map(({ name }) => name).filter((name) => name !== idName);
     const titleName = others.find((name) => /(^|_)(title|name)$/.test(name));
+    const texts = others.filter((name) => name !== titleName && !isNoText(name));
     return {
       records: { kind: "lines", separator: "\t", names: fields.map(({ name }) => name), skip: 1 },
       describe(record) {
         const id = idOf(record[idName]);
         if (id === undefined) return undefined;
         const title = titleName === undefined ? null : plain(record[titleName]);
-        const rest = others
-          .filter((name) => name !== titleName)
-          .map((name) => labelled(name.replaceAll("_", " "), plain(record[name])));
-        return { kind, id, title, text: sentences(title, ...rest) };
+        return { kind, id, title, text: sentences(title, ...labelledColumns(record, texts)) };
       },
     };
   },

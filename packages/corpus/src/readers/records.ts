@@ -1,28 +1,37 @@
 // The `records` table: every input record as ids, numbers and text, or the reason why it is none.
 // One row a record in the order of the input; a row's number therefore leads back to its line.
-import { type Engine, literal } from "../duckdb/engine.js";
-import {
-  CSV_BUFFER_BYTES,
-  linesOf,
-  MAX_LINE_BYTES,
-  physicalLine,
-  readFrom,
-  type SourceFile,
-  streamLines,
-} from "./source.js";
+import type { Engine } from "../duckdb/engine.js";
+import { type Encoding, linesOf, MAX_LINE_BYTES, physicalLine, type SourceFile, streamLines } from "./source.js";
 
 /** Why a row is not an interaction. 0: it is one. */
-export const PROBLEM = { none: 0, blank: 1, broken: 2, user: 3, item: 4, rating: 5, timestamp: 6 } as const;
+export const PROBLEM = {
+  none: 0,
+  blank: 1,
+  broken: 2,
+  user: 3,
+  item: 4,
+  rating: 5,
+  timestamp: 6,
+  swallowed: 7,
+} as const;
+
+/** What was done to a row so that it is an interaction; bits of the column `flags`. */
+export const FLAG = {
+  /** Half a surrogate pair, which is no character, became U+FFFD. */
+  mended: 1,
+  /** The rating is true or false: 1 or 0. */
+  boolean: 2,
+} as const;
 
 export const RECORDS_TABLE = `CREATE TABLE records ("user" VARCHAR, item VARCHAR, rating DOUBLE, "timestamp" DOUBLE,
-  "text" VARCHAR, problem UTINYINT NOT NULL, line INTEGER)`;
+  "text" VARCHAR, problem UTINYINT NOT NULL, line INTEGER, flags UTINYINT NOT NULL)`;
 
 /** SQL expressions over `from`, each of type VARCHAR; what a format does not have is left out. */
 export interface RecordColumns {
   readonly user: string;
   readonly item: string;
   readonly rating?: string;
-  /** Seconds since 1970, or a date and time that DuckDB casts to TIMESTAMP. */
+  /** Seconds since 1970; a date and time that DuckDB casts to TIMESTAMPTZ; or one as `Fri Mar 24 12:43:21 -0700 2017`. */
   readonly timestamp?: string;
   readonly text?: string;
 }
@@ -34,10 +43,21 @@ export interface RecordQuery {
   readonly broken?: string;
   /** SQL: there is nothing in the row, and it is no record. */
   readonly blank?: string;
+  /** SQL: the row belongs to a quoted field that began on an earlier line. */
+  readonly swallowed?: string;
+  /** SQL: halves of surrogate pairs were replaced in the row. */
+  readonly mended?: string;
   /** SQL: the physical line, where a line holds several records. */
   readonly line?: string;
   /** What a number of `timestamp` is divided by to give seconds. Default 1. */
   readonly timestampUnit?: number;
+}
+
+/** Where a row is, and what is wrong with it where more can be said than its problem's code. */
+export interface Place {
+  readonly place: string;
+  readonly snippet: string;
+  readonly reason?: string;
 }
 
 /** What one file gave. */
@@ -53,24 +73,35 @@ export interface LoadedFile {
   /** Physical lines accounted for, where a row is a line. */
   readonly lines: number | undefined;
   /** Where the k-th row (from 0) stands in the file: "line 7", "row 7". */
-  locate(rows: readonly number[]): Promise<{ place: string; snippet: string }[]>;
+  locate(rows: readonly number[]): Promise<Place[]>;
 }
 
 const empty = (expression: string) => `coalesce(trim(${expression}), '') = ''`;
 
+/** Seconds of a text: a number; a date and time, in UTC unless it names an offset; the date of Twitter's and Goodreads' APIs. */
+const secondsOf = (
+  t: string,
+  unit: number,
+) => `coalesce(TRY_CAST(${t} AS DOUBLE) / ${unit}, epoch(TRY_CAST(${t} AS TIMESTAMPTZ)),
+  epoch(try_strptime(${t}, '%a %b %d %H:%M:%S %z %Y')),
+  epoch(TRY_CAST(regexp_replace(${t}, '\\s+(Z|[+-]\\d\\d:?\\d\\d)$', '\\1') AS TIMESTAMPTZ)))`;
+
 /** The INSERT that turns the rows of a query into records. */
-export function insertSql({ from, columns, broken, blank, line, timestampUnit = 1 }: RecordQuery): string {
+export function insertSql(query: RecordQuery): string {
+  const { from, columns, broken, blank, swallowed, mended, line, timestampUnit = 1 } = query;
   const { user, item, rating = "NULL::VARCHAR", timestamp = "NULL::VARCHAR", text = "NULL::VARCHAR" } = columns;
   return `INSERT INTO records
     WITH raw AS (
-      SELECT ${user} AS u, ${item} AS i, ${rating} AS r, ${timestamp} AS t, ${text} AS x,
-        ${broken ?? "FALSE"} AS broken, ${blank ?? "FALSE"} AS blank, ${line ?? "NULL"} AS line FROM ${from}
+      SELECT ${user} AS u, ${item} AS i, ${rating} AS r, ${timestamp} AS t, ${text} AS x, ${broken ?? "FALSE"} AS broken,
+        ${blank ?? "FALSE"} AS blank, ${swallowed ?? "FALSE"} AS swallowed, ${mended ?? "FALSE"} AS mended,
+        ${line ?? "NULL"} AS line FROM ${from}
     ), typed AS (
-      SELECT *, TRY_CAST(r AS DOUBLE) AS rating,
-        coalesce(TRY_CAST(t AS DOUBLE) / ${timestampUnit}, epoch(TRY_CAST(t AS TIMESTAMP))) AS seconds FROM raw
+      SELECT *, coalesce(TRY_CAST(r AS DOUBLE), CASE lower(trim(r)) WHEN 'true' THEN 1 WHEN 'false' THEN 0 END) AS rating,
+        ${secondsOf("t", timestampUnit)} AS seconds FROM raw
     ), judged AS (
       SELECT *, CASE
         WHEN blank THEN ${PROBLEM.blank}
+        WHEN swallowed THEN ${PROBLEM.swallowed}
         WHEN broken THEN ${PROBLEM.broken}
         WHEN ${empty("u")} THEN ${PROBLEM.user}
         WHEN ${empty("i")} THEN ${PROBLEM.item}
@@ -79,11 +110,13 @@ export function insertSql({ from, columns, broken, blank, line, timestampUnit = 
         ELSE 0 END::UTINYINT AS problem FROM typed
     )
     SELECT CASE WHEN problem = 0 THEN u END, CASE WHEN problem = 0 THEN i END, CASE WHEN problem = 0 THEN rating END,
-      CASE WHEN problem = 0 THEN seconds END, CASE WHEN problem = 0 AND NOT (${empty("x")}) THEN x END, problem, line::INTEGER
+      CASE WHEN problem = 0 THEN seconds END, CASE WHEN problem = 0 AND NOT (${empty("x")}) THEN x END, problem, line::INTEGER,
+      (CASE WHEN problem <> 0 THEN 0 WHEN mended THEN ${FLAG.mended} ELSE 0 END
+        + CASE WHEN problem = 0 AND rating <= 1 AND lower(trim(r)) IN ('true', 'false') THEN ${FLAG.boolean} ELSE 0 END)::UTINYINT
     FROM judged`;
 }
 
-async function rowCount(engine: Engine): Promise<number> {
+export async function rowCount(engine: Engine): Promise<number> {
   const { n = 0 } = await engine.counts("SELECT count(*) AS n FROM records");
   return n;
 }
@@ -91,7 +124,7 @@ async function rowCount(engine: Engine): Promise<number> {
 let loads = 0;
 
 /** Runs `insert` and collects what the CSV reader rejected meanwhile. */
-async function insertAndCollect(
+export async function insertAndCollect(
   engine: Engine,
   query: (rejects: string) => RecordQuery,
 ): Promise<Pick<LoadedFile, "start" | "end" | "rejected">> {
@@ -124,7 +157,7 @@ export function snippetOf(text: string): string {
 export async function loadLines(
   engine: Engine,
   source: SourceFile,
-  { skip = 0, encoding = "utf-8" }: { readonly skip?: number; readonly encoding?: "utf-8" | "latin-1" },
+  { skip = 0, encoding = source.encoding }: { readonly skip?: number; readonly encoding?: Encoding },
   query: Omit<RecordQuery, "from"> & { readonly from?: (lines: string) => string },
 ): Promise<LoadedFile> {
   const { from = (lines: string) => lines, ...rest } = query;
@@ -138,14 +171,8 @@ export async function loadLines(
     ...loaded,
     lines: query.line === undefined ? loaded.end - loaded.start + loaded.rejected.length + skip : undefined,
     async locate(rows) {
-      const own = await engine.rows(
-        `SELECT rowid::DOUBLE AS "row", line FROM records WHERE rowid IN (${[-1, ...rows.map((row) => loaded.start + row)].join(", ")})`,
-      );
-      const lineOf = new Map(own.map(({ row, line }) => [Number(row) - loaded.start, line]));
-      const wanted = rows.map((row) => {
-        const line = lineOf.get(row);
-        return physicalLine(typeof line === "number" ? line : row + 1 + skip, rejectedLines);
-      });
+      const lineOf = await lineNumbers(engine, loaded.start, rows);
+      const wanted = rows.map((row) => physicalLine(lineOf.get(row) ?? row + 1 + skip, rejectedLines));
       const texts = await textsOf(engine, source, wanted, rejectedLines, encoding);
       return wanted.map((line, index) => ({ place: `line ${line}`, snippet: snippetOf(texts[index] ?? "") }));
     },
@@ -158,7 +185,7 @@ async function textsOf(
   source: SourceFile,
   wanted: readonly number[],
   rejected: readonly number[],
-  encoding: "utf-8" | "latin-1",
+  encoding: Encoding,
 ): Promise<string[]> {
   const texts = new Map<number, string>();
   const last = Math.max(0, ...wanted);
@@ -170,80 +197,18 @@ async function textsOf(
   return wanted.map((line) => texts.get(line) ?? "");
 }
 
-export interface CsvShape {
-  readonly delimiter: string;
-  /** Names of all columns, in the order of the file. */
-  readonly names: readonly string[];
-  /** Whether the first line holds the names. */
-  readonly header: boolean;
-}
-
-/** A table function over a CSV file with quoted fields (RFC 4180), every column as VARCHAR. */
-export function csvOf(source: SourceFile, { delimiter, names, header }: CsvShape, rejects?: string): string {
-  const { file, compression } = readFrom(source);
-  const columns = names.map((name) => `${literal(name)}: 'VARCHAR'`).join(", ");
-  return `read_csv(${literal(file)}, columns = {${columns}}, delim = ${literal(delimiter)}, quote = '"', escape = '"',
-    header = ${header}, auto_detect = false, strict_mode = true, null_padding = false, compression = '${compression}',
-    max_line_size = ${MAX_LINE_BYTES}, buffer_size = ${CSV_BUFFER_BYTES}${
-      rejects === undefined
-        ? ""
-        : `, store_rejects = true, rejects_limit = 0, rejects_table = '${rejects}', rejects_scan = '${rejects}_scan'`
-    })`;
-}
-
-/** Loads a CSV file with a header and quoted fields. */
-export async function loadCsv(
+/** The column `line` of some of a file's rows, where it is known. */
+export async function lineNumbers(
   engine: Engine,
-  source: SourceFile,
-  shape: CsvShape,
-  query: Omit<RecordQuery, "from">,
-): Promise<LoadedFile> {
-  const loaded = await insertAndCollect(engine, (rejects) => ({ ...query, from: csvOf(source, shape, rejects) }));
-  // DuckDB counts records, the header included, where fields hold line ends.
-  const rejected = new Set(loaded.rejected.map(({ line }) => line));
-  return {
-    source,
-    ...loaded,
-    lines: undefined,
-    async locate(rows) {
-      const found = new Map<number, { place: string; snippet: string }>();
-      const last = Math.max(-1, ...rows);
-      let row = 0;
-      for await (const { number, line, text } of csvRecords(engine, source)) {
-        if ((shape.header && number === 1) || rejected.has(number)) continue;
-        if (rows.includes(row)) found.set(row, { place: `line ${line}`, snippet: snippetOf(text) });
-        if (++row > last) break;
-      }
-      return rows.map((wanted) => found.get(wanted) ?? { place: `record ${wanted + 1}`, snippet: "" });
-    },
-    async locateRejected(numbers) {
-      const found = new Map<number, number>();
-      const last = Math.max(0, ...numbers);
-      for await (const { number, line } of csvRecords(engine, source)) {
-        if (numbers.includes(number)) found.set(number, line);
-        if (number >= last) break;
-      }
-      return numbers.map((number) => found.get(number) ?? number);
-    },
-  };
-}
-
-/** Records of a CSV file, from 1, and the physical lines at which they begin. A record ends at the first line end outside quotes. */
-async function* csvRecords(
-  engine: Engine,
-  source: SourceFile,
-): AsyncGenerator<{ number: number; line: number; text: string }> {
-  let number = 0;
-  let begin = 0;
-  let record = "";
-  let open = false;
-  for await (const { line, text } of streamLines(engine, source)) {
-    record = open ? `${record}\n${text}` : text;
-    if (!open) begin = line;
-    // Doubled quotes keep the parity.
-    if ((text.split('"').length - 1) % 2 === 1) open = !open;
-    if (!open && record !== "") yield { number: ++number, line: begin, text: record };
-  }
+  start: number,
+  rows: readonly number[],
+): Promise<Map<number, number>> {
+  const own = await engine.rows(
+    `SELECT rowid::DOUBLE AS "row", line FROM records WHERE rowid IN (${[-1, ...rows.map((row) => start + row)].join(", ")})`,
+  );
+  return new Map(
+    own.flatMap(({ row, line }) => (typeof line === "number" ? [[Number(row) - start, line] as const] : [])),
+  );
 }
 
 /** Loads what has no lines: a Parquet file, for instance. Rows are counted from 1. */

@@ -3,7 +3,7 @@
 import type { Engine } from "../duckdb/engine.js";
 import { CorpusError } from "../errors.js";
 import { appendRecords, type RawRecord } from "./append-records.js";
-import type { ReadContext, Reader } from "./reader.js";
+import type { Probe, ReadContext, Reader } from "./reader.js";
 import { type LoadedFile, loadLines } from "./records.js";
 import { type SourceFile, streamLines } from "./source.js";
 import { idOf, plain, sentences } from "./text.js";
@@ -62,7 +62,8 @@ export const s3rec: Reader = {
   },
   async metadata({ probe }) {
     throw new CorpusError(
-      `${probe.source.path}: s3rec sequences have no text metadata (the attributes of *_item2attributes.json are numbers without names). Leave --meta out.`,
+      `${probe.source.path}: s3rec sequences have no text metadata (the attributes of *_item2attributes.json are numbers without names). Leave \`meta\` out.`,
+      { options: ["meta"] },
     );
   },
 };
@@ -71,11 +72,11 @@ async function* records({ engine, probe }: ReadContext): AsyncGenerator<RawRecor
   const nothing = { rating: null, timestamp: null, text: null } as const;
   for (const [user, items] of Object.entries(await readJsonObject(engine, probe.source))) {
     if (!Array.isArray(items)) {
-      yield { ...nothing, line: 1, broken: true, user, item: null };
+      yield { ...nothing, line: 1, problem: "broken", user, item: null };
       continue;
     }
     for (const [position, item] of items.entries()) {
-      yield { ...nothing, line: 1, broken: false, user, item: idOf(item) ?? null, timestamp: String(position + 1) };
+      yield { ...nothing, line: 1, user, item: idOf(item) ?? null, timestamp: String(position + 1) };
     }
   }
 }
@@ -102,10 +103,24 @@ export async function readJsonObject(engine: Engine, source: SourceFile): Promis
   return Object.fromEntries(Object.entries(value));
 }
 
+const isSequence = (value: unknown) =>
+  Array.isArray(value) && value.every((item) => typeof item === "string" || typeof item === "number");
+
+/** Whether the file's one object, as far as it was seen, has only such values. A record with lists in it is no object of sequences. */
+function allValues({ object, stream }: Probe, wanted: (value: unknown) => boolean): boolean {
+  const first = object ?? stream?.[0];
+  return (stream === undefined || stream.length <= 1) && (first === undefined || Object.values(first).every(wanted));
+}
+
 export const sequencesJson: Reader = {
   format: "sequences-json",
   about: 'one JSON object {"user": [item, …]} in time order; metadata {"item": {"title", "description", …}}',
-  recognises: ({ lines, name }) => /\.json$/.test(name) && /^\s*\{\s*"[^"]*"\s*:\s*\[\s*["\d]/.test(lines[0] ?? ""),
+  recognises: (probe) =>
+    /\.json$/.test(probe.name) && /^\s*\{\s*"[^"]*"\s*:\s*\[\s*["\d]/.test(probe.start) && allValues(probe, isSequence),
+  describes: (probe) =>
+    /\.json$/.test(probe.name) &&
+    /^\s*\{\s*"[^"]*"\s*:\s*\{/.test(probe.start) &&
+    allValues(probe, (value) => typeof value === "object" && value !== null && !Array.isArray(value)),
   async load(context) {
     const loaded = await appendRecords(context.engine, context.probe.source, records(context));
     return { ...loaded, locate: async (rows) => rows.map((row) => ({ place: `interaction ${row + 1}`, snippet: "" })) };

@@ -1,26 +1,33 @@
 // A source file and DuckDB's view of it as physical lines: the one primitive under every text format.
 import path from "node:path";
-import { type Engine, literal } from "../duckdb/engine.js";
+import type { Engine } from "../duckdb/engine.js";
+import { fileLiteral } from "../duckdb/files.js";
 import { type Compression, detectCompression } from "./archive.js";
+
+/** How the bytes of a text file are characters. */
+export const ENCODINGS = ["utf-8", "latin-1"] as const;
+export type Encoding = (typeof ENCODINGS)[number];
 
 /** An input file and how its bytes are packed. */
 export interface SourceFile {
   readonly path: string;
   readonly compression: Compression;
+  readonly encoding: Encoding;
   /** Where the content lies decompressed, if it does. */
   readonly unpacked?: string;
 }
 
-/** What DuckDB is to read, and how. */
+/** What DuckDB is to read, and how; `file` is an SQL literal that names this one file. */
 export function readFrom({ path: file, compression, unpacked }: SourceFile): {
   file: string;
   compression: Compression;
 } {
-  return unpacked === undefined ? { file, compression } : { file: unpacked, compression: "none" };
+  if (unpacked === undefined) return { file: fileLiteral(file), compression };
+  return { file: fileLiteral(unpacked), compression: "none" };
 }
 
-export function openSource(file: string): SourceFile {
-  return { path: file, compression: detectCompression(file) };
+export function openSource(file: string, encoding: Encoding = "utf-8"): SourceFile {
+  return { path: file, compression: detectCompression(file), encoding };
 }
 
 /** The name without folder and compression suffix, in lower case: what formats are recognised by. */
@@ -46,8 +53,8 @@ const NO_DELIMITER = "\u001e\u001f\u001e\u001f";
 export interface LineOptions {
   /** Header lines to leave out. Default 0. */
   readonly skip?: number;
-  /** Default UTF-8. */
-  readonly encoding?: "utf-8" | "latin-1";
+  /** Default: that of the file. */
+  readonly encoding?: Encoding;
   /** Temporary tables that receive the lines that are not text (invalid UTF-8, too long). Default: such a line ends the query with an error. */
   readonly rejects?: string;
 }
@@ -56,18 +63,21 @@ export interface LineOptions {
  * A table function with one row a physical line, in the order of the file, as column `l`; null for an empty line. Handles LF and CRLF, a
  * byte-order mark, gzip and zstd. Reads in parallel where the file is not compressed.
  */
-export function linesOf(source: SourceFile, { skip = 0, encoding = "utf-8", rejects }: LineOptions = {}): string {
+export function linesOf(
+  source: SourceFile,
+  { skip = 0, encoding = source.encoding, rejects }: LineOptions = {},
+): string {
   const { file, compression } = readFrom(source);
   const options = [
     `columns = {'l': 'VARCHAR'}`,
     `delim = '${NO_DELIMITER}', quote = '', escape = '', comment = '', header = false, auto_detect = false, strict_mode = false`,
-    `skip = ${skip}, compression = '${compression}', encoding = '${encoding}'`,
+    `skip = ${skip}, compression = '${compression}', encoding = '${encoding}', hive_partitioning = false`,
     `max_line_size = ${MAX_LINE_BYTES}, buffer_size = ${CSV_BUFFER_BYTES}`,
     ...(rejects === undefined
       ? []
       : [`store_rejects = true, rejects_limit = 0, rejects_table = '${rejects}', rejects_scan = '${rejects}_scan'`]),
   ];
-  return `read_csv(${literal(file)}, ${options.join(", ")})`;
+  return `read_csv(${file}, ${options.join(", ")})`;
 }
 
 /** The physical number of the k-th line (from 1) that DuckDB delivered, given the ascending numbers of those it rejected. */
@@ -84,7 +94,7 @@ export function physicalLine(k: number, rejected: readonly number[]): number {
 export async function* streamLines(
   engine: Engine,
   source: SourceFile,
-  { encoding = "utf-8", limit, rejected }: { encoding?: "utf-8" | "latin-1"; limit?: number; rejected?: number[] } = {},
+  { encoding = source.encoding, limit, rejected }: { encoding?: Encoding; limit?: number; rejected?: number[] } = {},
 ): AsyncGenerator<{ line: number; text: string }> {
   const sql = `SELECT l FROM ${linesOf(source, { encoding, rejects: "stream_rejects" })}${limit === undefined ? "" : ` LIMIT ${limit}`}`;
   let line = 0;

@@ -31,3 +31,8 @@ export function idOf(value: unknown): string | undefined {
   if (typeof value === "number" && Number.isFinite(value)) return String(value);
   return typeof value === "string" && value.trim() !== "" ? value : undefined;
 }
+
+/** The text with U+FFFD in place of each half of a surrogate pair, which is no character. */
+export function wellFormed<T extends string | null>(text: T): T | string {
+  return text === null || !/\p{Surrogate}/u.test(text) ? text : text.replace(/\p{Surrogate}/gu, "\ufffd");
+}

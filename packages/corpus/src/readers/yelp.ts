@@ -29,6 +29,10 @@ export const yelp: Reader = {
   about: "Yelp academic dataset: *_review.json; metadata *_business.json and *_user.json",
   recognises: ({ object }) =>
     object !== undefined && ["review_id", "user_id", "business_id", "stars"].every((key) => key in object),
+  describes: ({ object }) =>
+    object !== undefined &&
+    (("business_id" in object && "name" in object && !("review_id" in object)) ||
+      ("user_id" in object && "yelping_since" in object)),
   load: (context) => loadJsonLines(context, "yelp", KEYS, { required: ["user_id", "business_id", "stars"] }),
   async metadata({ probe }) {
     if (probe.object && "user_id" in probe.object && !("business_id" in probe.object)) {
