@@ -7,12 +7,12 @@ import { Engine } from "../duckdb/engine.js";
 import { CorpusError } from "../errors.js";
 import { RECORDS_TABLE } from "../readers/records.js";
 import { numberIds, readColumns, writeDecision } from "./columns.js";
-import { decide } from "./decide.js";
+import { type Decision, decide } from "./decide.js";
 import { finish } from "./finish.js";
 import { type PrepareOptions, type ResolvedOptions, resolveOptions } from "./options.js";
 import { prepareGiven } from "./prepare-given.js";
 import { prepareMatrices } from "./prepare-matrices.js";
-import { type ResolvedInputs, readInputs, resolveInputs } from "./read-inputs.js";
+import { type ReadResult, type ResolvedInputs, readInputs, resolveInputs } from "./read-inputs.js";
 
 /**
  * Reads interactions, keeps the latest of each (user, item) pair, binarises by rating, reduces to the k-core, splits, and writes a dataset
@@ -102,6 +102,40 @@ async function prepareRecords(
   signal?.throwIfAborted();
 
   onEvent?.({ type: "stage", stage: "filter" });
+  const { minRating, counts } = await filterAndSplit(engine, inputs, options, resolved, read);
+  signal?.throwIfAborted();
+  return finish(engine, directory, inputs, options, {
+    provenance: read.provenance,
+    preparation: {
+      minRating,
+      core: resolved.core,
+      split: resolved.split,
+      seed: resolved.seed,
+      validationShare: resolved.validationShare,
+      testShare: resolved.testShare,
+      maxMalformed: resolved.maxMalformed,
+    },
+    records: {
+      records: read.records,
+      malformed: read.malformed,
+      ...counts,
+      ...(read.mended > 0 && { mended: read.mended }),
+    },
+  });
+}
+
+/** Decides on the records and writes the decision down. The columns live in here only: writing needs their memory. */
+async function filterAndSplit(
+  engine: Engine,
+  inputs: ResolvedInputs,
+  options: PrepareOptions,
+  resolved: ResolvedOptions,
+  read: ReadResult,
+): Promise<{
+  readonly minRating: number | null;
+  readonly counts: Pick<Decision, "duplicates" | "belowRating" | "withoutRating" | "outsideCore" | "kept">;
+}> {
+  const { signal, onEvent } = options;
   const sizes = await numberIds(engine);
   const threshold = resolved.minRating === undefined ? read.defaultRating : resolved.minRating;
   const { pairs, rated, alive, withRating, withTime } = await readColumns(engine, sizes.users, sizes.items, threshold);
@@ -131,28 +165,7 @@ async function prepareRecords(
   }
   await writeDecision(engine, pairs, decision);
   const { duplicates, belowRating, withoutRating, outsideCore, kept } = decision;
-  return finish(engine, directory, inputs, options, {
-    provenance: read.provenance,
-    preparation: {
-      minRating,
-      core: resolved.core,
-      split: resolved.split,
-      seed: resolved.seed,
-      validationShare: resolved.validationShare,
-      testShare: resolved.testShare,
-      maxMalformed: resolved.maxMalformed,
-    },
-    records: {
-      records: read.records,
-      malformed: read.malformed,
-      duplicates,
-      belowRating,
-      withoutRating,
-      outsideCore,
-      kept,
-      ...(read.mended > 0 && { mended: read.mended }),
-    },
-  });
+  return { minRating, counts: { duplicates, belowRating, withoutRating, outsideCore, kept } };
 }
 
 /** The rating threshold that applies: the default of 3 only where there are ratings. */
