@@ -193,6 +193,30 @@ describe("a good run", () => {
     });
   });
 
+  test("--split cllm4rec has a seed of its own; a given split without validation names the flag that draws one", async () => {
+    const paper = await cllm4rec(
+      `prepare --input ${writeReviews("paper.json")} --split cllm4rec --out paper --json`.split(" "),
+    );
+    expect(paper.stderr).toContain("warning: 1 records repeat a (user, item) pair");
+    expect(JSON.parse(paper.stdout)).toMatchObject({
+      split: "cllm4rec",
+      seed: 98_765,
+      train: 71,
+      validation: 10,
+      test: 10,
+    });
+    fs.mkdirSync(file("lightgcn"));
+    fs.writeFileSync(file("lightgcn/train.txt"), "0 0 1 2\n1 1 2\n");
+    fs.writeFileSync(file("lightgcn/test.txt"), "0 3\n1 0\n");
+    const args = ["prepare", "--input", "lightgcn", "--json", "--out"];
+    const without = await cllm4rec([...args, "given"]);
+    expect(JSON.parse(without.stdout)).toMatchObject({ split: "given", train: 5, validation: 0, test: 2 });
+    expect(without.stderr).toMatch(/warning: lightgcn has no file for validation.* With --validation-share a share/);
+    const drawn = await cllm4rec([...args, "drawn", "--validation-share", "0.1"]);
+    expect(JSON.parse(drawn.stdout)).toMatchObject({ split: "given", train: 3, validation: 2, test: 2 });
+    expect(drawn.stderr).not.toContain("warning");
+  });
+
   test("--force replaces a dataset, and only a dataset", async () => {
     const input = writeReviews("force.json");
     expect((await cllm4rec(["prepare", "--input", input, "--out", "force"])).code).toBe(0);

@@ -54,7 +54,9 @@ ${Object.entries(FORMAT_DESCRIPTIONS)
 Examples:
   $ cllm4rec prepare --input reviews_Beauty_5.json.gz --meta meta_Beauty.json.gz --out beauty
   $ cllm4rec prepare --input ml-1m/ratings.dat --meta ml-1m/movies.dat --split leave-one-out --out ml-1m-split
-  $ cllm4rec prepare --input am-beauty-matrices/ --meta item_text.jsonl --out beauty
+  $ cllm4rec prepare --input reviews_Beauty_5.json.gz --split cllm4rec --out beauty    # the paper's own split
+  $ cllm4rec prepare --input am-beauty-matrices/ --meta id_to_tag.json tag_to_item.json --out beauty
+  $ cllm4rec prepare --input gowalla/ --validation-share 0.1 --out gowalla-split      # train.txt and test.txt, LightGCN's
   $ cllm4rec prepare --input a.csv b.csv.zst --columns user=uid,item=sku,rating=stars,timestamp=t,text=body \\
       --min-rating none --core 0 --split time --out shop --json
   $ cllm4rec prepare --input events.txt --columns user=1,item=3,timestamp=2 --out shop
@@ -67,7 +69,7 @@ export function prepareCommand(context: CliContext): Command {
   return new Command("prepare")
     .description("Read interactions and texts, filter, split, and write a dataset directory.")
     .addOption(
-      new Option("--input <file...>", "files of interactions, or one folder of matrices")
+      new Option("--input <file...>", "files of interactions, or one folder: matrices, or the files of a given split")
         .argParser(collect)
         .makeOptionMandatory(),
     )
@@ -92,10 +94,19 @@ export function prepareCommand(context: CliContext): Command {
     .option("--min-rating <number|none>", "keep ratings above this (default: 3 where there are ratings)", numberOrNone)
     .option("--core <k>", "users and items keep at least k interactions; 0: no filter (default: 5)", integerFrom(0))
     .addOption(
-      new Option("--split <method>", "how to split (default: random)").choices(["random", "leave-one-out", "time"]),
+      new Option("--split <method>", "how to split (default: random)").choices([
+        "random",
+        "leave-one-out",
+        "time",
+        "cllm4rec",
+      ]),
     )
-    .option("--seed <n>", "seed of the random split (default: 0)", integerFrom(0))
-    .option("--validation-share <share>", "of each user's interactions (default: 0.1)", share)
+    .option("--seed <n>", "seed of the splits random (default: 0) and cllm4rec (default: 98765)", integerFrom(0))
+    .option(
+      "--validation-share <share>",
+      "of each user's interactions (default: 0.1; of a given split without validation: none)",
+      share,
+    )
     .option("--test-share <share>", "of each user's interactions (default: 0.1)", share)
     .option("--max-malformed <share>", "of records up to which the input is accepted (default: 0.1)", share)
     .option("--threads <n>", "threads for reading and writing (default: one a core)", integerFrom(1))

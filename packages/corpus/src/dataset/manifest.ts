@@ -11,7 +11,7 @@ const preparationSchema = z.strictObject({
   minRating: z.number().nullable(),
   /** Every user and every item keeps at least this many interactions; 0 or 1: no filter. */
   core: count,
-  split: z.enum(["random", "leave-one-out", "time", "given"]),
+  split: z.enum(["random", "leave-one-out", "time", "cllm4rec", "given"]),
   seed: z.int().nonnegative(),
   /** Shares of a user's interactions for validation and test under `random` and `time`. */
   validationShare: z.number().min(0).max(1),
@@ -54,6 +54,10 @@ const statisticsSchema = z.strictObject({
   trainReviews: count,
   itemTexts: count,
   userTexts: count,
+  /** Reviews of validation and test interactions; how many are in training word for word; and of these, how many by the same user. */
+  heldOutReviews: count.optional(),
+  heldOutReviewsInTraining: count.optional(),
+  heldOutReviewsOfSameUser: count.optional(),
   meanInteractionsPerUser: z.number(),
   meanInteractionsPerItem: z.number(),
 });

@@ -55,6 +55,7 @@ export async function writeTables(engine: Engine, directory: string, base: Manif
     userTexts = 0,
   } = counts;
   const interactions = train + validation + test;
+  const repeated = await countRepeatedReviews(engine, written("interactions.parquet"), trainReviews);
   const manifest = manifestSchema.parse({
     format: "cllm4rec-dataset",
     version: 1,
@@ -82,12 +83,38 @@ export async function writeTables(engine: Engine, directory: string, base: Manif
       trainReviews,
       itemTexts,
       userTexts,
+      ...repeated,
       meanInteractionsPerUser: users > 0 ? interactions / users : 0,
       meanInteractionsPerItem: items > 0 ? interactions / items : 0,
     },
   });
   fs.writeFileSync(path.join(directory, MANIFEST_FILE), `${JSON.stringify(manifest, null, 2)}\n`);
   return manifest;
+}
+
+/**
+ * Held-out reviews that are in training word for word: a model that reads training reviews has read them. Compared by 64-bit hash and
+ * length, so that the memory needed does not grow with the texts.
+ */
+async function countRepeatedReviews(
+  engine: Engine,
+  interactions: string,
+  trainReviews: number,
+): Promise<Pick<Manifest["statistics"], "heldOutReviews" | "heldOutReviewsInTraining" | "heldOutReviewsOfSameUser">> {
+  if (trainReviews === 0) return {};
+  const {
+    heldOut = 0,
+    repeated = 0,
+    own = 0,
+  } = await engine.counts(`
+    WITH reviews AS MATERIALIZED (
+      SELECT "user" AS u, split = 'train' AS train, hash("text") AS h, strlen("text") AS n FROM ${interactions} WHERE "text" IS NOT NULL
+    )
+    SELECT count(*) AS heldOut,
+      count(*) FILTER ((h, n) IN (SELECT (h, n) FROM reviews WHERE train)) AS repeated,
+      count(*) FILTER ((u, h, n) IN (SELECT (u, h, n) FROM reviews WHERE train)) AS own
+    FROM reviews WHERE NOT train`);
+  return { heldOutReviews: heldOut, heldOutReviewsInTraining: repeated, heldOutReviewsOfSameUser: own };
 }
 
 export interface DatasetContent {

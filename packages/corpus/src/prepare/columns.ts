@@ -69,10 +69,12 @@ export async function readColumns(
       }
     }
   }
+  // From here on the ids stand for them: their memory is for what follows.
+  await engine.run(`ALTER TABLE records DROP COLUMN "user"; ALTER TABLE records DROP COLUMN item`);
   return { pairs: { users, items, user, item, timestamp }, rated, alive, withRating, withTime };
 }
 
-/** Makes `out_interactions` (a view) and the tables `kept_user` and `kept_item` of what was decided. */
+/** Makes `out_interactions` (a view) and the tables `kept_raw_user` and `kept_raw_item` (raw_id, index) of what was decided. */
 export async function writeDecision(engine: Engine, pairs: Pairs, decision: Decision): Promise<void> {
   await engine.run(`CREATE TABLE decisions (part UTINYINT NOT NULL, "user" INTEGER NOT NULL, item INTEGER NOT NULL);
     CREATE TABLE kept_user (index INTEGER NOT NULL, former INTEGER NOT NULL);
@@ -95,4 +97,8 @@ export async function writeDecision(engine: Engine, pairs: Pairs, decision: Deci
   await engine.run(`CREATE VIEW out_interactions AS
     SELECT d."user", d.item, ['train', 'validation', 'test'][d.part] AS split, r.rating, r."timestamp", r."text"
     FROM records r POSITIONAL JOIN decisions d WHERE d.part > 0`);
+  for (const kind of ["user", "item"]) {
+    await engine.run(`CREATE TABLE kept_raw_${kind} AS
+      SELECT ids.raw_id, kept.index FROM kept_${kind} kept JOIN ${kind}_ids ids ON ids.id = kept.former`);
+  }
 }

@@ -9,6 +9,44 @@ import { groupBy, type Pairs } from "./pairs.js";
  */
 export function kCore({ user, item, users, items }: Pairs, alive: Uint8Array, k: number): number {
   if (k <= 1) return 0;
+  const { cleared, done } = sweep({ user, item, users, items }, alive, k);
+  return done ? cleared : cleared + peel({ user, item, users, items }, alive, k);
+}
+
+type Graph = Pick<Pairs, "user" | "item" | "users" | "items">;
+
+/** How often `sweep` goes through all records. Most of what is outside the core falls in the first passes. */
+const SWEEPS = 8;
+
+/** Passes over the records in their order, clearing those with an end below k, until nothing falls or the passes are used up. */
+function sweep(
+  { user, item, users, items }: Graph,
+  alive: Uint8Array,
+  k: number,
+): { readonly cleared: number; readonly done: boolean } {
+  const userDegree = new Int32Array(users);
+  const itemDegree = new Int32Array(items);
+  for (let p = 0; p < alive.length; p++) {
+    userDegree[user[p]!]! += alive[p]!;
+    itemDegree[item[p]!]! += alive[p]!;
+  }
+  let cleared = 0;
+  for (let pass = 0; pass < SWEEPS; pass++) {
+    const before = cleared;
+    for (let p = 0; p < alive.length; p++) {
+      if (alive[p] === 0 || (userDegree[user[p]!]! >= k && itemDegree[item[p]!]! >= k)) continue;
+      alive[p] = 0;
+      userDegree[user[p]!]!--;
+      itemDegree[item[p]!]!--;
+      cleared++;
+    }
+    if (cleared === before) return { cleared, done: true };
+  }
+  return { cleared, done: false };
+}
+
+/** Removes nodes one by one from a queue: O(n + I + J) for any graph, however long a chain of removals is. */
+function peel({ user, item, users, items }: Graph, alive: Uint8Array, k: number): number {
   const byUser = groupBy(user, users, alive);
   const byItem = groupBy(item, items, alive);
   // Nodes 0 … I−1 are users, I … I+J−1 items.

@@ -1,12 +1,15 @@
 // Metadata files → texts of the users and items that remain.
 import fs from "node:fs";
 import path from "node:path";
+import { appendColumns } from "../duckdb/append.js";
 import type { Engine } from "../duckdb/engine.js";
 import { CorpusError } from "../errors.js";
 import { checkFile } from "../readers/archive.js";
+import { type ItemTagFiles, readItemTags, takeItemTags } from "../readers/item-tags.js";
 import { loadMetadata, METADATA_TABLE } from "../readers/metadata.js";
 import type { Reader } from "../readers/reader.js";
 import { metadataReader, probeFile, unreadable } from "../readers/registry.js";
+import { openSource } from "../readers/source.js";
 import { withoutFraction } from "./float-ids.js";
 import type { PrepareOptions } from "./options.js";
 import { type Provenance, warnMended } from "./read-inputs.js";
@@ -39,7 +42,15 @@ export async function describe(
       }
     }
   }
-  for (const file of meta) {
+  const { tags, rest } = takeItemTags(meta);
+  if (tags) {
+    onEvent?.({ type: "stage", stage: "describe", file: tags.items });
+    const counts = await loadItemTags(engine, tags, maps.item, onEvent);
+    for (const file of [tags.names, tags.items]) provenance.push(await metadataProvenance(file, signal));
+    total.metadata += counts.records;
+    total.metadataUnused += counts.unused;
+  }
+  for (const file of rest) {
     onEvent?.({ type: "stage", stage: "describe", file });
     if (!fs.existsSync(file)) throw new CorpusError(`${file} does not exist`);
     if (fs.statSync(file).isDirectory())
@@ -82,6 +93,34 @@ export async function describe(
     total.metadataUnused += unused;
   }
   return { provenance, ...total };
+}
+
+/** Appends the items' tags to the `metadata` table; one record is one item's. */
+async function loadItemTags(
+  engine: Engine,
+  files: ItemTagFiles,
+  items: ReadonlyMap<string, number>,
+  onEvent: PrepareOptions["onEvent"],
+): Promise<{ records: number; unused: number }> {
+  for (const file of [files.names, files.items]) {
+    if (!fs.existsSync(file)) throw new CorpusError(`${file} does not exist`);
+  }
+  const texts = Array.from(await readItemTags(engine, files));
+  const known = texts.filter(([id]) => items.has(id));
+  const types = ["varchar", "integer", "integer", "varchar", "varchar"] as const;
+  await appendColumns(engine, "metadata", types, known.length, (row, column) => {
+    const [id, text] = known[row]!;
+    return ["item", items.get(id)!, row, null, text][column]!;
+  });
+  if (known.length === 0 && texts.length > 0) {
+    onEvent?.({ type: "warning", message: `${files.items}: none of its ${texts.length} items is in the dataset` });
+  }
+  return { records: texts.length, unused: texts.length - known.length };
+}
+
+async function metadataProvenance(file: string, signal: AbortSignal | undefined): Promise<Provenance> {
+  const { bytes, sha256 } = await checkFile(file, openSource(file).compression, { signal });
+  return { name: path.basename(file), role: "meta", bytes, sha256 };
 }
 
 /** SQL: what the `metadata` table finally says of each user or item; the last record stands. */

@@ -4,10 +4,14 @@ import { checkColumns } from "../readers/column-mapping.js";
 import { QUOTES, type Quote } from "../readers/csv-dialect.js";
 import { type ColumnMapping, FORMATS, type FormatName, type MetaColumns } from "../readers/reader.js";
 import { ENCODINGS, type Encoding } from "../readers/source.js";
-import type { SplitMethod } from "./split.js";
+import { CLLM4REC_SEED } from "./cllm4rec-split.js";
+import { SPLIT_METHODS, type SplitMethod } from "./split.js";
 
 export interface PrepareOptions {
-  /** Files of interactions, or one folder (the authors' matrices, a RecBole or MovieLens folder). Compression is recognised by content. */
+  /**
+   * Files of interactions, or one folder: the authors' matrices, RecBole's or LightGCN's files of a given split, a RecBole or MovieLens
+   * folder. Compression is recognised by content.
+   */
   readonly inputs: readonly string[];
   /** Files that describe items and users; matched to the interactions by raw id. */
   readonly meta?: readonly string[];
@@ -29,11 +33,14 @@ export interface PrepareOptions {
   readonly minRating?: number | null;
   /** Least number of interactions of each user and item; 0: no filter. Default 5 (the paper). */
   readonly core?: number;
-  /** Default "random" (the paper). */
+  /** Default "random" (the paper); "cllm4rec" makes the paper's own split and indices from the raw file. */
   readonly split?: SplitMethod;
-  /** Integer in [0, 2^53). Default 0. */
+  /** Integer in [0, 2^53). Default 0; for "cllm4rec" in [0, 2^32), default 98765 (the authors'). */
   readonly seed?: number;
-  /** Shares of a user's interactions under "random" and "time". Default 0.1 each (the paper). */
+  /**
+   * Shares of a user's interactions under "random" and "time". Default 0.1 each (the paper). Of a given split without validation,
+   * `validationShare` takes that share of each user's training interactions, at least one as long as one is left; default none.
+   */
   readonly validationShare?: number;
   readonly testShare?: number;
   /** Share of malformed records up to which the input is accepted. Default 0.1. */
@@ -83,7 +90,7 @@ export function resolveOptions(options: PrepareOptions): ResolvedOptions {
     minRating,
     core = 5,
     split = "random",
-    seed = 0,
+    seed = split === "cllm4rec" ? CLLM4REC_SEED : 0,
     validationShare = 0.1,
     testShare = 0.1,
     maxMalformed = 0.1,
@@ -103,8 +110,17 @@ export function resolveOptions(options: PrepareOptions): ResolvedOptions {
   if (minRating !== undefined && minRating !== null && !Number.isFinite(minRating))
     refuse("minRating", minRating, "a number or null");
   if (!Number.isInteger(core) || core < 0 || core > 2 ** 31 - 1) refuse("core", core, "an integer from 0 on");
-  if (!["random", "leave-one-out", "time"].includes(split)) refuse("split", split, "random, leave-one-out or time");
+  if (!SPLIT_METHODS.includes(split)) refuse("split", split, `one of ${SPLIT_METHODS.join(", ")}`);
   if (!Number.isSafeInteger(seed) || seed < 0) refuse("seed", seed, "an integer in [0, 2^53)");
+  if (split === "cllm4rec") {
+    // NumPy's legacy generator takes 32 bits. One item each for training, validation and test.
+    if (seed >= 2 ** 32) refuse("seed", seed, "with the split cllm4rec an integer in [0, 2^32)");
+    if (core < 3) refuse("core", core, "with the split cllm4rec at least 3");
+    for (const name of ["validationShare", "testShare"] as const) {
+      if (options[name] !== undefined)
+        refuse(name, options[name], "with the split cllm4rec, which holds out max(1, ⌊n/10⌋) of n, no share");
+    }
+  }
   for (const [name, share] of Object.entries({ validationShare, testShare })) {
     if (!(share >= 0 && share < 1)) refuse(name, share, "a share in [0, 1)");
   }
@@ -118,4 +134,18 @@ export function resolveOptions(options: PrepareOptions): ResolvedOptions {
     refuse("memoryLimit", options.memoryLimit, 'a size such as "2GB"');
   }
   return { minRating, core, split, seed, validationShare, testShare, maxMalformed };
+}
+
+/** Warns of options that a given split leaves without effect. */
+export function warnOfIgnored(
+  source: string,
+  options: PrepareOptions,
+  names: readonly ("minRating" | "core" | "split" | "seed" | "validationShare" | "testShare")[],
+): void {
+  const given = names.filter((name) => options[name] !== undefined);
+  if (given.length === 0) return;
+  options.onEvent?.({
+    type: "warning",
+    message: `the split of ${source} is kept as given: ${given.join(", ")} ${given.length > 1 ? "have" : "has"} no effect`,
+  });
 }

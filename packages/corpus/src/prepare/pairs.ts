@@ -30,3 +30,43 @@ export function groupBy(key: Int32Array, groups: number, alive: Uint8Array): Gro
   for (let p = 0; p < key.length; p++) if (alive[p] === 1) positions[next[key[p]!]!++] = p;
   return { start, positions };
 }
+
+/** Records in the order of their users. */
+export interface SortedPairs {
+  /** [m] columns of the alive records; a user's keep the order of the input. */
+  readonly pairs: Pairs;
+  /** [m] the position of each in the input. */
+  readonly row: Int32Array;
+}
+
+/**
+ * The alive records, moved together by user: what follows reads memory from one end to the other, which is several times faster than
+ * jumping through columns that are larger than the processor's cache.
+ */
+export function sortByUser({ user, item, timestamp, users, items }: Pairs, alive: Uint8Array): SortedPairs {
+  const next = new Int32Array(users + 1);
+  let count = 0;
+  for (let p = 0; p < user.length; p++) {
+    if (alive[p] === 0) continue;
+    next[user[p]! + 1]!++;
+    count++;
+  }
+  for (let u = 0; u < users; u++) next[u + 1]! += next[u]!;
+  const sorted = {
+    users,
+    items,
+    user: new Int32Array(count),
+    item: new Int32Array(count),
+    timestamp: new Float64Array(count),
+  };
+  const row = new Int32Array(count);
+  for (let p = 0; p < user.length; p++) {
+    if (alive[p] === 0) continue;
+    const to = next[user[p]!]!++;
+    row[to] = p;
+    sorted.user[to] = user[p]!;
+    sorted.item[to] = item[p]!;
+    sorted.timestamp[to] = timestamp[p]!;
+  }
+  return { pairs: sorted, row };
+}

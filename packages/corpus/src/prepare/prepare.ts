@@ -3,19 +3,16 @@ import fs from "node:fs";
 import path from "node:path";
 import type { Manifest } from "../dataset/manifest.js";
 import { publishDirectory } from "../dataset/publish.js";
-import { OUTPUT_TABLES, writeTables } from "../dataset/write.js";
-import { appendColumns } from "../duckdb/append.js";
 import { Engine } from "../duckdb/engine.js";
-import { CorpusError, CorpusUsageError } from "../errors.js";
-import { checkFile } from "../readers/archive.js";
-import { readMatrices } from "../readers/matrices.js";
+import { CorpusError } from "../errors.js";
 import { RECORDS_TABLE } from "../readers/records.js";
-import { WRITER } from "../version.js";
 import { numberIds, readColumns, writeDecision } from "./columns.js";
-import { decide } from "./decide.js";
-import { describe, latestMetadata } from "./describe.js";
+import { type Decision, decide } from "./decide.js";
+import { finish } from "./finish.js";
 import { type PrepareOptions, type ResolvedOptions, resolveOptions } from "./options.js";
-import { type Provenance, type ResolvedInputs, readInputs, resolveInputs } from "./read-inputs.js";
+import { prepareGiven } from "./prepare-given.js";
+import { prepareMatrices } from "./prepare-matrices.js";
+import { type ReadResult, type ResolvedInputs, readInputs, resolveInputs } from "./read-inputs.js";
 
 /**
  * Reads interactions, keeps the latest of each (user, item) pair, binarises by rating, reduces to the k-core, splits, and writes a dataset
@@ -46,9 +43,9 @@ export async function prepare(userOptions: PrepareOptions): Promise<Manifest> {
     try {
       const inputs = await resolveInputs(engine, options);
       const manifest =
-        inputs.matrices === undefined
-          ? await prepareRecords(engine, temporary, spill, inputs, options, resolved)
-          : await prepareMatrices(engine, temporary, inputs.matrices, options, resolved);
+        inputs.matrices !== undefined
+          ? await prepareMatrices(engine, temporary, inputs.matrices, options, resolved)
+          : await (inputs.parts ? prepareGiven : prepareRecords)(engine, temporary, spill, inputs, options, resolved);
       signal?.throwIfAborted();
       return manifest;
     } catch (error) {
@@ -105,33 +102,8 @@ async function prepareRecords(
   signal?.throwIfAborted();
 
   onEvent?.({ type: "stage", stage: "filter" });
-  const sizes = await numberIds(engine);
-  const threshold = resolved.minRating === undefined ? read.defaultRating : resolved.minRating;
-  const { pairs, rated, alive, withRating, withTime } = await readColumns(engine, sizes.users, sizes.items, threshold);
-  const minRating = effectiveThreshold(inputs, resolved, withRating, read.defaultRating);
-  checkTimes(inputs, options, resolved, withTime, read.records - read.malformed);
+  const { minRating, counts } = await filterAndSplit(engine, inputs, options, resolved, read);
   signal?.throwIfAborted();
-  const decision = decide(pairs, minRating === null ? undefined : rated, alive, resolved.core, {
-    ...resolved,
-    method: resolved.split,
-  });
-  if (decision.kept === 0) {
-    const rated =
-      minRating === null
-        ? ""
-        : ` ${decision.withoutRating} without a rating, ${decision.belowRating} not above the rating ${minRating},`;
-    const advice = minRating === null ? "Lower `core`." : "Lower `core` or `minRating`.";
-    throw new CorpusError(
-      `nothing remains of ${read.records} records: ${read.malformed} malformed, ${decision.duplicates} duplicates,${rated} and the other ${decision.outsideCore} have no ${resolved.core}-core. ${advice}`,
-      { options: ["core", "minRating"] },
-    );
-  }
-  await writeDecision(engine, pairs, decision);
-  for (const kind of ["user", "item"]) {
-    await engine.run(`CREATE TABLE kept_raw_${kind} AS
-      SELECT ids.raw_id, kept.index FROM kept_${kind} kept JOIN ${kind}_ids ids ON ids.id = kept.former`);
-  }
-  const { duplicates, belowRating, withoutRating, outsideCore, kept } = decision;
   return finish(engine, directory, inputs, options, {
     provenance: read.provenance,
     preparation: {
@@ -146,14 +118,54 @@ async function prepareRecords(
     records: {
       records: read.records,
       malformed: read.malformed,
-      duplicates,
-      belowRating,
-      withoutRating,
-      outsideCore,
-      kept,
+      ...counts,
       ...(read.mended > 0 && { mended: read.mended }),
     },
   });
+}
+
+/** Decides on the records and writes the decision down. The columns live in here only: writing needs their memory. */
+async function filterAndSplit(
+  engine: Engine,
+  inputs: ResolvedInputs,
+  options: PrepareOptions,
+  resolved: ResolvedOptions,
+  read: ReadResult,
+): Promise<{
+  readonly minRating: number | null;
+  readonly counts: Pick<Decision, "duplicates" | "belowRating" | "withoutRating" | "outsideCore" | "kept">;
+}> {
+  const { signal, onEvent } = options;
+  const sizes = await numberIds(engine);
+  const threshold = resolved.minRating === undefined ? read.defaultRating : resolved.minRating;
+  const { pairs, rated, alive, withRating, withTime } = await readColumns(engine, sizes.users, sizes.items, threshold);
+  const minRating = effectiveThreshold(inputs, resolved, withRating, read.defaultRating);
+  checkTimes(inputs, options, resolved, withTime, read.records - read.malformed);
+  signal?.throwIfAborted();
+  const decision = decide(pairs, minRating === null ? undefined : rated, alive, resolved.core, {
+    ...resolved,
+    method: resolved.split,
+  });
+  if (resolved.split === "cllm4rec" && decision.duplicates > 0) {
+    onEvent?.({
+      type: "warning",
+      message: `${decision.duplicates} records repeat a (user, item) pair: the authors' code counts each of them, here the latest stands, so that the split is not theirs`,
+    });
+  }
+  if (decision.kept === 0) {
+    const rated =
+      minRating === null
+        ? ""
+        : ` ${decision.withoutRating} without a rating, ${decision.belowRating} not above the rating ${minRating},`;
+    const advice = minRating === null ? "Lower `core`." : "Lower `core` or `minRating`.";
+    throw new CorpusError(
+      `nothing remains of ${read.records} records: ${read.malformed} malformed, ${decision.duplicates} duplicates,${rated} and the other ${decision.outsideCore} have no ${resolved.core}-core. ${advice}`,
+      { options: ["core", "minRating"] },
+    );
+  }
+  await writeDecision(engine, pairs, decision);
+  const { duplicates, belowRating, withoutRating, outsideCore, kept } = decision;
+  return { minRating, counts: { duplicates, belowRating, withoutRating, outsideCore, kept } };
 }
 
 /** The rating threshold that applies: the default of 3 only where there are ratings. */
@@ -182,10 +194,16 @@ function checkTimes(
 ): void {
   if (split === "random" || withTime === usable) return;
   const file = probes[0]?.source.path;
-  if (withTime === 0 && split === "time") {
+  if (withTime === 0 && (split === "time" || split === "cllm4rec")) {
     throw new CorpusError(
       `${file} has no times to split by. Use \`split\` random or leave-one-out, or name the timestamp column with \`columns\`.`,
       { options: ["split", "columns"] },
+    );
+  }
+  if (split === "cllm4rec" && withTime < usable) {
+    throw new CorpusError(
+      `${file}: ${usable - withTime} of ${usable} records have no time, and the split cllm4rec sorts by time. Remove them, or use another \`split\`.`,
+      { options: ["split"] },
     );
   }
   const message =
@@ -193,103 +211,4 @@ function checkTimes(
       ? `${file} has no times: leave-one-out takes the order of the file`
       : `${usable - withTime} of ${usable} records have no time and count as earlier than the others`;
   onEvent?.({ type: "warning", message });
-}
-
-async function prepareMatrices(
-  engine: Engine,
-  directory: string,
-  folder: string,
-  options: PrepareOptions,
-  resolved: ResolvedOptions,
-): Promise<Manifest> {
-  const { onEvent, signal } = options;
-  if (options.columns) throw new CorpusUsageError("a column mapping does not go with the format matrices");
-  const given = (["minRating", "core", "split", "seed", "validationShare", "testShare"] as const).filter(
-    (name) => options[name] !== undefined,
-  );
-  if (given.length > 0) {
-    onEvent?.({
-      type: "warning",
-      message: `the split of ${folder} is kept as given: ${given.join(", ")} ${given.length > 1 ? "have" : "has"} no effect`,
-    });
-  }
-  onEvent?.({ type: "stage", stage: "read", file: folder });
-  const { users, items, parts, files, zeros, duplicates } = await readMatrices(folder);
-  const provenance: Provenance[] = [];
-  for (const file of files) {
-    const { bytes, sha256 } = await checkFile(file, "none", { signal });
-    provenance.push({ name: path.basename(file), role: "input", bytes, sha256 });
-  }
-  await engine.run(`${OUTPUT_TABLES} DROP TABLE out_users; DROP TABLE out_items;
-    CREATE TABLE kept_raw_user AS SELECT range::VARCHAR AS raw_id, range::INTEGER AS index FROM range(${users});
-    CREATE TABLE kept_raw_item AS SELECT range::VARCHAR AS raw_id, range::INTEGER AS index FROM range(${items})`);
-  let kept = 0;
-  for (const split of ["train", "validation", "test"] as const) {
-    const { indptr, indices } = parts[split];
-    kept += indices.length;
-    let user = 0;
-    const types = ["integer", "integer", "varchar", "double", "double", "varchar"] as const;
-    await appendColumns(engine, "out_interactions", types, indices.length, (k, column) => {
-      if (column === 1) return indices[k]!;
-      if (column === 2) return split;
-      if (column > 2) return null;
-      // Columns are asked for block by block in rising order, so that the row only ever advances.
-      while (indptr[user + 1]! <= k) user++;
-      return user;
-    });
-  }
-  const inputs: ResolvedInputs = { format: "matrices", matrices: folder, probes: [], reader: undefined };
-  return finish(engine, directory, inputs, options, {
-    provenance,
-    preparation: {
-      minRating: null,
-      core: 0,
-      split: "given",
-      seed: 0,
-      validationShare: 0,
-      testShare: 0,
-      maxMalformed: resolved.maxMalformed,
-    },
-    records: {
-      records: kept + zeros + duplicates,
-      malformed: zeros,
-      duplicates,
-      belowRating: 0,
-      withoutRating: 0,
-      outsideCore: 0,
-      kept,
-    },
-  });
-}
-
-/** Texts, then the directory. Needs `kept_raw_user`, `kept_raw_item` and `out_interactions`. */
-async function finish(
-  engine: Engine,
-  directory: string,
-  { format, reader }: ResolvedInputs,
-  options: PrepareOptions,
-  base: {
-    readonly provenance: readonly Provenance[];
-    readonly preparation: Manifest["preparation"];
-    readonly records: Omit<Manifest["records"], "metadata" | "metadataMalformed" | "metadataUnused">;
-  },
-): Promise<Manifest> {
-  const { provenance, ...metadataCounts } = await describe(engine, reader, options, base.preparation.maxMalformed);
-  options.signal?.throwIfAborted();
-  options.onEvent?.({ type: "stage", stage: "write" });
-  await engine.run(`
-    CREATE TABLE out_users AS SELECT kept.index AS "user", raw_id, said."text" AS "text"
-      FROM kept_raw_user kept LEFT JOIN ${latestMetadata("user")} m ON m.index = kept.index;
-    CREATE TABLE out_items AS SELECT kept.index AS item, raw_id, said.title AS title, said."text" AS "text"
-      FROM kept_raw_item kept LEFT JOIN ${latestMetadata("item")} m ON m.index = kept.index`);
-  return writeTables(engine, directory, {
-    provenance: {
-      reader: format,
-      inputs: [...base.provenance, ...provenance],
-      ...(options.columns && { columns: { ...options.columns } }),
-      writer: WRITER,
-    },
-    preparation: base.preparation,
-    records: { ...base.records, ...metadataCounts },
-  });
 }

@@ -1,16 +1,19 @@
 // From input files to the `records` table: format, integrity, counts, and what is malformed.
 import fs from "node:fs";
 import path from "node:path";
+import type { Split } from "../dataset/dataset.js";
 import type { Manifest } from "../dataset/manifest.js";
 import type { Engine } from "../duckdb/engine.js";
 import { CorpusError, CorpusUsageError } from "../errors.js";
 import { checkFile, type FileFacts } from "../readers/archive.js";
 import type { CsvScan } from "../readers/csv-scan.js";
 import { GENERIC_FORMATS, genericReader } from "../readers/generic.js";
+import { findGivenSplit, type GivenSplit } from "../readers/given-split.js";
 import type { FormatName, Probe, ReadContext, Reader } from "../readers/reader.js";
 import { FLAG, type LoadedFile, PROBLEM } from "../readers/records.js";
 import { probeFile, readerFor, resolveFolder, unreadable } from "../readers/registry.js";
 import { unifyIds } from "./float-ids.js";
+import type { PartRange } from "./given.js";
 import type { PrepareOptions } from "./options.js";
 
 export type Provenance = Manifest["provenance"]["inputs"][number];
@@ -21,14 +24,18 @@ export interface ResolvedInputs {
   readonly matrices: string | undefined;
   readonly probes: readonly Probe[];
   readonly reader: Reader | undefined;
+  /** Where the inputs are the files of a given split: the part of each of the probes. */
+  readonly parts?: readonly Split[];
 }
 
 /** Finds the files and the format that all of them share. @throws CorpusError, CorpusUsageError */
 export async function resolveInputs(engine: Engine, options: PrepareOptions): Promise<ResolvedInputs> {
   const { inputs, format, columns, encoding, onEvent } = options;
   const probes: Probe[] = [];
+  for (const input of inputs) if (!fs.existsSync(input)) throw new CorpusError(`${input} does not exist`);
+  const given = findGivenSplit(inputs, format);
+  if (given) return resolveGiven(engine, given, options);
   for (const input of inputs) {
-    if (!fs.existsSync(input)) throw new CorpusError(`${input} does not exist`);
     let file = input;
     if (fs.statSync(input).isDirectory()) {
       const resolved = resolveFolder(input, format);
@@ -65,10 +72,26 @@ export async function resolveInputs(engine: Engine, options: PrepareOptions): Pr
   return { format: reader.format, matrices: undefined, probes, reader };
 }
 
+async function resolveGiven(
+  engine: Engine,
+  { format, files: { train, validation, test } }: GivenSplit,
+  { format: named, columns, encoding, onEvent }: PrepareOptions,
+): Promise<ResolvedInputs> {
+  if (columns) throw new CorpusUsageError(`a column mapping does not go with the format ${format}`);
+  const probes = [await probeFile(engine, train, encoding)];
+  if (validation !== undefined) probes.push(await probeFile(engine, validation, encoding));
+  probes.push(await probeFile(engine, test, encoding));
+  onEvent?.({ type: "format", format, detected: named === undefined });
+  const parts: Split[] = validation === undefined ? ["train", "test"] : ["train", "validation", "test"];
+  return { format, matrices: undefined, probes, reader: readerFor(probes[0]!, format), parts };
+}
+
 export interface ReadResult {
   readonly provenance: readonly Provenance[];
   readonly records: number;
   readonly malformed: number;
+  /** Where the rows of each part of a given split are; empty otherwise. */
+  readonly ranges: readonly PartRange[];
   /** Records in which halves of surrogate pairs were replaced. */
   readonly mended: number;
   /** The rating above which interactions are kept where nobody says so: 3 (the paper), or 0 where ratings are true and false. */
@@ -83,7 +106,7 @@ type ReadOptions = Pick<PrepareOptions, "columns" | "quote" | "minRating" | "sig
  */
 export async function readInputs(
   engine: Engine,
-  { probes, reader }: ResolvedInputs,
+  { probes, reader, parts }: ResolvedInputs,
   options: ReadOptions,
   maxMalformed: number,
   temporary: string,
@@ -93,10 +116,19 @@ export async function readInputs(
   let malformed = 0;
   let mended = 0;
   let firstExample: string | undefined;
-  for (const probe of probes) {
+  const ranges: PartRange[] = [];
+  for (const [index, probe] of probes.entries()) {
     const { source } = probe;
+    const part = parts?.[index];
     options.onEvent?.({ type: "stage", stage: "read", file: source.path });
-    const { loaded, facts } = await loadChecked(engine, probe, reader!, options, temporary);
+    const { loaded, facts } = await loadChecked(
+      engine,
+      probe,
+      reader!,
+      { ...options, ...(part && { part }) },
+      temporary,
+    );
+    if (part) ranges.push({ part, start: loaded.start, end: loaded.end });
     provenance.push({ name: path.basename(source.path), role: "input", bytes: facts.bytes, sha256: facts.sha256 });
     // (Three bytes: a byte-order mark alone is a line to one and none to the other.)
     if (facts.lines !== undefined && loaded.lines !== undefined && facts.lines !== loaded.lines && facts.bytes > 3) {
@@ -132,7 +164,7 @@ export async function readInputs(
   if (records === 0)
     throw new CorpusError(`${probes.map(({ source }) => source.path).join(", ")}: there are no records.`);
   await unifyIds(engine, options.onEvent);
-  return { provenance, records, malformed, mended, defaultRating: await defaultRating(engine, options) };
+  return { provenance, records, malformed, ranges, mended, defaultRating: await defaultRating(engine, options) };
 }
 
 /** What else may help where fields and quotes are at odds. */
@@ -170,13 +202,13 @@ async function loadChecked(
   engine: Engine,
   probe: Probe,
   reader: Reader,
-  { columns, quote, signal, onEvent }: ReadOptions,
+  { columns, quote, part, signal, onEvent }: ReadOptions & { readonly part?: Split },
   temporary: string,
 ): Promise<{ facts: FileFacts; loaded: LoadedFile }> {
   const { source } = probe;
   let scan: () => Promise<CsvScan | undefined> = async () => undefined;
   const context: ReadContext = {
-    ...{ engine, probe, columns, quote, metaColumns: undefined },
+    ...{ engine, probe, columns, quote, metaColumns: undefined, ...(part && { part }) },
     warn: (message, options) => onEvent?.({ type: "warning", message, options }),
     scan: () => scan(),
   };

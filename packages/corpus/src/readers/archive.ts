@@ -33,7 +33,7 @@ export interface FileFacts {
   /** Of the file on disk. */
   readonly bytes: number;
   readonly sha256: string;
-  /** Physical lines of the (decompressed) content; undefined for zstd and where line ends are mixed. */
+  /** Physical lines of the (decompressed) content; undefined for zstd, where line ends are mixed, and with an observer. */
   readonly lines: number | undefined;
 }
 
@@ -110,15 +110,21 @@ class LineCounter {
 
   readonly pass = async function* (this: LineCounter, blocks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     for await (const block of blocks) {
+      if (this.observe) {
+        // Whoever looks at the content counts what matters in it.
+        this.observe(block);
+        yield block;
+        continue;
+      }
       this.#lineFeeds += occurrences(block, LF);
       this.#carriageReturns += occurrences(block, CR);
       this.#last = block.at(-1) ?? this.#last;
-      this.observe?.(block);
       yield block;
     }
   }.bind(this);
 
   get lines(): number | undefined {
+    if (this.observe) return undefined;
     if (this.#carriageReturns !== 0 && this.#carriageReturns !== this.#lineFeeds) return undefined;
     return this.#lineFeeds + (this.#last === LF ? 0 : 1);
   }

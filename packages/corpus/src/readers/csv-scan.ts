@@ -63,6 +63,10 @@ export class CsvScanner {
     let start = !this.#started && block.readUIntBE(0, Math.min(3, block.length)) === 0xefbbbf ? 3 : 0;
     this.#started = true;
     let quote = this.#quoted ? block.indexOf(QUOTE) : -1;
+    if (quote < 0 && !this.#open) {
+      this.#records += filledLines(block, start);
+      return;
+    }
     while (this.#sound && start < block.length) {
       const feed = block.indexOf(LF, start);
       const next = feed < 0 ? block.length : feed + 1;
@@ -111,4 +115,18 @@ export class CsvScanner {
     }
     return -1;
   }
+}
+
+/** Lines that are not empty, of whole lines without quotes. One step a byte is cheaper than a search a line where lines are short. */
+function filledLines(block: Buffer, start: number): number {
+  let count = 0;
+  let filled = false;
+  for (let at = start; at < block.length; at++) {
+    const byte = block[at]!;
+    if (byte === LF) {
+      if (filled) count++;
+      filled = false;
+    } else if (byte !== CR || (at + 1 < block.length && block[at + 1] !== LF)) filled = true;
+  }
+  return filled ? count + 1 : count;
 }

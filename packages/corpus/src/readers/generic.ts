@@ -167,6 +167,11 @@ async function parquetColumns({ engine, probe }: ReadContext): Promise<Map<strin
   return new Map(rows.map((row) => [String(row.column_name), String(row.column_type)]));
 }
 
+/** Types whose values are the same doubles with and without a way through text. (A FLOAT's 0.1 is not.) */
+const NUMBER_TYPES: ReadonlySet<string> = new Set([
+  ...["TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "DOUBLE"],
+]);
+
 export const parquet: Reader = {
   format: "parquet",
   about: "any Parquet file",
@@ -176,17 +181,23 @@ export const parquet: Reader = {
     const { engine, probe } = context;
     const types = await parquetColumns(context);
     const { user, item, rating, timestamp, text } = resolve(context, [...types.keys()]);
+    const isNumber = (name: string | undefined) => NUMBER_TYPES.has(types.get(name ?? "") ?? "");
     const sql = (name: string) => `${identifier(name)}::VARCHAR`;
+    const number = (name: string) => (isNumber(name) ? identifier(name) : sql(name));
     const id = (name: string) => idSql(name, types.get(name) ?? "");
     return loadRelation(engine, probe.source, {
       from: parquetOf(probe.source.path),
       columns: {
         user: id(user),
         item: id(item),
-        ...(rating !== undefined && { rating: sql(rating) }),
-        ...(timestamp !== undefined && { timestamp: sql(timestamp) }),
+        ...(rating !== undefined && { rating: number(rating) }),
+        ...(timestamp !== undefined && { timestamp: number(timestamp) }),
         ...(text !== undefined && { text: sql(text) }),
       },
+      numbers: [
+        ...(isNumber(rating) ? ["rating" as const] : []),
+        ...(isNumber(timestamp) ? ["timestamp" as const] : []),
+      ],
     });
   },
   async metadata(context) {

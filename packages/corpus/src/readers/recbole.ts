@@ -39,7 +39,8 @@ function fieldSql(fields: readonly Field[], ...names: string[]): string | undefi
 
 export const recbole: Reader = {
   format: "recbole",
-  about: "RecBole atomic files: *.inter (also with item_id_list histories); metadata *.item and *.user",
+  about:
+    "RecBole atomic files: *.inter, also *.train/valid/test.inter, whose split is kept; metadata *.item and *.user",
   recognises: ({ name, lines }) =>
     /\.(inter|item|user)$/.test(name) &&
     (lines[0] ?? "")
@@ -47,7 +48,7 @@ export const recbole: Reader = {
       .split("\t")
       .every((cell) => FIELD.test(cell)),
   describes: (probe) => /\.(item|user)$/.test(probe.name) && recbole.recognises(probe),
-  async load({ engine, probe }) {
+  async load({ engine, probe, part }) {
     const fields = header(probe);
     const user = fieldSql(fields, "user_id");
     const item = fieldSql(fields, "item_id");
@@ -60,7 +61,9 @@ export const recbole: Reader = {
     const split = (lines: string) => `(SELECT l, string_split(l, chr(9)) AS f FROM ${lines})`;
     const broken = `len(f) <> ${fields.length}`;
     const blank = "coalesce(trim(l), '') = ''";
-    if (history === undefined) {
+    // What a line of a held-out file asks for is its target; the history before it is in the other files.
+    const targetOnly = part !== undefined && part !== "train" && item !== undefined;
+    if (history === undefined || targetOnly) {
       const rating = fieldSql(fields, "rating", "label");
       const timestamp = fieldSql(fields, "timestamp");
       const text = fieldSql(fields, "review_text", "reviewText", "review", "text");

@@ -51,6 +51,8 @@ export interface RecordQuery {
   readonly line?: string;
   /** What a number of `timestamp` is divided by to give seconds. Default 1. */
   readonly timestampUnit?: number;
+  /** Columns that are integers or DOUBLE already, and not VARCHAR. */
+  readonly numbers?: readonly ("rating" | "timestamp")[];
 }
 
 /** Where a row is, and what is wrong with it where more can be said than its problem's code. */
@@ -76,7 +78,8 @@ export interface LoadedFile {
   locate(rows: readonly number[]): Promise<Place[]>;
 }
 
-const empty = (expression: string) => `coalesce(trim(${expression}), '') = ''`;
+/** Nothing but white space. What begins with a visible ASCII character needs no look at its end. */
+const empty = (text: string) => `${text} IS NULL OR ((${text} < '!' OR ${text} > '~') AND trim(${text}) = '')`;
 
 /** Seconds of a text: a number; a date and time, in UTC unless it names an offset; the date of Twitter's and Goodreads' APIs. */
 const secondsOf = (
@@ -88,16 +91,24 @@ const secondsOf = (
 
 /** The INSERT that turns the rows of a query into records. */
 export function insertSql(query: RecordQuery): string {
-  const { from, columns, broken, blank, swallowed, mended, line, timestampUnit = 1 } = query;
+  const { from, columns, broken, blank, swallowed, mended, line, timestampUnit = 1, numbers = [] } = query;
   const { user, item, rating = "NULL::VARCHAR", timestamp = "NULL::VARCHAR", text = "NULL::VARCHAR" } = columns;
+  const [ratingIsNumber, timeIsNumber] = [numbers.includes("rating"), numbers.includes("timestamp")];
+  const ratingSql = ratingIsNumber
+    ? "r::DOUBLE"
+    : "coalesce(TRY_CAST(r AS DOUBLE), CASE lower(trim(r)) WHEN 'true' THEN 1 WHEN 'false' THEN 0 END)";
+  const isBoolean = ratingIsNumber ? "FALSE" : "rating <= 1 AND lower(trim(r)) IN ('true', 'false')";
+  // A number is looked at first: most are, and need no look at their text.
+  const wrong = (value: string, text: string, isNumber: boolean) =>
+    `NOT coalesce(isfinite(${value}), FALSE) AND NOT (${isNumber ? `${text} IS NULL` : empty(text)})`;
   return `INSERT INTO records
     WITH raw AS (
       SELECT ${user} AS u, ${item} AS i, ${rating} AS r, ${timestamp} AS t, ${text} AS x, ${broken ?? "FALSE"} AS broken,
         ${blank ?? "FALSE"} AS blank, ${swallowed ?? "FALSE"} AS swallowed, ${mended ?? "FALSE"} AS mended,
         ${line ?? "NULL"} AS line FROM ${from}
     ), typed AS (
-      SELECT *, coalesce(TRY_CAST(r AS DOUBLE), CASE lower(trim(r)) WHEN 'true' THEN 1 WHEN 'false' THEN 0 END) AS rating,
-        ${secondsOf("t", timestampUnit)} AS seconds FROM raw
+      SELECT *, ${ratingSql} AS rating,
+        ${timeIsNumber ? `t::DOUBLE / ${timestampUnit}` : secondsOf("t", timestampUnit)} AS seconds FROM raw
     ), judged AS (
       SELECT *, CASE
         WHEN blank THEN ${PROBLEM.blank}
@@ -105,14 +116,14 @@ export function insertSql(query: RecordQuery): string {
         WHEN broken THEN ${PROBLEM.broken}
         WHEN ${empty("u")} THEN ${PROBLEM.user}
         WHEN ${empty("i")} THEN ${PROBLEM.item}
-        WHEN NOT (${empty("r")}) AND NOT coalesce(isfinite(rating), FALSE) THEN ${PROBLEM.rating}
-        WHEN NOT (${empty("t")}) AND NOT coalesce(isfinite(seconds), FALSE) THEN ${PROBLEM.timestamp}
+        WHEN ${wrong("rating", "r", ratingIsNumber)} THEN ${PROBLEM.rating}
+        WHEN ${wrong("seconds", "t", timeIsNumber)} THEN ${PROBLEM.timestamp}
         ELSE 0 END::UTINYINT AS problem FROM typed
     )
     SELECT CASE WHEN problem = 0 THEN u END, CASE WHEN problem = 0 THEN i END, CASE WHEN problem = 0 THEN rating END,
       CASE WHEN problem = 0 THEN seconds END, CASE WHEN problem = 0 AND NOT (${empty("x")}) THEN x END, problem, line::INTEGER,
       (CASE WHEN problem <> 0 THEN 0 WHEN mended THEN ${FLAG.mended} ELSE 0 END
-        + CASE WHEN problem = 0 AND rating <= 1 AND lower(trim(r)) IN ('true', 'false') THEN ${FLAG.boolean} ELSE 0 END)::UTINYINT
+        + CASE WHEN problem = 0 AND ${isBoolean} THEN ${FLAG.boolean} ELSE 0 END)::UTINYINT
     FROM judged`;
 }
 

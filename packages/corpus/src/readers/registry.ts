@@ -8,6 +8,7 @@ import { amazon2014, amazon2018, amazon2023 } from "./amazon.js";
 import { csv, genericReader, json, jsonl, parquet, tsv } from "./generic.js";
 import { looseObject } from "./json-lines.js";
 import { splitStart } from "./json-stream.js";
+import { lightgcn } from "./lightgcn.js";
 import { foreignKind } from "./magic.js";
 import { MATRIX_FILES } from "./matrices.js";
 import { movielens } from "./movielens.js";
@@ -28,6 +29,7 @@ export const READERS: readonly Reader[] = [
   yelp,
   movielens,
   s3rec,
+  lightgcn,
   tsv,
   csv,
   jsonl,
