@@ -67,7 +67,12 @@ export interface LoadedFile {
   readonly start: number;
   readonly end: number;
   /** Rejected before they became rows: lines that are not text, or not of the CSV's shape. `line` counts records in a CSV with quotes. */
-  readonly rejected: readonly { readonly line: number; readonly reason: string }[];
+  readonly rejected: readonly {
+    readonly line: number;
+    readonly reason: string;
+    /** Whether it is several physical lines. */
+    readonly several?: boolean;
+  }[];
   /** Physical lines of rejected ones, where `line` is not that. */
   locateRejected?(lines: readonly number[]): Promise<number[]>;
   /** Physical lines accounted for, where a row is a line. */
@@ -96,8 +101,9 @@ export function insertSql(query: RecordQuery): string {
         ${blank ?? "FALSE"} AS blank, ${swallowed ?? "FALSE"} AS swallowed, ${mended ?? "FALSE"} AS mended,
         ${line ?? "NULL"} AS line FROM ${from}
     ), typed AS (
-      SELECT *, coalesce(TRY_CAST(r AS DOUBLE), CASE lower(trim(r)) WHEN 'true' THEN 1 WHEN 'false' THEN 0 END) AS rating,
-        ${secondsOf("t", timestampUnit)} AS seconds FROM raw
+      SELECT *, number IS NULL AND rating IS NOT NULL AS boolean FROM (
+        SELECT *, coalesce(number, CASE lower(trim(r)) WHEN 'true' THEN 1 WHEN 'false' THEN 0 END) AS rating FROM (
+          SELECT *, TRY_CAST(r AS DOUBLE) AS number, ${secondsOf("t", timestampUnit)} AS seconds FROM raw))
     ), judged AS (
       SELECT *, CASE
         WHEN blank THEN ${PROBLEM.blank}
@@ -111,8 +117,8 @@ export function insertSql(query: RecordQuery): string {
     )
     SELECT CASE WHEN problem = 0 THEN u END, CASE WHEN problem = 0 THEN i END, CASE WHEN problem = 0 THEN rating END,
       CASE WHEN problem = 0 THEN seconds END, CASE WHEN problem = 0 AND NOT (${empty("x")}) THEN x END, problem, line::INTEGER,
-      (CASE WHEN problem <> 0 THEN 0 WHEN mended THEN ${FLAG.mended} ELSE 0 END
-        + CASE WHEN problem = 0 AND rating <= 1 AND lower(trim(r)) IN ('true', 'false') THEN ${FLAG.boolean} ELSE 0 END)::UTINYINT
+      CASE WHEN problem <> 0 THEN 0
+        ELSE coalesce(mended, FALSE)::UTINYINT * ${FLAG.mended} + boolean::UTINYINT * ${FLAG.boolean} END::UTINYINT
     FROM judged`;
 }
 
@@ -135,13 +141,17 @@ export async function insertAndCollect(
       WHEN 'INVALID ENCODING' THEN 'is not valid UTF-8 text'
       WHEN 'LINE SIZE OVER MAXIMUM' THEN 'is longer than ${MAX_LINE_BYTES / 2 ** 20} MiB'
       WHEN 'UNQUOTED VALUE' THEN 'has a quote that does not end'
-      ELSE lower(error_type) || ': ' || lower(error_message) END) AS reason
+      ELSE lower(error_type) || ': ' || lower(error_message) END) AS reason, bool_or(contains(csv_line, chr(10))) AS several
     FROM ${rejects} GROUP BY line ORDER BY line`);
   await engine.run(`DROP TABLE ${rejects}; DROP TABLE ${rejects}_scan`);
   return {
     start,
     end: await rowCount(engine),
-    rejected: rejected.map(({ line, reason }) => ({ line: Number(line), reason: String(reason) })),
+    rejected: rejected.map(({ line, reason, several }) => ({
+      line: Number(line),
+      reason: String(reason),
+      several: several === true,
+    })),
   };
 }
 
