@@ -49,7 +49,11 @@ export async function resolveInputs(engine: Engine, options: PrepareOptions): Pr
     } else if (format === "matrices") {
       throw new CorpusUsageError(`${input} is a file: the format matrices takes the folder that holds the .npz files`);
     }
-    probes.push(await probeFile(engine, file, encoding));
+    const probe = await probeFile(engine, file, encoding);
+    // What a compressed file holds is known once all of it has been read.
+    if (probe.source.compression === "none" && !probe.parquet && probe.start.trim() === "")
+      throw new CorpusError(`${file} is empty: there are no records.`);
+    probes.push(probe);
   }
   const [first, ...others] = probes;
   if (!first) throw new CorpusUsageError("at least one input is expected");
@@ -115,6 +119,7 @@ export async function readInputs(
   let records = 0;
   let malformed = 0;
   let mended = 0;
+  let boolean = 0;
   let firstExample: string | undefined;
   const ranges: PartRange[] = [];
   for (const [index, probe] of probes.entries()) {
@@ -137,16 +142,15 @@ export async function readInputs(
       );
     }
     const counts = await engine.counts(
-      `SELECT count(*) FILTER (problem <> ${PROBLEM.blank}) AS records, count(*) FILTER (problem > ${PROBLEM.blank}) AS malformed
+      `SELECT count(*) FILTER (problem <> ${PROBLEM.blank}) AS records, count(*) FILTER (problem > ${PROBLEM.blank}) AS malformed,
+       count(*) FILTER (flags & ${FLAG.mended} <> 0) AS mended, count(*) FILTER (flags & ${FLAG.boolean} <> 0) AS boolean
        FROM records WHERE rowid >= ${loaded.start} AND rowid < ${loaded.end}`,
     );
     records += (counts.records ?? 0) + loaded.rejected.length;
     malformed += (counts.malformed ?? 0) + loaded.rejected.length;
-    const { halved = 0 } = await engine.counts(
-      `SELECT count(*) AS halved FROM records WHERE flags & ${FLAG.mended} <> 0 AND rowid >= ${loaded.start} AND rowid < ${loaded.end}`,
-    );
-    mended += halved;
-    warnMended(options.onEvent, source.path, halved);
+    mended += counts.mended ?? 0;
+    boolean += counts.boolean ?? 0;
+    warnMended(options.onEvent, source.path, counts.mended ?? 0);
     if ((counts.malformed ?? 0) + loaded.rejected.length > 0) {
       for (const example of await findExamples(engine, loaded)) {
         options.onEvent?.({ type: "malformed", file: source.path, ...example });
@@ -164,7 +168,8 @@ export async function readInputs(
   if (records === 0)
     throw new CorpusError(`${probes.map(({ source }) => source.path).join(", ")}: there are no records.`);
   await unifyIds(engine, options.onEvent);
-  return { provenance, records, malformed, ranges, mended, defaultRating: await defaultRating(engine, options) };
+  const standard = await defaultRating(engine, boolean, options);
+  return { provenance, records, malformed, ranges, mended, defaultRating: standard };
 }
 
 /** What else may help where fields and quotes are at odds. */
@@ -185,11 +190,10 @@ export function warnMended(onEvent: PrepareOptions["onEvent"], file: string, men
   });
 }
 
-async function defaultRating(engine: Engine, { minRating, onEvent }: ReadOptions): Promise<number> {
-  const { rated = 0, boolean = 0 } = await engine.counts(
-    `SELECT count(rating) AS rated, count(*) FILTER (flags & ${FLAG.boolean} <> 0) AS boolean FROM records`,
-  );
-  if (boolean === 0 || boolean < rated) return 3;
+async function defaultRating(engine: Engine, boolean: number, { minRating, onEvent }: ReadOptions): Promise<number> {
+  if (boolean === 0) return 3;
+  const { rated = 0 } = await engine.counts("SELECT count(rating) AS rated FROM records");
+  if (boolean < rated) return 3;
   if (minRating === undefined) {
     const message =
       "the ratings are true and false: they count as 1 and 0, and those above 0 stay. `minRating` says otherwise";

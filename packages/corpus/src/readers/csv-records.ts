@@ -46,19 +46,6 @@ export function lookLikeRecords(lines: readonly string[], delimiter: string, sig
   return rating === undefined && timestamp === undefined ? lines.every(looksLikeOne) : lines.some(looksLikeOne);
 }
 
-/** Whether the lines that a quoted field joins are one record. */
-export function isOneRecord(
-  lines: readonly string[],
-  { delimiter }: Pick<CsvShape, "delimiter">,
-  signs: RecordSigns,
-): boolean {
-  const splitter = new CellSplitter(delimiter);
-  let state: ReturnType<CellSplitter["push"]>;
-  for (const line of lines) state = splitter.push(line);
-  const whole = state === undefined && splitter.cells.length === signs.columns;
-  return whole && !lookLikeRecords(lines.slice(1), delimiter, signs);
-}
-
 /** Records in the order of the file; empty lines between them are none. */
 export async function* csvRecords(
   lines: AsyncIterable<{ readonly line: number; readonly text: string }>,

@@ -9,7 +9,7 @@ const SPACE = 32;
 
 /** What the lines of a file say of its records. */
 export interface CsvScan {
-  /** Whether every quoted field ends where it should, and every record of several lines is one. */
+  /** Whether every quoted field ends where it should, and none of several lines holds records. */
   readonly sound: boolean;
   /** Records that a reader must find, the header and malformed ones included: lines that begin outside quotes and are not empty. */
   readonly records: number;
@@ -25,15 +25,15 @@ export class CsvScanner {
   #started = false;
   #carry: Buffer = Buffer.alloc(0);
   #open = false;
-  /** The lines of the record whose quoted field is open. */
+  /** The lines that a quoted field of the record has swallowed so far. */
   #lines: string[] = [];
   readonly #delimiter: number;
   readonly #quoted: boolean;
 
-  /** @param isRecord whether these lines, joined by a quoted field, are one record rather than several. */
+  /** @param holdsRecords whether these lines, which a quoted field swallowed, look like records of their own. */
   constructor(
     { delimiter, quote }: Pick<CsvShape, "delimiter" | "quote">,
-    private readonly isRecord: (lines: readonly string[]) => boolean,
+    private readonly holdsRecords: (lines: readonly string[]) => boolean,
     private readonly encoding: "utf8" | "latin1",
   ) {
     this.#delimiter = delimiter.charCodeAt(0);
@@ -76,10 +76,10 @@ export class CsvScanner {
       const before = this.#open;
       if (!before && end > start) this.#records++;
       if (quote >= 0 && quote < end) this.#follow(block, start, end, quote);
-      if (before || this.#open) this.#lines.push(block.toString(this.encoding, start, end));
+      if (before) this.#lines.push(block.toString(this.encoding, start, end));
       if (this.#lines.length > MAX_LINES) this.#sound = false;
       else if (before && !this.#open) {
-        if (!this.isRecord(this.#lines)) this.#sound = false;
+        if (this.holdsRecords(this.#lines)) this.#sound = false;
         this.#lines = [];
       }
       start = next;

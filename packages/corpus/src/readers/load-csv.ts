@@ -3,7 +3,7 @@
 import { type Engine, literal } from "../duckdb/engine.js";
 import { appendRecords, type RawRecord } from "./append-records.js";
 import type { CsvShape } from "./csv-dialect.js";
-import { csvRecords, isOneRecord, type RecordSigns } from "./csv-records.js";
+import { csvRecords, lookLikeRecords, type RecordSigns } from "./csv-records.js";
 import { type CsvScan, CsvScanner } from "./csv-scan.js";
 import type { ColumnMapping } from "./reader.js";
 import { insertAndCollect, type LoadedFile, type RecordColumns, snippetOf } from "./records.js";
@@ -20,7 +20,7 @@ export interface CsvFile {
 export function csvScanner({ source, shape, mapping }: CsvFile): CsvScanner {
   const signs = signsOf(shape, mapping);
   const encoding = source.encoding === "latin-1" ? "latin1" : "utf8";
-  return new CsvScanner(shape, (lines) => isOneRecord(lines, shape, signs), encoding);
+  return new CsvScanner(shape, (lines) => lookLikeRecords(lines, shape.delimiter, signs), encoding);
 }
 
 function signsOf({ names }: CsvShape, { user, item, rating, timestamp }: ColumnMapping): RecordSigns {
@@ -49,8 +49,9 @@ export async function loadCsv(
     }));
     const { sound, records } = (await scan()) ?? (await scanLines(engine, csv));
     const found = loaded.end - loaded.start + loaded.rejected.length + (csv.shape.header ? 1 : 0);
-    // (Of an empty file DuckDB makes no record, and a scanner none.)
-    if (!sound || (found !== records && records > 0)) {
+    // A rejected record of several lines: its quote may have swallowed those that follow the first.
+    const swallows = loaded.rejected.some(({ several }) => several);
+    if (!sound || swallows || found !== records) {
       await engine.run("ROLLBACK");
       return loadWithCare(engine, csv);
     }

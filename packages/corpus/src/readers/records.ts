@@ -69,7 +69,12 @@ export interface LoadedFile {
   readonly start: number;
   readonly end: number;
   /** Rejected before they became rows: lines that are not text, or not of the CSV's shape. `line` counts records in a CSV with quotes. */
-  readonly rejected: readonly { readonly line: number; readonly reason: string }[];
+  readonly rejected: readonly {
+    readonly line: number;
+    readonly reason: string;
+    /** Whether it is several physical lines. */
+    readonly several?: boolean;
+  }[];
   /** Physical lines of rejected ones, where `line` is not that. */
   locateRejected?(lines: readonly number[]): Promise<number[]>;
   /** Physical lines accounted for, where a row is a line. */
@@ -146,13 +151,17 @@ export async function insertAndCollect(
       WHEN 'INVALID ENCODING' THEN 'is not valid UTF-8 text'
       WHEN 'LINE SIZE OVER MAXIMUM' THEN 'is longer than ${MAX_LINE_BYTES / 2 ** 20} MiB'
       WHEN 'UNQUOTED VALUE' THEN 'has a quote that does not end'
-      ELSE lower(error_type) || ': ' || lower(error_message) END) AS reason
+      ELSE lower(error_type) || ': ' || lower(error_message) END) AS reason, bool_or(contains(csv_line, chr(10))) AS several
     FROM ${rejects} GROUP BY line ORDER BY line`);
   await engine.run(`DROP TABLE ${rejects}; DROP TABLE ${rejects}_scan`);
   return {
     start,
     end: await rowCount(engine),
-    rejected: rejected.map(({ line, reason }) => ({ line: Number(line), reason: String(reason) })),
+    rejected: rejected.map(({ line, reason, several }) => ({
+      line: Number(line),
+      reason: String(reason),
+      several: several === true,
+    })),
   };
 }
 

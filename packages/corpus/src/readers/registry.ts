@@ -92,7 +92,10 @@ function streamObjects(start: string, first: string): Record<string, unknown>[] 
 
 function refuseForeign(file: string, name: string, start: Buffer): void {
   const kind = foreignKind(start, name);
-  if (kind) throw new CorpusError(`${file} is ${/^[AEHO]/.test(kind.name) ? "an" : "a"} ${kind.name}. ${kind.advice}.`);
+  if (kind)
+    throw new CorpusError(
+      `${file} is ${/^([AEHOS]|xz|lz4)/.test(kind.name) ? "an" : "a"} ${kind.name}. ${kind.advice}.`,
+    );
 }
 
 /** The start of the text up to its last whole line, or all of it. Bytes that are not text do not matter: it is only looked at. */
@@ -112,6 +115,9 @@ async function startOf(engine: Engine, source: SourceFile, name: string, bytes: 
     const text = start
       .toString(source.encoding === "latin-1" ? "latin1" : "utf8")
       .replace(/^(\ufeff|\xef\xbb\xbf)/, "");
+    if (/\r[^\n]/.test(text) && !text.includes("\n")) {
+      throw new CorpusError(`${source.path} has line ends of CR alone. Write it again with LF or CRLF.`);
+    }
     // The last line may be cut; of a file of one long line, its start is all there is to see.
     const end = whole ? text.length : text.lastIndexOf("\n");
     return (end < 0 ? text : text.slice(0, end)).replace(/\r?\n$/, "");
