@@ -27,6 +27,7 @@ export { GraphError } from "./graph/errors.js";
 export { type Attributes, Graph, Node, Value } from "./graph/graph.js";
 export type { ConstantTensor, DType, EmbeddedTensor, ExternalTensor, TensorData, TypedArrays } from "./graph/tensor.js";
 export { opsetVersion, type SerializedModel, serializeModel } from "./onnx/serialize.js";
-export type { Dims, Operand, Operators } from "./operators/operators.js";
+export type { Dims, Operand } from "./operators/operands.js";
+export type { Operators } from "./operators/operators.js";
 export { differentiableOperatorNames, operatorNames } from "./operators/table.js";
 export { toPortable } from "./transform/portable.js";

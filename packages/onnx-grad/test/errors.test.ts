@@ -132,6 +132,107 @@ const mistakes: readonly (readonly [string, Mistake, string])[] = [
     "graph g: GRU(x: float32 [4, B, 2]; w: float32 [1, 6, 2]; r: float32 [1, 9, 3]) {hidden_size: 3}: W must have shape [1, 9, 2]",
   ],
   [
+    "an Einsum of another rank",
+    (g) => g.op.Einsum([f(g, "a", [2, 3]), f(g, "b", [3])], { equation: "ij,jk->ik" }),
+    'graph g: Einsum(a: float32 [2, 3]; b: float32 [3]) {equation: "ij,jk->ik"}: "jk" does not fit rank 1',
+  ],
+  [
+    "an Einsum of other sizes",
+    (g) => g.op.Einsum([f(g, "a", [2, 3]), f(g, "b", [4, 5])], { equation: "ij,jk->ik" }),
+    'graph g: Einsum(a: float32 [2, 3]; b: float32 [4, 5]) {equation: "ij,jk->ik"}: axis j has sizes 3 and 4',
+  ],
+  [
+    "an Einsum's output axis from nowhere",
+    (g) => g.op.Einsum([f(g, "a", [2, 3])], { equation: "ij->ik" }),
+    'graph g: Einsum(a: float32 [2, 3]) {equation: "ij->ik"}: no operand has the output\'s axis k',
+  ],
+  [
+    "a diagonal as an Einsum's output",
+    (g) => g.op.Einsum([f(g, "a", [2])], { equation: "i->ii" }),
+    'graph g: Einsum(a: float32 [2]) {equation: "i->ii"}: the output "ii" repeats an axis',
+  ],
+  [
+    "an ellipsis for different ranks",
+    (g) => g.op.Einsum([f(g, "a", [5, 2, 3]), f(g, "b", [3])], { equation: "...i,...i->..." }),
+    'graph g: Einsum(a: float32 [5, 2, 3]; b: float32 [3]) {equation: "...i,...i->..."}: ... stands for 2 and 0 axes; the standard wants equally many',
+  ],
+  [
+    "a malformed equation",
+    (g) => g.op.Einsum([f(g, "a", [2])], { equation: "i1->i" }),
+    'graph g: Einsum(a: float32 [2]) {equation: "i1->i"}: "i1": letters and one ... are expected',
+  ],
+  [
+    "channels of a convolution",
+    (g) => g.op.Conv(f(g, "x", ["B", 4, "T"]), f(g, "w", [6, 3, 2])),
+    "graph g: Conv(x: float32 [B, 4, T]; w: float32 [6, 3, 2]): X has 4 channels, W takes 3",
+  ],
+  [
+    "a kernel longer than the input",
+    (g) => g.op.Conv(f(g, "x", ["B", 1, 4]), f(g, "w", [1, 1, 3]), undefined, { dilations: [3] }),
+    "graph g: Conv(x: float32 [B, 1, 4]; w: float32 [1, 1, 3]) {dilations: [3]}: spatial axis 0: a kernel that reaches over 7 positions for 4, pads included",
+  ],
+  [
+    "strides over a symbolic length",
+    (g) => g.op.Conv(f(g, "x", ["B", 1, "T"]), f(g, "w", [1, 1, 3]), undefined, { strides: [2] }),
+    "graph g: Conv(x: float32 [B, 1, T]; w: float32 [1, 1, 3]) {strides: [2]}: spatial axis 0 of symbolic size T can't be passed in strides of 2; fix its size",
+  ],
+  [
+    "pads for one side only",
+    (g) => g.op.Conv(f(g, "x", ["B", 1, 4]), f(g, "w", [1, 1, 3]), undefined, { pads: [2] }),
+    "graph g: Conv(x: float32 [B, 1, 4]; w: float32 [1, 1, 3]) {pads: [2]}: pads must be 2 integers of 0 or more, not [2]",
+  ],
+  [
+    "an output padding as large as the stride",
+    (g) => g.op.ConvTranspose(f(g, "x", [1, 1, 4]), f(g, "w", [1, 1, 3]), undefined, { output_padding: [1] }),
+    "graph g: ConvTranspose(x: float32 [1, 1, 4]; w: float32 [1, 1, 3]) {output_padding: [1]}: output_padding must be one integer an axis, less than its stride, not [1]",
+  ],
+  [
+    "LSTM weights",
+    (g) => g.op.LSTM([f(g, "x", [4, "B", 2]), f(g, "w", [1, 9, 2]), f(g, "r", [1, 12, 3])], { hidden_size: 3 }),
+    "graph g: LSTM(x: float32 [4, B, 2]; w: float32 [1, 9, 2]; r: float32 [1, 12, 3]) {hidden_size: 3}: W must have shape [1, 12, 2]",
+  ],
+  [
+    "heads that do not divide",
+    (g) => g.op.Attention(f(g, "q", ["B", 4, "T", 8]), f(g, "k", ["B", 3, "T", 8]), f(g, "v", ["B", 3, "T", 8])),
+    "graph g: Attention(q: float32 [B, 4, T, 8]; k: float32 [B, 3, T, 8]; v: float32 [B, 3, T, 8]): 4 heads of queries for 3 of keys: known numbers are expected, the first a multiple",
+  ],
+  [
+    "heads that are not split",
+    (g) => g.op.Attention(f(g, "q", ["B", "T", 8]), f(g, "k", ["B", "T", 8]), f(g, "v", ["B", "T", 8])),
+    "graph g: Attention(q: float32 [B, T, 8]; k: float32 [B, T, 8]; v: float32 [B, T, 8]): Q must have shape [B, H, T, d]: split the heads by Reshape and Transpose first",
+  ],
+  [
+    "a condition that is too long",
+    (g) => g.op.Compress(f(g, "x", [2]), g.input("m", "bool", [3])),
+    "graph g: Compress(x: float32 [2]; m: bool [3]): a condition of 3 for 2 elements",
+  ],
+  [
+    "batch statistics of another size",
+    (g) => {
+      const [x, c, d] = [f(g, "x", ["B", 3]), f(g, "c", [3]), f(g, "d", [4])];
+      return g.op.BatchNormalization(x, c, c, c, d);
+    },
+    "graph g: BatchNormalization(x: float32 [B, 3]; c: float32 [3]; c: float32 [3]; c: float32 [3]; d: float32 [4]): input_var must have shape [3]",
+  ],
+  [
+    "an LSTM over a symbolic number of steps, differentiated",
+    (g) => {
+      const x = f(g, "x", ["T", 1, 2]);
+      const [, last] = g.op.LSTM([x, f(g, "w", [1, 4, 2]), f(g, "r", [1, 4, 1])], { hidden_size: 1 });
+      return gradients(g, g.op.ReduceSum(last, undefined, { keepdims: 0 }), [x]);
+    },
+    "graph g: gradient of LSTM (node LSTM): the gradient needs a sequence length known in advance, not T",
+  ],
+  [
+    "the gradient of rotary caches",
+    (g) => {
+      const cos = f(g, "cos", [1, 2, 2]);
+      const y = g.op.RotaryEmbedding(f(g, "x", [1, 1, 2, 4]), cos, cos);
+      return gradients(g, g.op.ReduceSum(y, undefined, { keepdims: 0 }), [cos]);
+    },
+    "graph g: gradient of RotaryEmbedding (node RotaryEmbedding): there is no gradient with respect to cos_cache and sin_cache",
+  ],
+  [
     "a value of another graph",
     (g) => g.op.Exp(f(new Graph("other"), "a", [2])),
     "graph g: Exp(a: float32 [2]): a belongs to another graph, other",

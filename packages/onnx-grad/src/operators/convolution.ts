@@ -117,13 +117,10 @@ function requireChannels(c: OperatorContext, group: number, transposed: boolean)
   return outputs;
 }
 
-function outputPadding(c: OperatorContext, { strides, dilations }: ConvolutionWindow): readonly number[] {
+function outputPadding(c: OperatorContext, { strides }: ConvolutionWindow): readonly number[] {
   const given = c.ints("output_padding") ?? strides.map(() => 0);
-  const fits = given.length === strides.length;
-  if (!fits || given.some((extra, i) => extra < 0 || extra >= Math.max(strides[i]!, dilations[i]!)))
-    throw new RangeError(
-      `output_padding must be one integer an axis, less than its stride or dilation, not [${given}]`,
-    );
+  if (given.length !== strides.length || given.some((extra, i) => extra < 0 || extra >= strides[i]!))
+    throw new RangeError(`output_padding must be one integer an axis, less than its stride, not [${given}]`);
   return given;
 }
 
@@ -213,15 +210,8 @@ export const convolution: readonly OperatorDefinition[] = [
       const { op } = c;
       const [x, w, dy] = [c.input(0), c.input(1), c.outputGradient()];
       const shared = windowOf(c);
-      const back = () => {
-        const dx = op.Conv(dy, w, undefined, shared);
-        // An output padding as large as the stride makes room for one position more.
-        return dx.shape.every((size, i) => size === x.shape[i])
-          ? dx
-          : op.Slice(dx, x.shape.slice(2).map(() => 0), x.shape.slice(2), x.shape.slice(2).map((_, i) => i + 2)); // biome-ignore format: one line
-      };
       return [
-        c.needs(0) ? back() : undefined,
+        c.needs(0) ? op.Conv(dy, w, undefined, shared) : undefined,
         c.needs(1) ? weightGradient(op, dy, x, w.shape.slice(2), shared) : undefined,
         biasGradient(c, dy),
       ];

@@ -4,44 +4,22 @@ import { GraphError } from "../graph/errors.js";
 import type { Graph, Value } from "../graph/graph.js";
 import type { DType } from "../graph/tensor.js";
 import { dataTypeNumbers } from "./conversion.js";
-import { type AttributeValue, broadcastShapes, normaliseAxis } from "./definition.js";
-import { checkArguments, describe, input, isValue, optional, type Parameter } from "./parameters.js";
+import { broadcastShapes, normaliseAxis } from "./definition.js";
+import {
+  type AutoPad,
+  type Dims,
+  type Flag,
+  type Given,
+  type Loss,
+  type Operand,
+  type Product,
+  type Reduction,
+  type Scatter,
+  shorthands,
+  type Window,
+} from "./operands.js";
+import { checkArguments, describe, isValue } from "./parameters.js";
 import { findOperator, operatorNames } from "./table.js";
-
-/** A tensor, or a number that becomes a scalar constant of the other operand's element type. */
-export type Operand = Value | number;
-
-/** An int64 vector: a value of the graph, or known dimensions. */
-export type Dims = Value | readonly Dim[];
-
-type Given = Record<string, AttributeValue | undefined>;
-type Flag = 0 | 1;
-
-interface Reduction {
-  readonly keepdims?: Flag;
-  readonly noop_with_empty_axes?: Flag;
-}
-interface Product {
-  readonly alpha?: number;
-  readonly transA?: number;
-  readonly transB?: number;
-}
-interface Window {
-  readonly kernel_shape?: readonly number[];
-  readonly strides?: readonly number[];
-  readonly dilations?: readonly number[];
-  readonly pads?: readonly number[];
-  readonly group?: number;
-}
-type AutoPad = "NOTSET" | "SAME_UPPER" | "SAME_LOWER" | "VALID";
-interface Loss {
-  readonly reduction?: "none" | "sum" | "mean";
-  readonly ignore_index?: number;
-}
-interface Scatter {
-  readonly axis?: number;
-  readonly reduction?: "none" | "add";
-}
 
 /**
  * ONNX operators as methods. Semantics, attribute names and defaults are the standard's (opset 23); operators of onnxruntime's own
@@ -418,20 +396,6 @@ export class Operators {
     return Array.from({ length: count }, (_, i) => node.output(i));
   }
 }
-
-/** What the short-hands take; operators declare theirs with their definitions. */
-const shorthands: Readonly<Record<string, readonly Parameter[]>> = {
-  scalar: [input("number", "number"), optional("dtype", "dtype")],
-  vector: [input("numbers", "numbers"), optional("dtype", "dtype")],
-  ints: [input("numbers", "ints")],
-  zerosLike: [input("x")],
-  onesLike: [input("x")],
-  expandLike: [input("x"), input("like")],
-  reshapeTo: [input("x"), input("shape", "dims")],
-  reshapeLike: [input("x"), input("like")],
-  swapLast: [input("x")],
-  dims: [input("dims", "dims")],
-};
 
 /** Absent optional inputs at the end are left out. */
 function trimmed(inputs: readonly (Value | undefined)[]): readonly (Value | undefined)[] {

@@ -29,7 +29,17 @@ NOT_EVALUATED = {
     "Pad: negative crops": "negative pads",
     "ReduceLogSumExp: scalar": "reductions of a scalar",
     "SoftmaxCrossEntropyLoss: large logits": "log-softmax that overflows",
+    "Softsign: scalar": "Softsign of a scalar",
+    "Conv: two groups": "grouped ConvTranspose",
+    "Conv: two groups, stride 2, dilation 2": "grouped ConvTranspose",
+    "Conv: two axes, everything": "grouped ConvTranspose",
+    "ConvTranspose: two groups": "grouped ConvTranspose",
+    "ConvTranspose: two axes, everything": "grouped ConvTranspose",
+    "ConvTranspose: depthwise": "grouped ConvTranspose",
 }
+
+# Models whose output shapes onnx infers wrongly: of 1 and a symbol, an ellipsis becomes 1 there.
+NOT_INFERRED = {"symbolic: Einsum: ...ij,...jk->...ik 2x1x3x4 1x5x4x2"}
 
 
 def array(tensor):
@@ -56,7 +66,8 @@ def main(folder):
         try:
             model = onnx.load(path)
             onnx.checker.check_model(model, full_check=True)
-            check_shapes(model, record)
+            if record["title"] not in NOT_INFERRED:
+                check_shapes(model, record)
             other = stem.with_suffix(".contrib.onnx")
             if other.exists():
                 onnx.checker.check_model(onnx.load(other))

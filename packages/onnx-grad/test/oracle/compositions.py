@@ -76,8 +76,36 @@ def multinomial_vae():
     return record(-likelihood + 0.2 * kl, t, {"x": x})
 
 
+def nextitnet():
+    """NextItNet (Yuan et al. 2019): a residual block of two causal dilated convolutions (dilations 1 and 2), each behind its layer normalisation and
+    ReLU, then cross-entropy of the next item at every position against the tied item table."""
+    K = 4
+    t = {"table": draw(6, K)}
+    for i in (1, 2):
+        t |= {f"w{i}": draw(K, K, 3, scale=0.5), f"b{i}": draw(K), f"scale{i}": draw(K), f"bias{i}": draw(K)}
+    items = torch.tensor([[0, 5, 2, 2, 1], [3, 3, 0, 4, 1]])
+    labels = torch.tensor([[5, 2, 2, 1, 3], [3, 0, 4, 1, -100]])
+    x = y = t["table"][items]  # [B, T, K]
+    for i, dilation in ((1, 1), (2, 2)):
+        y = F.relu(F.layer_norm(y, (K,), t[f"scale{i}"], t[f"bias{i}"]))
+        y = F.conv1d(F.pad(y.transpose(1, 2), (2 * dilation, 0)), t[f"w{i}"], t[f"b{i}"], dilation=dilation).transpose(1, 2)
+    loss = F.cross_entropy(((x + y) @ t["table"].T).reshape(-1, 6), labels.reshape(-1))
+    return record(loss, t, {"items": items, "labels": labels})
+
+
+def batch_normalised_lstm():
+    """torch.nn.LSTM over batch-normalised features (training), and attention of the last state over all states by Einsum."""
+    t = {"x": draw(3, 5, 4), "scale": draw(4), "bias": draw(4), "weight_ih_l0": draw(12, 4, scale=0.5), "weight_hh_l0": draw(12, 3, scale=0.5), "bias_ih_l0": draw(12), "bias_hh_l0": draw(12)}
+    features = F.batch_norm(t["x"].transpose(1, 2), None, None, t["scale"], t["bias"], True).transpose(1, 2)  # [B, T, I]
+    module = torch.nn.LSTM(4, 3, batch_first=True).double()
+    states, (last, _) = torch.func.functional_call(module, {k: v for k, v in t.items() if "_l0" in k}, (features,))
+    weights = torch.einsum("bth,bh->bt", states, last[0]).softmax(1)
+    pooled = torch.einsum("bt,bth->bh", weights, states)
+    return record(pooled.prod(1).sum() + (pooled * pooled).mean(), t)
+
+
 if __name__ == "__main__":
     target = pathlib.Path(__file__).parent.parent / "fixtures" / "compositions.json"
-    made = {f.__name__: f() for f in (gaussian_kl, softmax_kl, masked_attention, gru4rec, multinomial_vae)}
+    made = {f.__name__: f() for f in (gaussian_kl, softmax_kl, masked_attention, gru4rec, multinomial_vae, nextitnet, batch_normalised_lstm)}
     target.write_text(json.dumps(made, separators=(",", ":")) + "\n")
     print({name: value["loss"] for name, value in made.items()})

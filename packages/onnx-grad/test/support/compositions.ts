@@ -66,12 +66,49 @@ function multinomialVae(op: Operators, v: Record<string, Value>): Value {
   return op.Sub(op.Mul(kl, -0.5 * 0.2), likelihood);
 }
 
+function nextItNet(op: Operators, v: Record<string, Value>): Value {
+  const x = op.Gather(v.table!, v.items!); // [B, T, K]
+  let y = x;
+  for (const [i, dilation] of [1, 2].entries()) {
+    const own = (name: string) => v[`${name}${i + 1}`]!;
+    y = op.Relu(op.LayerNormalization(y, own("scale"), own("bias")));
+    const turned = op.Transpose(y, { perm: [0, 2, 1] });
+    const causal = { dilations: [dilation], pads: [2 * dilation, 0] };
+    y = op.Transpose(op.Conv(turned, own("w"), own("b"), causal), { perm: [0, 2, 1] });
+  }
+  const logits = op.FusedMatMul(op.Reshape(op.Add(x, y), [-1, 4]), v.table!, { transB: 1 });
+  return op.SoftmaxCrossEntropyLoss(logits, op.Reshape(v.labels!, [-1]), undefined, { ignore_index: -100 })[0];
+}
+
+/** PyTorch's gates i, f, g, o → ONNX's i, o, f, c. */
+function lstmOrder(op: Operators, weight: Value): Value {
+  const [i, f, g, o] = op.Split(weight, [3, 3, 3, 3], { axis: 0 });
+  return op.Concat([i!, o!, f!, g!], { axis: 0 });
+}
+
+function batchNormalisedLstm(op: Operators, v: Record<string, Value>): Value {
+  const turned = op.Transpose(v.x!, { perm: [0, 2, 1] }); // [B, I, T]
+  const [zeros, ones] = [op.vector([0, 0, 0, 0]), op.vector([1, 1, 1, 1])];
+  const [normalised] = op.BatchNormalization(turned, v.scale!, v.bias!, zeros, ones, { training_mode: 1 });
+  const one = (name: string) => op.Unsqueeze(lstmOrder(op, v[name]!), [0]);
+  const bias = op.Concat([one("bias_ih_l0"), one("bias_hh_l0")], { axis: 1 });
+  const steps = op.Transpose(normalised, { perm: [2, 0, 1] }); // [T, B, I]
+  const [all, last] = op.LSTM([steps, one("weight_ih_l0"), one("weight_hh_l0"), bias], { hidden_size: 3 });
+  const [states, query] = [op.Squeeze(all, [1]), op.Squeeze(last, [0])]; // [T, B, H], [B, H]
+  const weights = op.Softmax(op.Einsum([states, query], { equation: "tbh,bh->bt" }));
+  const pooled = op.Einsum([weights, states], { equation: "bt,tbh->bh" });
+  const products = op.ReduceSum(op.ReduceProd(pooled, [1], { keepdims: 0 }), undefined, { keepdims: 0 });
+  return op.Add(products, op.ReduceMean(op.Mul(pooled, pooled), undefined, { keepdims: 0 }));
+}
+
 const builders: Record<string, (op: Operators, values: Record<string, Value>) => Value> = {
   gaussian_kl: gaussianKl,
   softmax_kl: softmaxKl,
   masked_attention: maskedAttention,
   gru4rec,
   multinomial_vae: multinomialVae,
+  nextitnet: nextItNet,
+  batch_normalised_lstm: batchNormalisedLstm,
 };
 
 /** Names of the fixtures, and of the builders: the same. */

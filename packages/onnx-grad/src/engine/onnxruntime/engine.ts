@@ -16,6 +16,7 @@ import type {
   OnnxRuntimeSession,
 } from "./contract.js";
 import { checkKernels } from "./cpu-limits.js";
+import { forCpu } from "./cpu-lowering.js";
 import { explain } from "./explain.js";
 import { type Placement, placementNotice } from "./placement.js";
 import type { Held, Message, Request, Response, SessionSettings, WorkerData } from "./protocol.js";
@@ -107,7 +108,7 @@ class WorkerEngine implements OnnxRuntimeEngine {
     if (stranger !== undefined) throw unknownOutput(graph.name, stranger, graph.outputs);
     const onWebGpu = this.settings.executionProvider === "webgpu";
     checkKernels(graph);
-    const lowered = onWebGpu ? forWebGpu(graph) : graph;
+    const lowered = onWebGpu ? forWebGpu(forCpu(graph)) : forCpu(graph);
     const { bytes, externalFolder } = serializeModel(lowered);
     const session = this.nextSession++;
     const entries = {
