@@ -4,8 +4,12 @@ import path from "node:path";
 import { sharedPath, smollm2Directory } from "@cllm4rec/testing";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { z } from "zod";
 import { parseConfig } from "../src/checkpoint/config.js";
+import { parseFields } from "../src/checkpoint/config-common.js";
+import { configKeys, unrecognised } from "../src/checkpoint/config-keys.js";
 import { CheckpointError } from "../src/checkpoint/errors.js";
+import type { JsonObject } from "../src/checkpoint/json.js";
 import { goldens } from "./checkpoint-helpers.js";
 
 const gpt2 = { model_type: "gpt2", vocab_size: 500, n_positions: 128, n_embd: 64, n_layer: 2, n_head: 4 };
@@ -123,9 +127,10 @@ describe("what earlier versions wrote", () => {
   });
 
   it("names what it does not know", () => {
-    expect(parseConfig({ ...llama, torch_dtype: "float32", logit_softcap: 30, auto_map: {} }).unrecognisedKeys).toEqual(
-      ["logit_softcap", "auto_map"],
-    );
+    expect(parseConfig({ ...llama, torch_dtype: "float32", invented: 30, auto_map: {} }).unrecognisedKeys).toEqual([
+      "invented",
+      "auto_map",
+    ]);
   });
 });
 
@@ -166,6 +171,57 @@ describe("the sequence length", () => {
       /"sliding_window" is 4096/,
     );
     expect(parseConfig({ ...qwen2, layer_types: ["full_attention", "full_attention"] }).layers).toBe(2);
+  });
+});
+
+describe("keys that change the computation and are not understood", () => {
+  it.each<[object, string, unknown]>([
+    [llama, "no_rope_layers", [1, 0]],
+    [llama, "embedding_multiplier", 12],
+    [llama, "attention_multiplier", 1],
+    [llama, "residual_multiplier", 0.22],
+    [llama, "logits_scaling", 8],
+    [llama, "logit_scale", 0.0625],
+    [llama, "final_logit_softcapping", 30],
+    [llama, "logit_softcap", 30],
+    [llama, "query_pre_attn_scalar", 256],
+    [llama, "clip_qkv", 8],
+    [llama, "is_causal", false],
+    [llama, "use_bidirectional_attention", true],
+    [llama, "num_local_experts", 8],
+    [gpt2, "position_embedding_type", "relative_key"],
+    [gpt2, "rope_theta", 10_000],
+    [gpt2, "use_parallel_residual", true],
+    [gpt2, "sliding_window", 128],
+  ])("are refused by name: %#", (base, key, value) => {
+    const message = `"${key}" is ${JSON.stringify(value)}, which changes the computation in a way that is not supported`;
+    expect(() => parseConfig({ ...base, [key]: value })).toThrow(CheckpointError);
+    expect(() => parseConfig({ ...base, [key]: value })).toThrow(message);
+    expect(parseConfig({ ...base, [key]: null }).unrecognisedKeys).toEqual([]);
+  });
+
+  it("pass at values that change nothing", () => {
+    const neutral = { residual_multiplier: 1, logits_scaling: 1, is_causal: true, use_qk_norm: false };
+    expect(parseConfig({ ...llama, ...neutral })).toEqual(parseConfig(llama));
+    expect(parseConfig({ ...gpt2, position_embedding_type: "absolute" })).toEqual(parseConfig(gpt2));
+  });
+
+  it("can be understood, harmless or refused in one architecture alone", () => {
+    const keys = configKeys({
+      understood: { embedding_multiplier: z.number().default(1) },
+      harmless: ["moe_router_loss"],
+      changing: { use_conv: [false] },
+    });
+    const parse = (config: JsonObject) =>
+      parseFields(keys, config, { file: "f", generationConfig: undefined, maxPositions: undefined });
+    expect(parse({ embedding_multiplier: 3, moe_router_loss: 1, use_conv: false })).toEqual({
+      embedding_multiplier: 3,
+    });
+    expect(() => parse({ use_conv: true })).toThrow('"use_conv" is true');
+    expect(() => parse({ residual_multiplier: 3 })).toThrow('"residual_multiplier" is 3');
+    expect(unrecognised(keys, { embedding_multiplier: 3, moe_router_loss: 1, use_conv: false, other: 1 })).toEqual([
+      "other",
+    ]);
   });
 });
 

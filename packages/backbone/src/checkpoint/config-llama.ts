@@ -12,9 +12,9 @@ import {
   probability,
   refuseCommon,
   specialTokens,
-  unrecognised,
   unsupported,
 } from "./config-common.js";
+import { configKeys, unrecognised } from "./config-keys.js";
 import { CheckpointError } from "./errors.js";
 import { isJsonObject, type JsonObject } from "./json.js";
 
@@ -63,34 +63,36 @@ const ropeSchema = z.object({
   original_max_position_embeddings: count.nullish(),
 });
 
-const schema = z.object({
-  ...commonFields,
-  vocab_size: count,
-  hidden_size: count,
-  intermediate_size: count,
-  num_hidden_layers: count,
-  num_attention_heads: count,
-  num_key_value_heads: count.nullish(),
-  head_dim: count.nullish(),
-  max_position_embeddings: count,
-  rms_norm_eps: epsilon.default(1e-6),
-  hidden_act: z.string().default("silu"),
-  attention_dropout: probability.default(0),
-  tie_word_embeddings: z.boolean().default(false),
-  rope_theta: z.number().positive().nullish(),
-  rope_scaling: ropeSchema.nullish(),
-  rope_parameters: ropeSchema.nullish(),
-  rope_interleaved: z.boolean().nullish(),
-  partial_rotary_factor: z.number().nullish(),
-  attention_bias: z.boolean().nullish(),
-  mlp_bias: z.boolean().nullish(),
-  sliding_window: count.nullish(),
-  use_sliding_window: z.boolean().nullish(),
-  max_window_layers: z.number().int().nonnegative().nullish(),
-  layer_types: z.array(z.string()).nullish(),
+const keys = configKeys({
+  understood: {
+    ...commonFields,
+    vocab_size: count,
+    hidden_size: count,
+    intermediate_size: count,
+    num_hidden_layers: count,
+    num_attention_heads: count,
+    num_key_value_heads: count.nullish(),
+    head_dim: count.nullish(),
+    max_position_embeddings: count,
+    rms_norm_eps: epsilon.default(1e-6),
+    hidden_act: z.string().default("silu"),
+    attention_dropout: probability.default(0),
+    tie_word_embeddings: z.boolean().default(false),
+    rope_theta: z.number().positive().nullish(),
+    rope_scaling: ropeSchema.nullish(),
+    rope_parameters: ropeSchema.nullish(),
+    rope_interleaved: z.boolean().nullish(),
+    partial_rotary_factor: z.number().nullish(),
+    attention_bias: z.boolean().nullish(),
+    mlp_bias: z.boolean().nullish(),
+    sliding_window: count.nullish(),
+    use_sliding_window: z.boolean().nullish(),
+    max_window_layers: z.number().int().nonnegative().nullish(),
+    layer_types: z.array(z.string()).nullish(),
+  },
 });
 
-type Fields = z.infer<typeof schema>;
+type Fields = z.infer<typeof keys.schema>;
 
 /** The typed config of a checkpoint of the Llama family; see `parseConfig`. */
 export function parseLlamaConfig(
@@ -98,7 +100,7 @@ export function parseLlamaConfig(
   config: JsonObject,
   context: ConfigContext,
 ): LlamaConfig {
-  const fields = parseFields(schema, config, context);
+  const fields = parseFields(keys, config, context);
   refuseCommon(fields, context);
   if (fields.hidden_act !== "silu" && fields.hidden_act !== "swish") {
     throw unsupported(context, "hidden_act", fields.hidden_act, '"silu"');
@@ -136,7 +138,7 @@ export function parseLlamaConfig(
     tieWordEmbeddings: fields.tie_word_embeddings,
     dropout: { attention: fields.attention_dropout },
     ...specialTokens(fields, context),
-    unrecognisedKeys: unrecognised(config, schema),
+    unrecognisedKeys: unrecognised(keys, config),
   };
 }
 

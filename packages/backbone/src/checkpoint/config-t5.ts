@@ -11,9 +11,9 @@ import {
   probability,
   refuseCommon,
   specialTokens,
-  unrecognised,
   unsupported,
 } from "./config-common.js";
+import { configKeys, unrecognised } from "./config-keys.js";
 import { CheckpointError } from "./errors.js";
 import type { JsonObject } from "./json.js";
 
@@ -45,39 +45,40 @@ const ACTIVATIONS: Readonly<Record<string, T5Config["activation"]>> = {
   swish: "silu",
 };
 
-const schema = z.object({
-  ...commonFields,
-  vocab_size: count,
-  d_model: count,
-  d_kv: count,
-  d_ff: count,
-  num_layers: count,
-  num_decoder_layers: count.nullish(),
-  num_heads: count,
-  relative_attention_num_buckets: count.default(32),
-  relative_attention_max_distance: count.default(128),
-  dropout_rate: probability.default(0.1),
-  layer_norm_epsilon: epsilon.default(1e-6),
-  feed_forward_proj: z.string().default("relu"),
-  dense_act_fn: z.string().nullish(),
-  is_gated_act: z.boolean().nullish(),
-  tie_word_embeddings: z.boolean().default(true),
-  scale_decoder_outputs: z.boolean().nullish(),
-  decoder_start_token_id: z.number().int().nonnegative().nullish(),
-  n_positions: count.nullish(),
+const keys = configKeys({
+  understood: {
+    ...commonFields,
+    vocab_size: count,
+    d_model: count,
+    d_kv: count,
+    d_ff: count,
+    num_layers: count,
+    num_decoder_layers: count.nullish(),
+    num_heads: count,
+    relative_attention_num_buckets: count.default(32),
+    relative_attention_max_distance: count.default(128),
+    dropout_rate: probability.default(0.1),
+    layer_norm_epsilon: epsilon.default(1e-6),
+    feed_forward_proj: z.string().default("relu"),
+    dense_act_fn: z.string().nullish(),
+    is_gated_act: z.boolean().nullish(),
+    tie_word_embeddings: z.boolean().default(true),
+    scale_decoder_outputs: z.boolean().nullish(),
+    decoder_start_token_id: z.number().int().nonnegative().nullish(),
+    n_positions: count.nullish(),
+  },
+  // Of the classification head, and of training.
+  harmless: ["classifier_dropout", "initializer_factor", "output_past"],
 });
 
-type Fields = z.infer<typeof schema>;
-
-/** Of the classification head, and of training. */
-const HARMLESS = ["classifier_dropout", "initializer_factor", "output_past"];
+type Fields = z.infer<typeof keys.schema>;
 
 /** The length that T5 was pretrained with; its positions are relative, so nothing ends there. */
 const PRETRAINED_LENGTH = 512;
 
 /** The typed config of a T5 checkpoint; see `parseConfig`. */
 export function parseT5Config(config: JsonObject, context: ConfigContext): T5Config {
-  const fields = parseFields(schema, config, context);
+  const fields = parseFields(keys, config, context);
   refuseCommon({ ...fields, is_encoder_decoder: false }, context);
   if (fields.is_encoder_decoder === false)
     throw unsupported(context, "is_encoder_decoder", false, "true: both halves of T5 are needed");
@@ -119,7 +120,7 @@ export function parseT5Config(config: JsonObject, context: ConfigContext): T5Con
     decoderStartTokenId,
     dropout: fields.dropout_rate,
     ...specialTokens(fields, context),
-    unrecognisedKeys: unrecognised(config, schema, HARMLESS),
+    unrecognisedKeys: unrecognised(keys, config),
   };
 }
 
