@@ -4,9 +4,21 @@ import path from "node:path";
 import { sharedPath, smollm2Directory } from "@cllm4rec/testing";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import { rotaryFrequencies } from "../src/architectures/rope.js";
 import { parseConfig } from "../src/checkpoint/config.js";
+import { parseFields } from "../src/checkpoint/config-common.js";
+import { configKeys, unrecognised } from "../src/checkpoint/config-keys.js";
+import type { LlamaConfig } from "../src/checkpoint/config-llama.js";
 import { CheckpointError } from "../src/checkpoint/errors.js";
-import { goldens } from "./checkpoint-helpers.js";
+import type { JsonObject } from "../src/checkpoint/json.js";
+import { fixture, goldens } from "./checkpoint-helpers.js";
+
+/** Written by test/oracle/configs.py. */
+const rotary: {
+  frequencies: Record<string, { json: object; frequencies: number[] }>;
+  heads: { json: object; keyValueHeads: number }[];
+} = JSON.parse(fs.readFileSync(fixture("rotary.json"), "utf8"));
 
 const gpt2 = { model_type: "gpt2", vocab_size: 500, n_positions: 128, n_embd: 64, n_layer: 2, n_head: 4 };
 const llama = {
@@ -122,10 +134,50 @@ describe("what earlier versions wrote", () => {
     expect(parseConfig({ ...llama, rope_scaling: { type: "default" } })).toMatchObject({ rope: { scaling: null } });
   });
 
+  it.each(Object.entries(rotary.frequencies))(
+    "gives transformers' rotary frequencies: %s",
+    (_, { json, frequencies }) => {
+      const computed = rotaryFrequencies(parseConfig(json) as LlamaConfig);
+      expect(computed).toHaveLength(frequencies.length);
+      computed.forEach((frequency, d) => {
+        expect(Math.abs(frequency / frequencies[d]! - 1)).toBeLessThan(1e-6); // theirs are rounded to F32
+      });
+    },
+  );
+
+  it.each(rotary.heads)("takes transformers' number of key and value heads: %#", ({ json, keyValueHeads }) => {
+    expect(parseConfig(json)).toMatchObject({ keyValueHeads });
+  });
+
+  it("takes two rope objects that mean the same, and refuses those that do not", () => {
+    const object = { rope_type: "linear", factor: 2 };
+    const both = { ...llama, rope_theta: 5e5, rope_scaling: { type: "linear", factor: 2 }, rope_parameters: object };
+    expect(parseConfig(both)).toMatchObject({ rope: { theta: 5e5, scaling: { type: "linear", factor: 2 } } });
+    for (const change of [
+      { rope_parameters: { ...object, factor: 4 } },
+      { rope_scaling: { type: "linear", factor: 8 } },
+      { rope_parameters: { ...object, rope_theta: 1e6 } },
+    ])
+      expect(() => parseConfig({ ...both, ...change })).toThrow(
+        /"rope_scaling" is \{.*mean the same as "rope_parameters"/,
+      );
+    const llama3 = { rope_type: "llama3", factor: 8, low_freq_factor: 1, high_freq_factor: 4 };
+    const lengths = {
+      ...llama,
+      rope_parameters: { ...llama3, original_max_position_embeddings: 64 },
+      rope_scaling: llama3,
+    };
+    expect(() => parseConfig(lengths)).toThrow(/"rope_scaling"/);
+    expect(parseConfig({ ...lengths, original_max_position_embeddings: 32 })).toMatchObject({
+      rope: { scaling: { originalMaxPositions: 32 } }, // the top level decides for both
+    });
+  });
+
   it("names what it does not know", () => {
-    expect(parseConfig({ ...llama, torch_dtype: "float32", logit_softcap: 30, auto_map: {} }).unrecognisedKeys).toEqual(
-      ["logit_softcap", "auto_map"],
-    );
+    expect(parseConfig({ ...llama, torch_dtype: "float32", invented: 30, auto_map: {} }).unrecognisedKeys).toEqual([
+      "invented",
+      "auto_map",
+    ]);
   });
 });
 
@@ -149,7 +201,7 @@ describe("the sequence length", () => {
   });
 
   it("must not exceed a sliding window, which is not implemented", () => {
-    const mistral = { ...llama, model_type: "mistral" };
+    const mistral = { ...llama, model_type: "mistral", num_key_value_heads: 4 };
     const long = { ...mistral, max_position_embeddings: 32_768 };
     expect(() => parseConfig({ ...long, sliding_window: 4096 })).toThrow(
       /"sliding_window" is 4096.*pass maxPositions: 4096/s,
@@ -169,12 +221,63 @@ describe("the sequence length", () => {
   });
 });
 
+describe("keys that change the computation and are not understood", () => {
+  it.each<[object, string, unknown]>([
+    [llama, "no_rope_layers", [1, 0]],
+    [llama, "embedding_multiplier", 12],
+    [llama, "attention_multiplier", 1],
+    [llama, "residual_multiplier", 0.22],
+    [llama, "logits_scaling", 8],
+    [llama, "logit_scale", 0.0625],
+    [llama, "final_logit_softcapping", 30],
+    [llama, "logit_softcap", 30],
+    [llama, "query_pre_attn_scalar", 256],
+    [llama, "clip_qkv", 8],
+    [llama, "is_causal", false],
+    [llama, "use_bidirectional_attention", true],
+    [llama, "num_local_experts", 8],
+    [gpt2, "position_embedding_type", "relative_key"],
+    [gpt2, "rope_theta", 10_000],
+    [gpt2, "use_parallel_residual", true],
+    [gpt2, "sliding_window", 128],
+  ])("are refused by name: %#", (base, key, value) => {
+    const message = `"${key}" is ${JSON.stringify(value)}, which changes the computation in a way that is not supported`;
+    expect(() => parseConfig({ ...base, [key]: value })).toThrow(CheckpointError);
+    expect(() => parseConfig({ ...base, [key]: value })).toThrow(message);
+    expect(parseConfig({ ...base, [key]: null }).unrecognisedKeys).toEqual([]);
+  });
+
+  it("pass at values that change nothing", () => {
+    const neutral = { residual_multiplier: 1, logits_scaling: 1, is_causal: true, use_qk_norm: false };
+    expect(parseConfig({ ...llama, ...neutral })).toEqual(parseConfig(llama));
+    expect(parseConfig({ ...gpt2, position_embedding_type: "absolute" })).toEqual(parseConfig(gpt2));
+  });
+
+  it("can be understood, harmless or refused in one architecture alone", () => {
+    const keys = configKeys({
+      understood: { embedding_multiplier: z.number().default(1) },
+      harmless: ["moe_router_loss"],
+      changing: { use_conv: [false] },
+    });
+    const parse = (config: JsonObject) =>
+      parseFields(keys, config, { file: "f", generationConfig: undefined, maxPositions: undefined });
+    expect(parse({ embedding_multiplier: 3, moe_router_loss: 1, use_conv: false })).toEqual({
+      embedding_multiplier: 3,
+    });
+    expect(() => parse({ use_conv: true })).toThrow('"use_conv" is true');
+    expect(() => parse({ residual_multiplier: 3 })).toThrow('"residual_multiplier" is 3');
+    expect(unrecognised(keys, { embedding_multiplier: 3, moe_router_loss: 1, use_conv: false, other: 1 })).toEqual([
+      "other",
+    ]);
+  });
+});
+
 describe("what is not supported", () => {
   it.each<[string, object, RegExp]>([
     [
       "unknown type",
       { model_type: "lama" },
-      /"model_type" is "lama", expected one of gpt2, llama, mistral, qwen2, t5; the closest name is "llama"/,
+      /"model_type" is "lama", expected one of gpt2, llama, mistral, qwen2, t5$/,
     ],
     ["no type", {}, /"model_type" is absent/],
     ["type of Object.prototype", { model_type: "constructor" }, /"model_type" is "constructor"/],
@@ -237,12 +340,12 @@ describe("what is not supported", () => {
     ],
     [
       "mistral with biases",
-      { ...llama, model_type: "mistral", sliding_window: null, attention_bias: true },
+      { ...llama, model_type: "mistral", num_key_value_heads: 4, sliding_window: null, attention_bias: true },
       /"attention_bias" is true.*false for model_type "mistral"/,
     ],
     [
       "qwen2 without biases",
-      { ...llama, model_type: "qwen2", attention_bias: false },
+      { ...llama, model_type: "qwen2", num_key_value_heads: 4, attention_bias: false },
       /"attention_bias" is false.*true for model_type "qwen2"/,
     ],
     ["other layers", { ...llama, layer_types: ["linear_attention"] }, /"layer_types" is "linear_attention"/],
@@ -262,6 +365,11 @@ describe("what is not supported", () => {
     expect(() => parseConfig(config, { file: "dir/config.json" })).toThrow(CheckpointError);
     expect(() => parseConfig(config, { file: "dir/config.json" })).toThrow(message);
     expect(() => parseConfig(config, { file: "dir/config.json" })).toThrow(/^dir\/config\.json: /);
+  });
+
+  it("names eight fields that are wrong, and counts the others", () => {
+    const layer_types = new Array<number>(5000).fill(1);
+    expect(() => parseConfig({ ...llama, layer_types })).toThrow(/"layer_types\.7" is 1: [^;]*; and 4992 more\. Check/);
   });
 
   it("whatever stands in a field, the outcome is a config or one clear error", () => {

@@ -31,13 +31,16 @@ export const llama: Architecture<LlamaConfig> = {
       ...linear(`${prefix}.mlp.up_proj`, K, F, mlpBias),
       ...linear(`${prefix}.mlp.down_proj`, F, K, mlpBias),
     ];
-    const embedding = { name: "model.embed_tokens.weight", shape: [N, K] };
-    return [
-      config.tieWordEmbeddings ? { ...embedding, aliases: ["lm_head.weight"] } : embedding,
+    // A base model (`LlamaModel`) is saved without the prefix.
+    const bare = (name: string) => name.slice("model.".length);
+    const inner = [
       ...Array.from({ length: layers }, (_, i) => layer(`model.layers.${i}`)).flat(),
       { name: "model.norm.weight", shape: [K] },
-      ...(config.tieWordEmbeddings ? [] : [{ name: "lm_head.weight", shape: [N, K] }]),
-    ];
+    ].map((weight) => ({ ...weight, aliases: [bare(weight.name)] }));
+    const embedding = { name: "model.embed_tokens.weight", shape: [N, K], aliases: ["embed_tokens.weight"] };
+    return config.tieWordEmbeddings
+      ? [{ ...embedding, aliases: [...embedding.aliases, "lm_head.weight"] }, ...inner]
+      : [embedding, ...inner, { name: "lm_head.weight", shape: [N, K] }];
   },
 
   cost({ hiddenSize: K, intermediateSize: F, layers, heads, keyValueHeads, headSize }) {

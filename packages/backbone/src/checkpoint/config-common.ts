@@ -1,6 +1,7 @@
-// What the config.json of every architecture has in common: token ids, the refusal of features by name, keys without effect.
+// What the config.json of every architecture has in common: token ids, the refusal of features by name; config-keys.ts has the keys.
 // A feature that would change the model's output is either represented in the typed config or refused; never ignored.
 import { z } from "zod";
+import { type ConfigKeys, refuseChanging } from "./config-keys.js";
 import { CheckpointError, shown } from "./errors.js";
 import type { JsonObject } from "./json.js";
 
@@ -26,7 +27,7 @@ export interface CommonConfig<M extends string> {
   /** Generation ends at any of these; `generation_config.json` has precedence, as in transformers. */
   readonly eosTokenIds: readonly number[];
   readonly padTokenId: number | null;
-  /** Keys of the file that are neither used nor known to be without effect: worth a warning. */
+  /** Keys of the file that are neither understood nor known to be without effect: opening the model reports them once. */
   readonly unrecognisedKeys: readonly string[];
 }
 
@@ -37,6 +38,8 @@ export interface ConfigContext {
   readonly generationConfig: JsonObject | undefined;
   /** The caller's own limit on the sequence length. */
   readonly maxPositions: number | undefined;
+  /** The tensors of the checkpoint by name, where there is one. */
+  readonly tensors?: ReadonlyMap<string, unknown> | undefined;
 }
 
 export const count = z
@@ -44,6 +47,8 @@ export const count = z
   .int()
   .positive()
   .max(2 ** 31 - 1);
+/** A number of layers: no model has more than this, and lists with an entry for each layer stay small. */
+export const layerCount = count.max(10_000);
 export const probability = z.number().min(0).lt(1);
 /** A small positive number inside a square root. */
 export const epsilon = z.number().positive().lt(1);
@@ -62,21 +67,6 @@ export const commonFields = {
   adapters: z.unknown().optional(),
 } as const;
 
-/** Keys that say how a model was made, stored, or is to be sampled from; none changes logits. */
-const WITHOUT_EFFECT = new Set(
-  (
-    "_attn_implementation _attn_implementation_autoset _commit_hash _name_or_path _num_labels architectures chunk_size_feed_forward dtype " +
-    "finetuning_task gradient_checkpointing id2label initializer_range is_decoder label2id model_type output_attentions " +
-    "output_hidden_states output_past prefix pretraining_tp problem_type return_dict sep_token_id decoder_start_token_id " +
-    "task_specific_params tokenizer_class torch_dtype torchscript transformers_version unsloth_version unsloth_fixed use_bfloat16 use_cache " +
-    // Sampling defaults that older versions wrote here:
-    "bad_words_ids begin_suppress_tokens diversity_penalty do_sample early_stopping encoder_no_repeat_ngram_size " +
-    "exponential_decay_length_penalty forced_bos_token_id forced_eos_token_id length_penalty max_length min_length " +
-    "no_repeat_ngram_size num_beam_groups num_beams num_return_sequences output_scores remove_invalid_values " +
-    "repetition_penalty return_dict_in_generate suppress_tokens temperature tf_legacy_loss tie_encoder_decoder top_k top_p typical_p"
-  ).split(" "),
-);
-
 /** The error for a feature that is not implemented: names the key, what it says and what would be accepted. */
 export function unsupported(context: ConfigContext, key: string, value: unknown, expected: string): CheckpointError {
   return new CheckpointError(
@@ -84,15 +74,30 @@ export function unsupported(context: ConfigContext, key: string, value: unknown,
   );
 }
 
-/** Parses with the architecture's schema, turning every complaint into one error that names the file and the fields. */
-export function parseFields<S extends z.ZodObject>(schema: S, config: JsonObject, context: ConfigContext): z.infer<S> {
-  const result = schema.safeParse(config);
+/**
+ * Parses with the architecture's schema.
+ * @throws CheckpointError for a key that changes the computation and is not understood, or one that lists every field out of range
+ */
+export function parseFields<S extends z.ZodObject>(
+  keys: ConfigKeys<S>,
+  config: JsonObject,
+  context: ConfigContext,
+): z.infer<S> {
+  refuseChanging(keys, config, context.file);
+  const result = keys.schema.safeParse(config);
   if (result.success) return result.data;
-  const issues = result.error.issues.map(({ path, message }) => {
-    return `"${path.join(".")}" is ${shown(path.reduce<unknown>(at, config))}: ${message}`;
+  const { issues } = result.error;
+  const shownIssues = issues.slice(0, SHOWN).map(({ path, message }) => {
+    return `${shown(path.join("."))} is ${shown(path.reduce<unknown>(at, config))}: ${message}`;
   });
-  throw new CheckpointError(`${context.file}: ${issues.join("; ")}. Check that it is the config.json of this model`);
+  const rest = issues.length > SHOWN ? `; and ${issues.length - SHOWN} more` : "";
+  throw new CheckpointError(
+    `${context.file}: ${shownIssues.join("; ")}${rest}. Check that it is the config.json of this model`,
+  );
 }
+
+/** How many fields one error names. */
+const SHOWN = 8;
 
 function at(value: unknown, key: PropertyKey): unknown {
   return typeof value === "object" && value !== null ? Reflect.get(value, key) : undefined;
@@ -121,7 +126,10 @@ export function specialTokens(
   const generation = generationSchema.safeParse(context.generationConfig ?? {});
   if (!generation.success) {
     throw new CheckpointError(
-      `${context.file}: generation_config.json beside it has token ids that are not integers: ${z.prettifyError(generation.error)}`,
+      `${context.file}: generation_config.json beside it has token ids that are not integers: ${generation.error.issues
+        .slice(0, SHOWN)
+        .map(({ path, message }) => `${shown(path.join("."))}: ${message}`)
+        .join("; ")}`,
     );
   }
   const eos = generation.data.eos_token_id ?? fields.eos_token_id ?? [];
@@ -131,13 +139,6 @@ export function specialTokens(
     eosTokenIds: [...new Set(typeof eos === "number" ? [eos] : eos)].filter((id) => id >= 0),
     padTokenId: valid(fields.pad_token_id),
   };
-}
-
-/** Keys that are neither in the schema nor known to be without effect. */
-export function unrecognised(config: JsonObject, schema: z.ZodObject, harmless: readonly string[] = []): string[] {
-  return Object.keys(config).filter(
-    (key) => !Object.hasOwn(schema.shape, key) && !WITHOUT_EFFECT.has(key) && !harmless.includes(key),
-  );
 }
 
 /** The model's own limit, or the caller's lower one. */

@@ -6,14 +6,15 @@ import {
   commonFields,
   count,
   epsilon,
+  layerCount,
   limitPositions,
   parseFields,
   probability,
   refuseCommon,
   specialTokens,
-  unrecognised,
   unsupported,
 } from "./config-common.js";
+import { configKeys, unrecognised } from "./config-keys.js";
 import { CheckpointError } from "./errors.js";
 import type { JsonObject } from "./json.js";
 
@@ -35,38 +36,39 @@ const ACTIVATIONS: Readonly<Record<string, Gpt2Config["activation"]>> = {
   relu: "relu",
 };
 
-const schema = z.object({
-  ...commonFields,
-  vocab_size: count,
-  n_positions: count,
-  n_embd: count,
-  n_layer: count,
-  n_head: count,
-  n_inner: count.nullish(),
-  activation_function: z.string().default("gelu_new"),
-  layer_norm_epsilon: epsilon.default(1e-5),
-  embd_pdrop: probability.default(0.1),
-  attn_pdrop: probability.default(0.1),
-  resid_pdrop: probability.default(0.1),
-  scale_attn_weights: z.boolean().default(true),
-  scale_attn_by_inverse_layer_idx: z.boolean().default(false),
-  reorder_and_upcast_attn: z.boolean().default(false),
-  tie_word_embeddings: z.boolean().default(true),
+const keys = configKeys({
+  understood: {
+    ...commonFields,
+    vocab_size: count,
+    n_positions: count,
+    n_embd: count,
+    n_layer: layerCount,
+    n_head: count,
+    n_inner: count.nullish(),
+    activation_function: z.string().default("gelu_new"),
+    layer_norm_epsilon: epsilon.default(1e-5),
+    embd_pdrop: probability.default(0.1),
+    attn_pdrop: probability.default(0.1),
+    resid_pdrop: probability.default(0.1),
+    scale_attn_weights: z.boolean().default(true),
+    scale_attn_by_inverse_layer_idx: z.boolean().default(false),
+    reorder_and_upcast_attn: z.boolean().default(false),
+    tie_word_embeddings: z.boolean().default(true),
+  },
+  // Of the classification head, and the name that early versions gave to n_positions' twin.
+  harmless: [
+    "n_ctx",
+    "summary_activation",
+    "summary_first_dropout",
+    "summary_proj_to_labels",
+    "summary_type",
+    "summary_use_proj",
+  ],
 });
-
-/** Of the classification head, and the name that early versions gave to n_positions' twin. */
-const HARMLESS = [
-  "n_ctx",
-  "summary_activation",
-  "summary_first_dropout",
-  "summary_proj_to_labels",
-  "summary_type",
-  "summary_use_proj",
-];
 
 /** The typed config of a GPT-2 checkpoint; see `parseConfig`. */
 export function parseGpt2Config(config: JsonObject, context: ConfigContext): Gpt2Config {
-  const fields = parseFields(schema, config, context);
+  const fields = parseFields(keys, config, context);
   refuseCommon(fields, context);
   const activation = Object.hasOwn(ACTIVATIONS, fields.activation_function)
     ? ACTIVATIONS[fields.activation_function]
@@ -103,6 +105,6 @@ export function parseGpt2Config(config: JsonObject, context: ConfigContext): Gpt
     tieWordEmbeddings: fields.tie_word_embeddings,
     dropout: { embedding: fields.embd_pdrop, attention: fields.attn_pdrop, residual: fields.resid_pdrop },
     ...specialTokens(fields, context),
-    unrecognisedKeys: unrecognised(config, schema, HARMLESS),
+    unrecognisedKeys: unrecognised(keys, config),
   };
 }

@@ -1,5 +1,6 @@
 // The config.json of the Llama family: llama, mistral, qwen2. Field names as in transformers' LlamaConfig, MistralConfig, Qwen2Config.
 // One normal form: what differs between the three (biases, windows) is a field of it.
+import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import {
   type CommonConfig,
@@ -7,15 +8,16 @@ import {
   commonFields,
   count,
   epsilon,
+  layerCount,
   limitPositions,
   parseFields,
   probability,
   refuseCommon,
   specialTokens,
-  unrecognised,
   unsupported,
 } from "./config-common.js";
-import { CheckpointError } from "./errors.js";
+import { configKeys, unrecognised } from "./config-keys.js";
+import { CheckpointError, shown } from "./errors.js";
 import { isJsonObject, type JsonObject } from "./json.js";
 
 /** How rotary frequencies are stretched beyond the length of pretraining. */
@@ -63,34 +65,37 @@ const ropeSchema = z.object({
   original_max_position_embeddings: count.nullish(),
 });
 
-const schema = z.object({
-  ...commonFields,
-  vocab_size: count,
-  hidden_size: count,
-  intermediate_size: count,
-  num_hidden_layers: count,
-  num_attention_heads: count,
-  num_key_value_heads: count.nullish(),
-  head_dim: count.nullish(),
-  max_position_embeddings: count,
-  rms_norm_eps: epsilon.default(1e-6),
-  hidden_act: z.string().default("silu"),
-  attention_dropout: probability.default(0),
-  tie_word_embeddings: z.boolean().default(false),
-  rope_theta: z.number().positive().nullish(),
-  rope_scaling: ropeSchema.nullish(),
-  rope_parameters: ropeSchema.nullish(),
-  rope_interleaved: z.boolean().nullish(),
-  partial_rotary_factor: z.number().nullish(),
-  attention_bias: z.boolean().nullish(),
-  mlp_bias: z.boolean().nullish(),
-  sliding_window: count.nullish(),
-  use_sliding_window: z.boolean().nullish(),
-  max_window_layers: z.number().int().nonnegative().nullish(),
-  layer_types: z.array(z.string()).nullish(),
+const keys = configKeys({
+  understood: {
+    ...commonFields,
+    vocab_size: count,
+    hidden_size: count,
+    intermediate_size: count,
+    num_hidden_layers: layerCount,
+    num_attention_heads: count,
+    num_key_value_heads: count.nullish(),
+    head_dim: count.nullish(),
+    max_position_embeddings: count,
+    rms_norm_eps: epsilon.default(1e-6),
+    hidden_act: z.string().default("silu"),
+    attention_dropout: probability.default(0),
+    tie_word_embeddings: z.boolean().default(false),
+    rope_theta: z.number().positive().nullish(),
+    rope_scaling: ropeSchema.nullish(),
+    rope_parameters: ropeSchema.nullish(),
+    rope_interleaved: z.boolean().nullish(),
+    partial_rotary_factor: z.number().nullish(),
+    original_max_position_embeddings: count.nullish(),
+    attention_bias: z.boolean().nullish(),
+    mlp_bias: z.boolean().nullish(),
+    sliding_window: count.nullish(),
+    use_sliding_window: z.boolean().nullish(),
+    max_window_layers: z.number().int().nonnegative().nullish(),
+    layer_types: z.array(z.string()).nullish(),
+  },
 });
 
-type Fields = z.infer<typeof schema>;
+type Fields = z.infer<typeof keys.schema>;
 
 /** The typed config of a checkpoint of the Llama family; see `parseConfig`. */
 export function parseLlamaConfig(
@@ -98,14 +103,14 @@ export function parseLlamaConfig(
   config: JsonObject,
   context: ConfigContext,
 ): LlamaConfig {
-  const fields = parseFields(schema, config, context);
+  const fields = parseFields(keys, config, context);
   refuseCommon(fields, context);
   if (fields.hidden_act !== "silu" && fields.hidden_act !== "swish") {
     throw unsupported(context, "hidden_act", fields.hidden_act, '"silu"');
   }
   if (fields.rope_interleaved) throw unsupported(context, "rope_interleaved", true, "false");
   const heads = fields.num_attention_heads;
-  const keyValueHeads = fields.num_key_value_heads ?? heads;
+  const keyValueHeads = keyValueHeadsOf(modelType, fields);
   const headSize = fields.head_dim ?? fields.hidden_size / heads;
   if (heads % keyValueHeads !== 0) {
     throw new CheckpointError(
@@ -136,8 +141,15 @@ export function parseLlamaConfig(
     tieWordEmbeddings: fields.tie_word_embeddings,
     dropout: { attention: fields.attention_dropout },
     ...specialTokens(fields, context),
-    unrecognisedKeys: unrecognised(config, schema),
+    unrecognisedKeys: unrecognised(keys, config),
   };
+}
+
+/** transformers' defaults: absent is 8 in Mistral and 32 in Qwen2, and as many as query heads in Llama; null is always the latter. */
+function keyValueHeadsOf(modelType: LlamaConfig["modelType"], fields: Fields): number {
+  const absent = { llama: null, mistral: 8, qwen2: 32 }[modelType];
+  const { num_key_value_heads: stated = absent } = fields;
+  return stated ?? fields.num_attention_heads;
 }
 
 /** Llama's biases follow its config, Mistral never has any, Qwen2 always has them on q, k and v only. */
@@ -193,7 +205,6 @@ function refuseWindow(
 
 /** Rotary settings, from `rope_parameters` (transformers 5) or `rope_theta` and `rope_scaling` (before). */
 function parseRope(config: JsonObject, fields: Fields, context: ConfigContext): LlamaConfig["rope"] {
-  const key = fields.rope_parameters ? "rope_parameters" : "rope_scaling";
   for (const each of ["rope_parameters", "rope_scaling"]) {
     const raw = config[each];
     const unknown = isJsonObject(raw)
@@ -206,16 +217,27 @@ function parseRope(config: JsonObject, fields: Fields, context: ConfigContext): 
         throw unsupported(context, `${each}.${unknown}`, raw[unknown], "it absent");
     }
   }
-  const rope = fields[key] ?? {};
-  const type = ropeType(rope);
-  if (fields.rope_parameters && fields.rope_scaling && ropeType(fields.rope_scaling) !== type) {
+  const [current, legacy] = [fields.rope_parameters, fields.rope_scaling];
+  const rope = resolveRope(current ? "rope_parameters" : "rope_scaling", current ?? legacy ?? {}, fields, context);
+  if (current && legacy && !isDeepStrictEqual(resolveRope("rope_scaling", legacy, fields, context), rope)) {
     throw unsupported(
       context,
       "rope_scaling",
-      fields.rope_scaling,
-      `it to agree with "rope_parameters", or only one of the two`,
+      legacy,
+      `it to mean the same as "rope_parameters", ${shown(current)}, in every number (also "rope_theta"), or only one of the two`,
     );
   }
+  return rope;
+}
+
+/** One of the two objects in normal form; what it lacks is taken from the top level of the file. */
+function resolveRope(
+  key: "rope_parameters" | "rope_scaling",
+  rope: z.infer<typeof ropeSchema>,
+  fields: Fields,
+  context: ConfigContext,
+): LlamaConfig["rope"] {
+  const type = ropeType(rope);
   if (type === undefined || !SUPPORTED.includes(type)) {
     throw unsupported(context, `${key}.rope_type`, type ?? rope, `one of ${SUPPORTED.join(", ")}`);
   }
@@ -240,7 +262,9 @@ function parseRope(config: JsonObject, fields: Fields, context: ConfigContext): 
       `${context.file}: "${key}.high_freq_factor" is ${highFrequencyFactor}, expected more than "low_freq_factor" = ${lowFrequencyFactor}`,
     );
   }
-  const originalMaxPositions = rope.original_max_position_embeddings ?? fields.max_position_embeddings;
+  // transformers gives the top level priority over the object (RotaryEmbeddingConfigMixin.standardize_rope_params).
+  const originalMaxPositions =
+    fields.original_max_position_embeddings ?? rope.original_max_position_embeddings ?? fields.max_position_embeddings;
   return {
     theta,
     scaling: { type: "llama3", factor, lowFrequencyFactor, highFrequencyFactor, originalMaxPositions },

@@ -7,13 +7,14 @@ import {
   commonFields,
   count,
   epsilon,
+  layerCount,
   parseFields,
   probability,
   refuseCommon,
   specialTokens,
-  unrecognised,
   unsupported,
 } from "./config-common.js";
+import { configKeys, unrecognised } from "./config-keys.js";
 import { CheckpointError } from "./errors.js";
 import type { JsonObject } from "./json.js";
 
@@ -45,39 +46,46 @@ const ACTIVATIONS: Readonly<Record<string, T5Config["activation"]>> = {
   swish: "silu",
 };
 
-const schema = z.object({
-  ...commonFields,
-  vocab_size: count,
-  d_model: count,
-  d_kv: count,
-  d_ff: count,
-  num_layers: count,
-  num_decoder_layers: count.nullish(),
-  num_heads: count,
-  relative_attention_num_buckets: count.default(32),
-  relative_attention_max_distance: count.default(128),
-  dropout_rate: probability.default(0.1),
-  layer_norm_epsilon: epsilon.default(1e-6),
-  feed_forward_proj: z.string().default("relu"),
-  dense_act_fn: z.string().nullish(),
-  is_gated_act: z.boolean().nullish(),
-  tie_word_embeddings: z.boolean().default(true),
-  scale_decoder_outputs: z.boolean().nullish(),
-  decoder_start_token_id: z.number().int().nonnegative().nullish(),
-  n_positions: count.nullish(),
+/** Graphs hold a table with an entry for every distance up to the largest; all models have 128. */
+const MOST_DISTANCE = 100_000;
+
+const keys = configKeys({
+  understood: {
+    ...commonFields,
+    vocab_size: count,
+    d_model: count,
+    d_kv: count,
+    d_ff: count,
+    num_layers: layerCount,
+    num_decoder_layers: layerCount.nullish(),
+    num_heads: count,
+    relative_attention_num_buckets: count.default(32),
+    relative_attention_max_distance: count.max(MOST_DISTANCE).default(128),
+    dropout_rate: probability.default(0.1),
+    layer_norm_epsilon: epsilon.default(1e-6),
+    feed_forward_proj: z.string().default("relu"),
+    dense_act_fn: z.string().nullish(),
+    is_gated_act: z.boolean().nullish(),
+    tie_word_embeddings: z.boolean().default(true),
+    scale_decoder_outputs: z.boolean().nullish(),
+    decoder_start_token_id: z.number().int().nonnegative().nullish(),
+    n_positions: count.nullish(),
+  },
+  // Of the classification head, and of training.
+  harmless: ["classifier_dropout", "initializer_factor", "output_past"],
 });
 
-type Fields = z.infer<typeof schema>;
+type Fields = z.infer<typeof keys.schema>;
 
-/** Of the classification head, and of training. */
-const HARMLESS = ["classifier_dropout", "initializer_factor", "output_past"];
+/** The next-word head's own matrix. */
+const HEAD = "lm_head.weight";
 
 /** The length that T5 was pretrained with; its positions are relative, so nothing ends there. */
 const PRETRAINED_LENGTH = 512;
 
 /** The typed config of a T5 checkpoint; see `parseConfig`. */
 export function parseT5Config(config: JsonObject, context: ConfigContext): T5Config {
-  const fields = parseFields(schema, config, context);
+  const fields = parseFields(keys, config, context);
   refuseCommon({ ...fields, is_encoder_decoder: false }, context);
   if (fields.is_encoder_decoder === false)
     throw unsupported(context, "is_encoder_decoder", false, "true: both halves of T5 are needed");
@@ -98,7 +106,8 @@ export function parseT5Config(config: JsonObject, context: ConfigContext): T5Con
       `${context.file}: "decoder_start_token_id" is ${decoderStartTokenId ?? "absent"}, expected a token from 0 to ${fields.vocab_size - 1}; T5 starts with its padding token, 0`,
     );
   }
-  // transformers 5 writes every T5 as tied and tells 1.1 from 1.0 by scale_decoder_outputs; before, the tie said both.
+  // transformers 5 writes every T5 as tied and tells 1.1 from 1.0 by scale_decoder_outputs; before, the tie said both. Its own T5 1.1 is
+  // saved without a head, which is then the vocabulary matrix, unscaled; a head in the file is used.
   const scaleWordHead = fields.scale_decoder_outputs ?? fields.tie_word_embeddings;
   return {
     modelType: "t5",
@@ -114,12 +123,12 @@ export function parseT5Config(config: JsonObject, context: ConfigContext): T5Con
     ...feedForward(fields, context),
     positionBuckets: buckets,
     maxDistance,
-    tieWordEmbeddings: fields.tie_word_embeddings && scaleWordHead,
+    tieWordEmbeddings: fields.tie_word_embeddings && (scaleWordHead || context.tensors?.has(HEAD) === false),
     scaleWordHead,
     decoderStartTokenId,
     dropout: fields.dropout_rate,
     ...specialTokens(fields, context),
-    unrecognisedKeys: unrecognised(config, schema, HARMLESS),
+    unrecognisedKeys: unrecognised(keys, config),
   };
 }
 

@@ -1,19 +1,29 @@
 // An LM whose weights are trained: they are inputs of its graphs, kept in memory, and can be written as a Hugging Face directory.
 import fs from "node:fs/promises";
 import path from "node:path";
-import { type Engine, type Feeds, type Graph, onnxRuntime, type Session, type Value } from "@cllm4rec/onnx-grad";
+import {
+  type CompiledGraph,
+  type Engine,
+  type Feeds,
+  Graph,
+  onnxRuntime,
+  type Session,
+  type Value,
+} from "@cllm4rec/onnx-grad";
 import { architectureOf } from "../architectures/registry.js";
-import { openCheckpoint } from "../checkpoint/checkpoint.js";
 import { type BackboneConfig, parseConfig } from "../checkpoint/config.js";
 import { CheckpointError, reasonOf } from "../checkpoint/errors.js";
 import { openFloat32Weights } from "../checkpoint/float32-cache.js";
-import { resolveModel } from "../checkpoint/hub.js";
 import type { JsonObject } from "../checkpoint/json.js";
+import { makeDirectory } from "../checkpoint/make-directory.js";
 import { type TensorData, writeAtomically, writeSafetensors } from "../checkpoint/safetensors-writer.js";
-import { claimWeights, type ExpectedWeight } from "../checkpoint/weights.js";
+import type { ExpectedWeight } from "../checkpoint/weights.js";
 import { ArchitectureModel } from "./architecture-model.js";
 import type { OpenBackboneOptions } from "./backbone.js";
+import { declareWeight, type ModelDeclaration } from "./declared-model.js";
 import type { LanguageModel } from "./language-model.js";
+import { loadInto } from "./load-graph.js";
+import { openModel } from "./open-model.js";
 
 // Shape legend: N vocabulary rows, K width.
 
@@ -60,17 +70,10 @@ export class TrainableBackbone extends ArchitectureModel implements LanguageMode
    */
   static async open(
     model: string,
-    options: TrainableBackboneOptions & Pick<OpenBackboneOptions, "hub" | "weights" | "signal"> = {},
+    options: TrainableBackboneOptions & Pick<OpenBackboneOptions, "hub" | "weights" | "onNotice" | "signal"> = {},
   ): Promise<TrainableBackbone> {
     const signal = options.signal ? { signal: options.signal } : {};
-    const { directory } = await resolveModel(model, { ...options.hub, ...signal });
-    const checkpoint = await openCheckpoint(directory);
-    const config = parse(checkpoint.config, `${directory}/config.json`, options, checkpoint.generationConfig);
-    const architecture = architectureOf(config);
-    const claimed = await claimWeights(checkpoint, architecture.weights(config), {
-      ignore: architecture.buffers,
-      ...signal,
-    });
+    const { directory, checkpoint, config, claimed } = await openModel(model, options);
     const names = [...claimed.tensors].map(([name, location]) => [name, location.name] as const);
     const files = await openFloat32Weights(checkpoint, {
       ...options.weights,
@@ -96,7 +99,8 @@ export class TrainableBackbone extends ArchitectureModel implements LanguageMode
     fill: (weight: ExpectedWeight, config: BackboneConfig) => Float32Array,
     options: TrainableBackboneOptions = {},
   ): TrainableBackbone {
-    const config = parse(json, "the config", options);
+    const { maxPositions } = options;
+    const config = parseConfig(json, { file: "the config", ...(maxPositions !== undefined && { maxPositions }) });
     const stored = new Map<string, Stored>();
     for (const weight of architectureOf(config).weights(config)) {
       const data = fill(weight, config);
@@ -135,9 +139,16 @@ export class TrainableBackbone extends ArchitectureModel implements LanguageMode
     return new Map([...graph.inputs].filter(([name]) => this.stored.has(name)));
   }
 
-  async load(graph: Graph): Promise<Session> {
-    const session = await this.engine.load(graph);
-    const used = [...this.trainableWeights(graph).keys()];
+  /** What another thread needs to build graphs of this LM: not the weights, which are inputs. */
+  get declaration(): ModelDeclaration {
+    const weights = new Map([...this.stored].map(([name, { tensor }]) => [name, { shape: tensor.shape }] as const));
+    return { config: this.config, weights, trainable: true };
+  }
+
+  async load(graph: Graph | CompiledGraph): Promise<Session> {
+    const inputs = graph instanceof Graph ? [...graph.inputs.keys()] : graph.inputs.map(({ name }) => name);
+    const session = await loadInto(this.engine, graph);
+    const used = inputs.filter((name) => this.stored.has(name));
     const weights = (): Feeds =>
       Object.fromEntries(used.map((name) => [name, { dtype: "float32" as const, ...this.stored.get(name)!.tensor }]));
     return {
@@ -155,7 +166,7 @@ export class TrainableBackbone extends ArchitectureModel implements LanguageMode
   async save(directory: string): Promise<void> {
     const source = this.directory;
     try {
-      await fs.mkdir(directory, { recursive: true });
+      await makeDirectory(directory);
       for (const name of source !== undefined && path.resolve(source) !== path.resolve(directory)
         ? TOKENIZER_FILES
         : [])
@@ -175,17 +186,8 @@ export class TrainableBackbone extends ArchitectureModel implements LanguageMode
   }
 
   protected weight(graph: Graph, name: string): Value {
-    return graph.inputs.get(name) ?? graph.input(name, "float32", this.stored.get(name)!.tensor.shape);
+    return declareWeight(graph, name, { shape: this.stored.get(name)!.tensor.shape });
   }
-}
-
-function parse(
-  json: unknown,
-  file: string,
-  { maxPositions }: TrainableBackboneOptions,
-  generationConfig?: JsonObject,
-): BackboneConfig {
-  return parseConfig(json, { file, generationConfig, ...(maxPositions !== undefined && { maxPositions }) });
 }
 
 /** The name under which transformers saves a weight; GPT-2 checkpoints come without the prefix too. */
