@@ -102,7 +102,8 @@ export function insertSql(query: RecordQuery): string {
         ${line ?? "NULL"} AS line FROM ${from}
     ), typed AS (
       SELECT *, number IS NULL AND rating IS NOT NULL AS boolean FROM (
-        SELECT *, coalesce(number, CASE lower(trim(r)) WHEN 'true' THEN 1 WHEN 'false' THEN 0 END) AS rating FROM (
+        SELECT *, CASE WHEN number IS NOT NULL THEN number
+          WHEN lower(trim(r)) = 'true' THEN 1 WHEN lower(trim(r)) = 'false' THEN 0 END AS rating FROM (
           SELECT *, TRY_CAST(r AS DOUBLE) AS number, ${secondsOf("t", timestampUnit)} AS seconds FROM raw))
     ), judged AS (
       SELECT *, CASE
