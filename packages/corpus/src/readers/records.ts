@@ -101,7 +101,8 @@ export function insertSql(query: RecordQuery): string {
   const [ratingIsNumber, timeIsNumber] = [numbers.includes("rating"), numbers.includes("timestamp")];
   const ratingSql = ratingIsNumber
     ? "r::DOUBLE"
-    : "coalesce(TRY_CAST(r AS DOUBLE), CASE lower(trim(r)) WHEN 'true' THEN 1 WHEN 'false' THEN 0 END)";
+    : `CASE WHEN TRY_CAST(r AS DOUBLE) IS NOT NULL THEN TRY_CAST(r AS DOUBLE)
+        WHEN lower(trim(r)) = 'true' THEN 1 WHEN lower(trim(r)) = 'false' THEN 0 END`;
   const isBoolean = ratingIsNumber ? "FALSE" : "rating <= 1 AND lower(trim(r)) IN ('true', 'false')";
   // A number is looked at first: most are, and need no look at their text.
   const wrong = (value: string, text: string, isNumber: boolean) =>
