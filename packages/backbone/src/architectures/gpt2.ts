@@ -91,7 +91,7 @@ function attentionBlock(
     { heads, keyValueHeads: heads, headSize },
     split(tokens.queries(q), tokens.positions),
     { keys: split(k, inputs.positions), values: split(v, inputs.positions) },
-    { ...tokens, dropout: inputs.dropout },
+    { positions: tokens.positions, attentionBias: tokens.attentionBias(), dropout: inputs.dropout },
     inputs.past?.[layer],
     dropout.attention,
   );

@@ -1,8 +1,8 @@
 // T5 1.0, 1.1 and Flan-T5 (Raffel et al. 2020): encoder and decoder with relative position biases and RMSNorm, no biases in linear layers.
 import type { Graph, Value } from "@cllm4rec/onnx-grad";
 import type { T5Config } from "../checkpoint/config-t5.js";
-import type { Architecture, DecoderInputs, DecoderOutputs, DropoutHook, KeyValues } from "./architecture.js";
-import { attend, blockTokens, splitHeads } from "./attention.js";
+import type { Architecture, DecoderOutputs, DropoutHook, KeyValues } from "./architecture.js";
+import { type AttentionInputs, attend, blockTokens, splitHeads } from "./attention.js";
 import { relativeBias } from "./relative-positions.js";
 
 // Shape legend: N vocabulary rows, K width, F inner width, H heads, D head size (H·D need not be K); n tokens: B rows of T positions in
@@ -113,7 +113,7 @@ export const t5: Architecture<T5Config> = {
     if (!memory) throw new Error("T5's decoder needs what its encoder has made of the prompt");
     const parts: Parts = { graph, config, weight, dropout };
     const attentionBias = graph.scope("decoder.bias", () =>
-      inputs.attentionBias.map((mask) => {
+      inputs.attentionBias().map((mask) => {
         const sizes = [mask.dim(2), mask.dim(3)] as const;
         return op.Add(relativeBias(graph, weight(biasTable("decoder")), config, false, sizes), mask);
       }),
@@ -181,7 +181,7 @@ function attention(
     attentionBias,
     past,
     finished = (rows) => rows,
-  }: Pick<DecoderInputs, "positions" | "attentionBias"> & {
+  }: Omit<AttentionInputs, "dropout"> & {
     readonly past?: KeyValues | undefined;
     readonly finished?: (rows: Value) => Value;
   },

@@ -45,6 +45,8 @@ export const count = z
   .int()
   .positive()
   .max(2 ** 31 - 1);
+/** Blocks of a stack; the deepest models have some hundred. */
+export const layerCount = count.max(10_000);
 export const probability = z.number().min(0).lt(1);
 /** A small positive number inside a square root. */
 export const epsilon = z.number().positive().lt(1);

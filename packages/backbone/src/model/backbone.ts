@@ -21,8 +21,8 @@ export interface OpenBackboneOptions {
   /** Where F16 and BF16 weights are kept as F32; see {@link openFloat32Weights}. */
   readonly weights?: Pick<Float32Options, "cacheDirectory" | "verify" | "onProgress">;
   /**
-   * A limit on the sequence length below the model's own; needed for models with a sliding window. T5 has no limit of its own: it may be any,
-   * and is the length of pretraining, 512, where absent.
+   * A limit on the sequence length below the model's own. T5 has no limit of its own: it may be any, and is the length of pretraining, 512,
+   * where absent.
    */
   readonly maxPositions?: number;
   /** Only the first blocks, of encoder and decoder alike, with the final norm after them: a cheaper LM of the same width. All where absent. */

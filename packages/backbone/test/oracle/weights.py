@@ -15,6 +15,8 @@ from safetensors.torch import save_file
 from torch.nn import functional as F
 from transformers import AutoModelForCausalLM
 
+from models import states
+
 torch.set_num_threads(1)
 fixtures = pathlib.Path(__file__).resolve().parent.parent / "fixtures"
 generator = torch.Generator().manual_seed(7)
@@ -55,7 +57,7 @@ def gradients(name):
     losses = []
     for ids, targets in histories:
         extended = torch.cat([model.get_input_embeddings().weight, users, items])
-        hidden = model.base_model(inputs_embeds=extended[torch.tensor(ids)][None], use_cache=False).last_hidden_state[0]
+        hidden = states(model, extended[torch.tensor(ids)])
         log_p = F.log_softmax(hidden @ items.T, dim=-1)
         losses.append(torch.stack([-log_p[t, target - item] for t, target in enumerate(targets) if target >= 0]))
     tensors["users"], tensors["items"] = users.detach().clone(), items.detach().clone()
