@@ -44,7 +44,11 @@ const MODELS: [name: string, embedding: string, what: string][] = [
   ["opt-projected", "model.decoder.embed_tokens.weight", "norms after each sum, blocks wider than embeddings"],
   ["opt-bare", "model.decoder.embed_tokens.weight", "neither biases nor scales, GELU, untied"],
   ["gpt-neox", "gpt_neox.embed_in.weight", "a quarter of each head turned, parallel residual, untied"],
-  ["gpt-neox-sequential", "gpt_neox.embed_in.weight", "one part after the other, no biases in attention, linear rope, tied"],
+  [
+    "gpt-neox-sequential",
+    "gpt_neox.embed_in.weight",
+    "one part after the other, no biases in attention, linear rope, tied",
+  ],
   ["phi3-longrope", "model.embed_tokens.weight", "LongRoPE, three quarters of each head turned, grouped heads, tied"],
 ];
 
