@@ -33,7 +33,7 @@ export { type ClaimedWeights, claimWeights, type ExpectedWeight } from "./checkp
 export type { GenerateOptions } from "./generation/generate.js";
 export type { SamplingOptions } from "./generation/sampling.js";
 // The frozen LM and the base model over words, users and items.
-export { Backbone, type OpenBackboneOptions } from "./model/backbone.js";
+export { Backbone, type BackboneFingerprint, type OpenBackboneOptions } from "./model/backbone.js";
 export { BaseModel, type LossOptions, type LossResult } from "./model/base-model.js";
 export type { Vocabulary } from "./model/batch.js";
 export type {

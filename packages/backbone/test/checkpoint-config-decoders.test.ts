@@ -88,7 +88,7 @@ describe("the Llama family", () => {
       "ropes that disagree in their factor",
       "qwen3",
       { rope_parameters: { rope_type: "yarn", factor: 2 }, rope_scaling: { type: "yarn", factor: 4 } },
-      /"rope_scaling" is .* expected it to agree with "rope_parameters"/,
+      /"rope_scaling" is .* expected it to mean the same as "rope_parameters"/,
     ],
   ])("refuses by name: %s", (_, type, more, message) => {
     expect(() => llama(type, more)).toThrow(message);

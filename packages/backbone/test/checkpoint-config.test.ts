@@ -5,12 +5,20 @@ import { sharedPath, smollm2Directory } from "@cllm4rec/testing";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
+import { rotaryFrequencies } from "../src/architectures/rope.js";
 import { parseConfig } from "../src/checkpoint/config.js";
 import { parseFields } from "../src/checkpoint/config-common.js";
 import { configKeys, unrecognised } from "../src/checkpoint/config-keys.js";
+import type { LlamaConfig } from "../src/checkpoint/config-llama.js";
 import { CheckpointError } from "../src/checkpoint/errors.js";
 import type { JsonObject } from "../src/checkpoint/json.js";
-import { goldens } from "./checkpoint-helpers.js";
+import { fixture, goldens } from "./checkpoint-helpers.js";
+
+/** Written by test/oracle/configs.py. */
+const rotary: {
+  frequencies: Record<string, { json: object; frequencies: number[] }>;
+  heads: { json: object; keyValueHeads: number }[];
+} = JSON.parse(fs.readFileSync(fixture("rotary.json"), "utf8"));
 
 const gpt2 = { model_type: "gpt2", vocab_size: 500, n_positions: 128, n_embd: 64, n_layer: 2, n_head: 4 };
 const llama = {
@@ -128,6 +136,45 @@ describe("what earlier versions wrote", () => {
       rope: { theta: 1e5, scaling: null },
     });
     expect(parseConfig({ ...llama, rope_scaling: { type: "default" } })).toMatchObject({ rope: { scaling: null } });
+  });
+
+  it.each(Object.entries(rotary.frequencies))(
+    "gives transformers' rotary frequencies: %s",
+    (_, { json, frequencies }) => {
+      const computed = rotaryFrequencies((parseConfig(json) as LlamaConfig).rope);
+      expect(computed).toHaveLength(frequencies.length);
+      computed.forEach((frequency, d) => {
+        expect(Math.abs(frequency / frequencies[d]! - 1)).toBeLessThan(1e-6); // theirs are rounded to F32
+      });
+    },
+  );
+
+  it.each(rotary.heads)("takes transformers' number of key and value heads: %#", ({ json, keyValueHeads }) => {
+    expect(parseConfig(json)).toMatchObject({ keyValueHeads });
+  });
+
+  it("takes two rope objects that mean the same, and refuses those that do not", () => {
+    const object = { rope_type: "linear", factor: 2 };
+    const both = { ...llama, rope_theta: 5e5, rope_scaling: { type: "linear", factor: 2 }, rope_parameters: object };
+    expect(parseConfig(both)).toMatchObject({ rope: { theta: 5e5, scaling: { type: "linear", factor: 2 } } });
+    for (const change of [
+      { rope_parameters: { ...object, factor: 4 } },
+      { rope_scaling: { type: "linear", factor: 8 } },
+      { rope_parameters: { ...object, rope_theta: 1e6 } },
+    ])
+      expect(() => parseConfig({ ...both, ...change })).toThrow(
+        /"rope_scaling" is \{.*mean the same as "rope_parameters"/,
+      );
+    const llama3 = { rope_type: "llama3", factor: 8, low_freq_factor: 1, high_freq_factor: 4 };
+    const lengths = {
+      ...llama,
+      rope_parameters: { ...llama3, original_max_position_embeddings: 64 },
+      rope_scaling: llama3,
+    };
+    expect(() => parseConfig(lengths)).toThrow(/"rope_scaling"/);
+    expect(parseConfig({ ...lengths, original_max_position_embeddings: 32 })).toMatchObject({
+      rope: { scaling: { originalMaxPositions: 32 } }, // the top level decides for both
+    });
   });
 
   it("names what it does not know", () => {
@@ -248,7 +295,7 @@ describe("what is not supported", () => {
     [
       "unknown type",
       { model_type: "lama" },
-      /"model_type" is "lama", expected one of gpt2, .*llama.*; the closest name is "llama"/,
+      /"model_type" is "lama", expected one of gemma3_text, gpt2, gpt_neox, llama, mistral, .*, t5$/,
     ],
     ["no type", {}, /"model_type" is absent/],
     ["type of Object.prototype", { model_type: "constructor" }, /"model_type" is "constructor"/],
@@ -312,12 +359,12 @@ describe("what is not supported", () => {
     ],
     [
       "mistral with biases",
-      { ...llama, model_type: "mistral", sliding_window: null, attention_bias: true },
+      { ...llama, model_type: "mistral", num_key_value_heads: 4, sliding_window: null, attention_bias: true },
       /"attention_bias" is true.*false for model_type "mistral"/,
     ],
     [
       "qwen2 without biases",
-      { ...llama, model_type: "qwen2", attention_bias: false },
+      { ...llama, model_type: "qwen2", num_key_value_heads: 4, attention_bias: false },
       /"attention_bias" is false.*true for model_type "qwen2"/,
     ],
     ["other layers", { ...llama, layer_types: ["linear_attention"] }, /"layer_types" is "linear_attention"/],

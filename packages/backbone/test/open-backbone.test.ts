@@ -1,11 +1,11 @@
 // Opening a backbone accounts for every weight: what is missing, left over, mis-shaped or not finite is named, and nothing is opened.
 import fs from "node:fs";
 import path from "node:path";
-import { Backbone, CheckpointError } from "@cllm4rec/backbone";
+import { Backbone, CheckpointError, openCheckpoint } from "@cllm4rec/backbone";
 import { describe, expect, it } from "vitest";
 import { readSafetensorsHeader } from "../src/checkpoint/safetensors.js";
 import { f32, type RawTensor, safetensorsOf } from "./checkpoint-helpers.js";
-import { modelDirectory, modelOpener } from "./goldens.js";
+import { modelDirectory, modelOpener, noSoftTokens } from "./goldens.js";
 
 const open = modelOpener();
 let count = 0;
@@ -142,7 +142,7 @@ describe("Backbone.open", () => {
       },
     );
     expect(await refusal(folder)).toBe(
-      '/config.json: "model_type" is "llama4", expected one of gpt2, llama, mistral, qwen2, t5; the closest name is "llama"',
+      '/config.json: "model_type" is "llama4", expected one of gpt2, llama, mistral, qwen2, t5',
     );
   });
 
@@ -199,5 +199,102 @@ describe("Backbone.open", () => {
         `layers: found ${layers}, expected 1 … 2, as many as the model has`,
       );
     }
+  });
+
+  it("opens a base model, which is saved without the prefix and the head", async () => {
+    const bare = await changed("llama-gqa", (tensors) => {
+      for (const [name, tensor] of Object.entries(tensors)) {
+        delete tensors[name];
+        tensors[name.replace(/^model\.|^lm_head(?=\.weight)/, (part) => (part === "model." ? "" : "embed_tokens"))] =
+          tensor;
+      }
+    });
+    expect([...(await openCheckpoint(bare)).tensors.keys()]).toContain("layers.0.self_attn.q_proj.weight");
+    const [whole, base] = [await open.backbone(modelDirectory("llama-gqa")), await open.backbone(bare)];
+    const logits = (backbone: Backbone) =>
+      open.model(backbone, { users: 0, items: 0 }).nextWordLogits([[3, 1, 4, 1, 5]], noSoftTokens);
+    expect(await logits(base)).toEqual(await logits(whole));
+  });
+
+  it("names in one line the head that a base model with a head of its own lacks", async () => {
+    const bare = await changed("llama", (tensors) => {
+      for (const [name, tensor] of Object.entries(tensors)) {
+        delete tensors[name];
+        if (name !== "lm_head.weight") tensors[name.replace(/^model\./, "")] = tensor;
+      }
+    });
+    const message = await refusal(bare);
+    expect(message).toContain('missing weight "lm_head.weight" [');
+    expect(message).not.toContain("\n");
+  });
+
+  it("reports keys of config.json that it does not know, once", async () => {
+    const invent = (json: Record<string, unknown>) =>
+      Object.assign(json, { invented: 1, "another\u001b": { deep: 1 } });
+    const folder = await changed("gpt2", () => {}, invent);
+    const weights = { cacheDirectory: path.join(open.folder, "cache") };
+    const notices: string[] = [];
+    const onNotice = (notice: string) => notices.push(notice);
+    for (let i = 0; i < 2; i++) await (await Backbone.open(folder, { weights, onNotice })).dispose();
+    expect(notices).toEqual([
+      `${folder}/config.json: 2 keys are not known and ignored: "invented", "another\\u001b". If one of them changes what the model computes, ` +
+        "its results differ from those of the program that wrote it",
+    ]);
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error) => warnings.push(warning);
+    process.on("warning", onWarning);
+    await (await Backbone.open(await changed("gpt2", () => {}, invent), { weights })).dispose();
+    await (await Backbone.open(modelDirectory("gpt2"), { weights, onNotice })).dispose();
+    process.off("warning", onWarning);
+    expect(warnings.map(({ name }) => name)).toEqual(["CheckpointWarning"]);
+    expect(notices).toHaveLength(1);
+  });
+});
+
+describe("the fingerprint", () => {
+  it("changes with the config: the same weights with another base of the rotary angles are another model", async () => {
+    const base = await open.backbone(modelDirectory("llama"));
+    const withTheta = (theta: number) =>
+      changed(
+        "llama",
+        () => {},
+        (json) => {
+          delete json.rope_parameters;
+          json.rope_theta = theta;
+        },
+      );
+    const [same, other] = [await open.backbone(await withTheta(10_000)), await open.backbone(await withTheta(500))];
+    expect(other.contentHash).toBe(same.contentHash);
+    expect(same.configHash).toBe(base.configHash); // in other words, but the same
+    expect(other.configHash).not.toBe(base.configHash);
+    expect(other.difference(same.fingerprint)).toBe("config");
+    expect(same.difference(same.fingerprint)).toBeUndefined();
+    // A directory of an earlier version records the weights alone, and still opens.
+    expect(other.difference({ contentHash: same.contentHash })).toBeUndefined();
+    expect(other.difference({ contentHash: "00", configHash: same.configHash })).toBe("weights");
+  });
+
+  it("does not change with what has no effect on the computation", async () => {
+    const base = await open.backbone(modelDirectory("llama"));
+    const renamed = await changed(
+      "llama",
+      () => {},
+      (json) => {
+        Object.assign(json, {
+          eos_token_id: [1, 2],
+          bos_token_id: 3,
+          _name_or_path: "elsewhere",
+          use_cache: false,
+          invented: 2,
+        });
+      },
+    );
+    const weights = { cacheDirectory: path.join(open.folder, "cache") };
+    const same = await Backbone.open(renamed, { weights, maxPositions: 8, onNotice: () => {} });
+    expect(same.configHash).toBe(base.configHash);
+    await same.dispose();
+    const shortened = await Backbone.open(modelDirectory("llama"), { weights, layers: 1 });
+    expect(shortened.configHash).not.toBe(base.configHash);
+    await shortened.dispose();
   });
 });

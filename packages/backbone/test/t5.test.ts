@@ -165,3 +165,16 @@ it("distances fall into the buckets that transformers has for them", () => {
     expect(beyond(distanceBuckets(options, false))).toEqual(causal);
   }
 });
+
+it("T5 1.1 as transformers 5 saves it: tied, not scaled, without a head in the file", async () => {
+  const name = "t5-tied-1.1";
+  const { sequences } = goldenRecord<Pick<Golden, "sequences">>(name);
+  const golden = await goldenTensors(name);
+  const backbone = await open.backbone(modelDirectory(name));
+  expect(backbone.config).toMatchObject({ tieWordEmbeddings: true, scaleWordHead: false });
+  const model = open.model(backbone, { users: 0, items: 0 });
+  for (const [i, { encoderIds, decoderIds }] of sequences.entries()) {
+    const prefixes = decoderIds.map((_, t) => ({ encoderIds, decoderIds: decoderIds.slice(0, t + 1) }));
+    expectRelative(await model.nextWordLogits(prefixes, noSoftTokens), golden(`${i}.logits`), `document ${i}`);
+  }
+});

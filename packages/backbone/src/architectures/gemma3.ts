@@ -5,7 +5,7 @@ import type { Gemma3Config } from "../checkpoint/config-gemma3.js";
 import type { Architecture, DecoderInputs, DecoderOutputs, KeyValues } from "./architecture.js";
 import { type BlockTokens, blockTokens } from "./attention.js";
 import { gatedCost, gatedMlp } from "./gated-mlp.js";
-import { linear, linearWeights, type Weight } from "./linear.js";
+import { linear, linearWeights, type Weight, withHead } from "./linear.js";
 import { type Rotation, rotation } from "./rope.js";
 import { rotaryAttention } from "./rotary-attention.js";
 
@@ -38,13 +38,12 @@ export const gemma3: Architecture<Gemma3Config> = {
       ...linearWeights(`${prefix}.mlp.up_proj`, K, F, false),
       ...linearWeights(`${prefix}.mlp.down_proj`, F, K, false),
     ];
-    const embedding = { name: "model.embed_tokens.weight", shape: [N, K] };
-    return [
-      config.tieWordEmbeddings ? { ...embedding, aliases: ["lm_head.weight"] } : embedding,
+    const stack = [
+      { name: "model.embed_tokens.weight", shape: [N, K] },
       ...Array.from({ length: config.layers }, (_, i) => layer(`model.layers.${i}`)).flat(),
       norm("model.norm", K),
-      ...(config.tieWordEmbeddings ? [] : [{ name: "lm_head.weight", shape: [N, K] }]),
     ];
+    return withHead(stack, "model.", config.tieWordEmbeddings, ["lm_head.weight"], [N, K]);
   },
 
   cost: gatedCost,

@@ -5,7 +5,7 @@ import type { GptNeoxConfig } from "../checkpoint/config-gpt-neox.js";
 import { activate } from "./activation.js";
 import type { Architecture, DecoderInputs, DecoderOutputs, KeyValues } from "./architecture.js";
 import { type BlockTokens, blockTokens } from "./attention.js";
-import { layerNorm, layerNormWeights, linear, linearWeights, type Weight } from "./linear.js";
+import { layerNorm, layerNormWeights, linear, linearWeights, type Weight, withHead } from "./linear.js";
 import { type Rotation, rotation } from "./rope.js";
 import { type Projections, rotaryAttention } from "./rotary-attention.js";
 
@@ -29,14 +29,12 @@ export const gptNeox: Architecture<GptNeoxConfig> = {
       ...linearWeights(`${prefix}.mlp.dense_h_to_4h`, K, F, true),
       ...linearWeights(`${prefix}.mlp.dense_4h_to_h`, F, K, true),
     ];
-    const [embedding, ...stack] = [
+    const stack = [
       { name: "gpt_neox.embed_in.weight", shape: [N, K] },
       ...Array.from({ length: config.layers }, (_, i) => layer(`gpt_neox.layers.${i}`)).flat(),
       ...layerNormWeights("gpt_neox.final_layer_norm", K),
-    ].map((weight) => ({ ...weight, aliases: [weight.name.slice("gpt_neox.".length)] }));
-    return tieWordEmbeddings
-      ? [{ ...embedding!, aliases: [...embedding!.aliases, ...HEAD] }, ...stack]
-      : [embedding!, ...stack, { name: HEAD[0], shape: [N, K], aliases: [HEAD[1]] }];
+    ];
+    return withHead(stack, "gpt_neox.", tieWordEmbeddings, HEAD, [N, K]);
   },
 
   cost({ hiddenSize: K, intermediateSize: F, layers }) {

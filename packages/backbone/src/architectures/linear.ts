@@ -12,6 +12,25 @@ export function linearWeights(name: string, from: number, to: number, bias: bool
   return [{ name: `${name}.weight`, shape: [to, from] }, ...(bias ? [{ name: `${name}.bias`, shape: [to] }] : [])];
 }
 
+/**
+ * The weights of a whole LM: a stack that begins with the vocabulary matrix, and the next-word head. A base model (`LlamaModel` and the
+ * like) is saved without the prefix, so each weight of the stack has a second name.
+ * @param tied whether the head is the vocabulary matrix, which may then be stored under the head's names too
+ * @param head the head's names
+ */
+export function withHead(
+  stack: readonly ExpectedWeight[],
+  prefix: string,
+  tied: boolean,
+  head: readonly string[],
+  shape: readonly [vocabulary: number, width: number],
+): ExpectedWeight[] {
+  const [embedding, ...rest] = stack.map((weight) => ({ ...weight, aliases: [weight.name.slice(prefix.length)] }));
+  if (tied) return [{ ...embedding!, aliases: [...embedding!.aliases, ...head] }, ...rest];
+  const [name, ...aliases] = head;
+  return [embedding!, ...rest, { name: name!, shape, aliases }];
+}
+
 /** x·Wᵀ (+ b): [n, K] → [n, F]. */
 export function linear(graph: Graph, weight: Weight, name: string, x: Value, bias: boolean): Value {
   const product = graph.op.FusedMatMul(x, weight(`${name}.weight`), { transB: 1 });

@@ -5,7 +5,7 @@ import type { LlamaConfig } from "../checkpoint/config-llama.js";
 import type { Architecture, DecoderInputs, DecoderOutputs, KeyValues } from "./architecture.js";
 import { type BlockTokens, blockTokens } from "./attention.js";
 import { gatedCost, gatedMlp } from "./gated-mlp.js";
-import { linear, linearWeights, type Weight } from "./linear.js";
+import { linear, linearWeights, type Weight, withHead } from "./linear.js";
 import { type Rotation, rotation } from "./rope.js";
 import { type Projections, rotaryAttention } from "./rotary-attention.js";
 
@@ -44,13 +44,12 @@ export const llama: Architecture<LlamaConfig> = {
           ]),
       ...linearWeights(`${prefix}.mlp.down_proj`, F, K, mlpBias),
     ];
-    const embedding = { name: "model.embed_tokens.weight", shape: [N, K] };
-    return [
-      config.tieWordEmbeddings ? { ...embedding, aliases: ["lm_head.weight"] } : embedding,
+    const stack = [
+      { name: "model.embed_tokens.weight", shape: [N, K] },
       ...Array.from({ length: layers }, (_, i) => layer(`model.layers.${i}`)).flat(),
       norm("model.norm", K),
-      ...(config.tieWordEmbeddings ? [] : [{ name: "lm_head.weight", shape: [N, K] }]),
     ];
+    return withHead(stack, "model.", config.tieWordEmbeddings, ["lm_head.weight"], [N, K]);
   },
 
   cost: gatedCost,

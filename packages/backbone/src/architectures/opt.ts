@@ -5,7 +5,7 @@ import type { OptConfig } from "../checkpoint/config-opt.js";
 import { activate } from "./activation.js";
 import type { Architecture, DecoderInputs, DecoderOutputs, KeyValues } from "./architecture.js";
 import { attend, type BlockTokens, blockTokens, splitHeads } from "./attention.js";
-import { layerNorm, layerNormWeights, linear, linearWeights, type Weight } from "./linear.js";
+import { layerNorm, layerNormWeights, linear, linearWeights, type Weight, withHead } from "./linear.js";
 
 // Shape legend: N vocabulary rows, K width of embeddings and final hidden states, W width of the blocks, F inner width, n = B·T tokens.
 
@@ -41,11 +41,8 @@ export const opt: Architecture<OptConfig> = {
           ]),
       ...Array.from({ length: config.layers }, (_, i) => layer(`${STACK}.layers.${i}`)).flat(),
       ...(config.finalNorm ? norm(`${STACK}.final_layer_norm`) : []),
-    ].map((weight) => ({ ...weight, aliases: [weight.name.slice("model.".length)] }));
-    const [embedding, ...rest] = stack;
-    return config.tieWordEmbeddings
-      ? [{ ...embedding!, aliases: [...embedding!.aliases, "lm_head.weight"] }, ...rest]
-      : [...stack, { name: "lm_head.weight", shape: [N, K] }];
+    ];
+    return withHead(stack, "model.", config.tieWordEmbeddings, ["lm_head.weight"], [N, K]);
   },
 
   cost({ hiddenSize: K, blockWidth: W, intermediateSize: F, layers }) {

@@ -7,6 +7,7 @@ import path from "node:path";
 import { z } from "zod";
 import { CheckpointError, errorCode, reasonOf } from "./errors.js";
 import { readJsonObject } from "./json.js";
+import { makeDirectory } from "./make-directory.js";
 import { readSafetensorsHeader, type SafetensorsHeader } from "./safetensors.js";
 import { writeAtomically, writeFully } from "./safetensors-writer.js";
 import { fileStamp, hashFile } from "./tensor-reader.js";
@@ -57,7 +58,7 @@ export async function cachedEntry(root: string, recipe: EntryRecipe): Promise<Sa
   const parent = path.dirname(place);
   const temporary = path.join(parent, `.tmp-${process.pid}-${randomBytes(6).toString("hex")}`);
   try {
-    await fs.mkdir(parent, { recursive: true });
+    await makeDirectory(parent);
     await removeStale(parent);
     await fs.mkdir(temporary);
     const file = path.join(temporary, WEIGHTS);

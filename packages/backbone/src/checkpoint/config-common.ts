@@ -38,6 +38,8 @@ export interface ConfigContext {
   readonly generationConfig: JsonObject | undefined;
   /** The caller's own limit on the sequence length. */
   readonly maxPositions: number | undefined;
+  /** The tensors of the checkpoint by name, where there is one. */
+  readonly tensors?: ReadonlyMap<string, unknown> | undefined;
 }
 
 export const count = z
@@ -45,7 +47,7 @@ export const count = z
   .int()
   .positive()
   .max(2 ** 31 - 1);
-/** Blocks of a stack; the deepest models have some hundred. */
+/** A number of layers: no model has more than this, and lists with an entry for each layer stay small. */
 export const layerCount = count.max(10_000);
 export const probability = z.number().min(0).lt(1);
 /** A small positive number inside a square root. */
@@ -85,7 +87,7 @@ export function parseFields<S extends z.ZodObject>(
   const result = keys.schema.safeParse(config);
   if (result.success) return result.data;
   const issues = result.error.issues.map(({ path, message }) => {
-    return `"${path.join(".")}" is ${shown(path.reduce<unknown>(at, config))}: ${message}`;
+    return `${shown(path.join("."))} is ${shown(path.reduce<unknown>(at, config))}: ${message}`;
   });
   throw new CheckpointError(`${context.file}: ${issues.join("; ")}. Check that it is the config.json of this model`);
 }
@@ -117,7 +119,7 @@ export function specialTokens(
   const generation = generationSchema.safeParse(context.generationConfig ?? {});
   if (!generation.success) {
     throw new CheckpointError(
-      `${context.file}: generation_config.json beside it has token ids that are not integers: ${z.prettifyError(generation.error)}`,
+      `${context.file}: generation_config.json beside it has token ids that are not integers: ${generation.error.issues.map(({ path, message }) => `${shown(path.join("."))}: ${message}`).join("; ")}`,
     );
   }
   const eos = generation.data.eos_token_id ?? fields.eos_token_id ?? [];

@@ -1,10 +1,10 @@
 // Which keys of a config.json an architecture understands, which are harmless, and which change the computation without being understood.
-// The first are parsed, the second ignored, the third refused by name; whatever is left is reported once (see unrecognised-keys.ts).
+// The first are parsed, the second ignored, the third refused by name; whatever is left is reported once (see open-model.ts).
 //
 // A new architecture declares its keys once and parses through the declaration:
 //
 //   const keys = configKeys({
-//     understood: { ...commonFields, vocab_size: count, hidden_size: count, embedding_multiplier: z.number().default(1) },
+//     understood: { ...commonFields, vocab_size: count, n_layer: layerCount, embedding_multiplier: z.number().default(1) },
 //     harmless: ["summary_type"],          // keys of this architecture that never change hidden states, logits or gradients
 //     changing: { use_conv: [false] },     // keys beyond CHANGING below, each with the values at which it changes nothing
 //   });
@@ -15,6 +15,9 @@
 //     refuseCommon(fields, context);
 //     return { …, unrecognisedKeys: unrecognised(keys, config) };
 //   }
+//
+// Sizes that no weight's shape shows need a bound of their own, as `layerCount` has: whatever the parser, the graphs or the tables allocate by
+// a number of this file must be small before that number has been compared with the weights.
 //
 // A key under `understood` or `harmless` is exempt from CHANGING: `embedding_multiplier` above is parsed, everywhere else it is refused.
 import { z } from "zod";

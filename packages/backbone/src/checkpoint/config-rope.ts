@@ -1,4 +1,5 @@
 // Rotary positions in config.json, in one normal form: `rope_parameters` (transformers 5), or `rope_theta` and `rope_scaling` (before).
+import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { type ConfigContext, count, unsupported } from "./config-common.js";
 import { CheckpointError, shown } from "./errors.js";
@@ -115,21 +116,23 @@ export function parseRope(
   if (fields.rope_interleaved) throw unsupported(context, "rope_interleaved", true, "false");
   const types = defaults.types ?? TYPES;
   for (const each of ["rope_parameters", "rope_scaling"]) refuseUnknown(config[each], each, context, types);
-  const key = fields.rope_parameters ? "rope_parameters" : "rope_scaling";
-  const rope = fields[key] ?? {};
-  if (fields.rope_parameters && fields.rope_scaling && !agree(fields.rope_parameters, fields.rope_scaling)) {
+  const [current, legacy] = [fields.rope_parameters, fields.rope_scaling];
+  const read = (rope: RopeObject, key: string) =>
+    ropeOf(rope, key, fields, context, {
+      ...defaults,
+      theta: fields.rope_theta ?? defaults.theta ?? 10_000,
+      share: fields.partial_rotary_factor ?? defaults.share ?? 1,
+    });
+  const rope = read(current ?? legacy ?? {}, current ? "rope_parameters" : "rope_scaling");
+  if (current && legacy && !isDeepStrictEqual(read(legacy, "rope_scaling"), rope)) {
     throw unsupported(
       context,
       "rope_scaling",
-      fields.rope_scaling,
-      `it to agree with "rope_parameters", or only one of the two`,
+      legacy,
+      `it to mean the same as "rope_parameters", ${shown(current)}, in every number (also "rope_theta"), or only one of the two`,
     );
   }
-  return ropeOf(rope, key, fields, context, {
-    ...defaults,
-    theta: fields.rope_theta ?? defaults.theta ?? 10_000,
-    share: fields.partial_rotary_factor ?? defaults.share ?? 1,
-  });
+  return rope;
 }
 
 /** Refuses parameters of a rope object that nobody here knows, unless its type is refused anyway. */
@@ -161,7 +164,7 @@ export function ropeOf(
       `${context.file}: heads are ${headSize} wide and ${part} of them is turned, which is ${dimensions} dimensions; expected an even number from 2`,
     );
   }
-  // transformers gives the outer one priority.
+  // transformers gives the top level priority over the object (RotaryEmbeddingConfigMixin.standardize_rope_params).
   const originalMaxPositions =
     fields.original_max_position_embeddings ?? rope.original_max_position_embeddings ?? fields.max_position_embeddings;
   const scaling = scalingOf(type, rope, { key, context, dimensions, originalMaxPositions, fields });
@@ -258,17 +261,4 @@ function ropeType(rope: RopeObject): string | undefined {
   const { rope_type: current, type: legacy } = rope;
   if (current != null && legacy != null && current !== legacy) return `${current} / ${legacy}`;
   return current ?? legacy ?? (rope.factor == null && rope.short_factor == null ? "default" : undefined);
-}
-
-/** Whether two rope objects say the same; θ may stand in one of them only. */
-function agree(a: RopeObject, b: RopeObject): boolean {
-  const keys = Object.keys(ropeSchema.shape) as (keyof RopeObject)[];
-  return (
-    ropeType(a) === ropeType(b) &&
-    keys.every((key) => {
-      if (key === "type" || key === "rope_type") return true;
-      if (key === "rope_theta" && (a[key] == null || b[key] == null)) return true;
-      return JSON.stringify(a[key] ?? null) === JSON.stringify(b[key] ?? null);
-    })
-  );
 }

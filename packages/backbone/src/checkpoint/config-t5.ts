@@ -7,6 +7,7 @@ import {
   commonFields,
   count,
   epsilon,
+  layerCount,
   parseFields,
   probability,
   refuseCommon,
@@ -45,6 +46,9 @@ const ACTIVATIONS: Readonly<Record<string, T5Config["activation"]>> = {
   swish: "silu",
 };
 
+/** Graphs hold a table with an entry for every distance up to the largest; all models have 128. */
+const MOST_DISTANCE = 100_000;
+
 const keys = configKeys({
   understood: {
     ...commonFields,
@@ -52,11 +56,11 @@ const keys = configKeys({
     d_model: count,
     d_kv: count,
     d_ff: count,
-    num_layers: count,
-    num_decoder_layers: count.nullish(),
+    num_layers: layerCount,
+    num_decoder_layers: layerCount.nullish(),
     num_heads: count,
     relative_attention_num_buckets: count.default(32),
-    relative_attention_max_distance: count.default(128),
+    relative_attention_max_distance: count.max(MOST_DISTANCE).default(128),
     dropout_rate: probability.default(0.1),
     layer_norm_epsilon: epsilon.default(1e-6),
     feed_forward_proj: z.string().default("relu"),
@@ -72,6 +76,9 @@ const keys = configKeys({
 });
 
 type Fields = z.infer<typeof keys.schema>;
+
+/** The next-word head's own matrix. */
+const HEAD = "lm_head.weight";
 
 /** The length that T5 was pretrained with; its positions are relative, so nothing ends there. */
 const PRETRAINED_LENGTH = 512;
@@ -99,7 +106,8 @@ export function parseT5Config(config: JsonObject, context: ConfigContext): T5Con
       `${context.file}: "decoder_start_token_id" is ${decoderStartTokenId ?? "absent"}, expected a token from 0 to ${fields.vocab_size - 1}; T5 starts with its padding token, 0`,
     );
   }
-  // transformers 5 writes every T5 as tied and tells 1.1 from 1.0 by scale_decoder_outputs; before, the tie said both.
+  // transformers 5 writes every T5 as tied and tells 1.1 from 1.0 by scale_decoder_outputs; before, the tie said both. Its own T5 1.1 is
+  // saved without a head, which is then the vocabulary matrix, unscaled; a head in the file is used.
   const scaleWordHead = fields.scale_decoder_outputs ?? fields.tie_word_embeddings;
   return {
     modelType: "t5",
@@ -115,7 +123,7 @@ export function parseT5Config(config: JsonObject, context: ConfigContext): T5Con
     ...feedForward(fields, context),
     positionBuckets: buckets,
     maxDistance,
-    tieWordEmbeddings: fields.tie_word_embeddings && scaleWordHead,
+    tieWordEmbeddings: fields.tie_word_embeddings && (scaleWordHead || context.tensors?.has(HEAD) === false),
     scaleWordHead,
     decoderStartTokenId,
     dropout: fields.dropout_rate,

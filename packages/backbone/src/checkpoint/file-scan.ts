@@ -1,12 +1,12 @@
 // One pass over a safetensors file: its SHA-256 and the first non-finite value of each float tensor. Done once per file content.
 // The result is remembered beside the conversion cache under the file's path, stamp and header, so that a second open reads nothing.
 import { createHash } from "node:crypto";
-import fs from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
 import { bitsOf, describeNonFinite, firstNonFinite, isWeightDtype, WEIGHT_BYTES } from "./convert.js";
 import { CheckpointError } from "./errors.js";
 import { readJsonObject } from "./json.js";
+import { makeDirectory } from "./make-directory.js";
 import type { SafetensorsHeader } from "./safetensors.js";
 import { writeAtomically, writeFully } from "./safetensors-writer.js";
 import { fileStamp, readPieces } from "./tensor-reader.js";
@@ -51,7 +51,7 @@ export async function scanFile(
   if ((await fileStamp(file)) !== stamp) throw changedWhileRead(file);
   const text = JSON.stringify({ format: 1, file, header: header.sha256, ...scan });
   try {
-    await fs.mkdir(path.dirname(record), { recursive: true });
+    await makeDirectory(path.dirname(record));
     await writeAtomically(record, (handle) => writeFully(handle, Buffer.from(text)));
   } catch {
     // Where the cache cannot be written, an F32 checkpoint can still be used; it is only read in full each time.

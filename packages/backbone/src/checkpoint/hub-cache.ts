@@ -6,6 +6,7 @@ import { homedir, hostname } from "node:os";
 import path from "node:path";
 import { CheckpointError, errorCode, reasonOf } from "./errors.js";
 import { isJsonObject, readJsonObject } from "./json.js";
+import { makeDirectory } from "./make-directory.js";
 import { writeAtomically, writeFully } from "./safetensors-writer.js";
 
 /** The cache that huggingface_hub uses: `$HF_HUB_CACHE`, `$HF_HOME/hub`, or `huggingface/hub` under `$XDG_CACHE_HOME` or `~/.cache`. */
@@ -55,7 +56,7 @@ export class ModelCache {
   async setRef(revision: string, commit: string): Promise<void> {
     if (isCommit(revision) || (await this.commitOf(revision)) === commit) return;
     const file = path.join(this.folder, "refs", revision);
-    await fs.mkdir(path.dirname(file), { recursive: true });
+    await makeDirectory(path.dirname(file));
     await writeAtomically(file, (handle) => writeFully(handle, Buffer.from(commit)));
   }
 
@@ -71,7 +72,7 @@ export class ModelCache {
   async link(commit: string, name: string, id: BlobId): Promise<void> {
     const pointer = path.join(this.snapshot(commit), name);
     const blob = path.join(this.#blobs, id.hex);
-    await fs.mkdir(path.dirname(pointer), { recursive: true });
+    await makeDirectory(path.dirname(pointer));
     const temporary = `${pointer}.${process.pid}-${randomBytes(4).toString("hex")}.tmp`;
     try {
       await fs.symlink(path.relative(path.dirname(pointer), blob), temporary);
@@ -86,7 +87,7 @@ export class ModelCache {
    * left-over is taken by renaming it, so that two processes never write to one file.
    */
   async partial(id: BlobId): Promise<string> {
-    await fs.mkdir(this.#blobs, { recursive: true });
+    await makeDirectory(this.#blobs);
     const prefix = `${id.hex}.cllm4rec-`;
     const host = hostname().replaceAll(/[^\w]/g, "_");
     const own = path.join(this.#blobs, `${prefix}${host}-${process.pid}-${randomBytes(4).toString("hex")}.incomplete`);

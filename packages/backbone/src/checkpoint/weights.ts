@@ -63,10 +63,9 @@ export async function claimWeights(
     const [first, ...others] = found;
     if (!first) {
       if (!weight.optional) {
+        const hint = problems.length < SHOWN ? didYouMean(weight.name, unexpected) : ""; // the others are only counted
         const also = weight.aliases?.length ? ` (also known as ${weight.aliases.join(", ")})` : "";
-        problems.push(
-          `missing weight ${shown(weight.name)} ${shownShape(weight.shape)}${also}${didYouMean(weight.name, unexpected)}`,
-        );
+        problems.push(`missing weight ${shown(weight.name)} ${shownShape(weight.shape)}${also}${hint}`);
       }
       continue;
     }
@@ -82,16 +81,16 @@ export async function claimWeights(
   }
   for (const name of unexpected) {
     const { shape } = checkpoint.tensor(name);
-    const hint = problems.length < SHOWN ? didYouMean(name, claimants.keys()) : ""; // the others are only counted
+    const hint = problems.length < SHOWN ? didYouMean(name, claimants.keys()) : "";
     problems.push(`unexpected tensor ${shown(name)} ${shownShape(shape)}${hint}`);
   }
 
   if (problems.length > 0) {
-    const rest = problems.length > SHOWN ? `\n  … and ${problems.length - SHOWN} more` : "";
-    throw new CheckpointError(
-      `${checkpoint.directory}: the weights do not fit the architecture that config.json describes:\n  ${problems.slice(0, SHOWN).join("\n  ")}${rest}\n` +
-        "Check that config.json and the safetensors files belong to the same model and revision.",
-    );
+    const what = `${checkpoint.directory}: the weights do not fit the architecture that config.json describes:`;
+    const next = "Check that config.json and the safetensors files belong to the same model and revision.";
+    if (problems.length === 1) throw new CheckpointError(`${what} ${problems[0]}. ${next}`);
+    const rest = problems.length > SHOWN ? [`  … and ${problems.length - SHOWN} more`] : [];
+    throw new CheckpointError(what, [...problems.slice(0, SHOWN).map((problem) => `  ${problem}`), ...rest, next]);
   }
   return { tensors, duplicates, ignored };
 }

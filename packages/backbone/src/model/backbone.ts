@@ -1,23 +1,19 @@
 // A frozen LM, opened: its config, its weights as graph constants that point into files, and its forward pass.
 import { createHash } from "node:crypto";
 import { type Engine, type Graph, onnxRuntime, type Value } from "@cllm4rec/onnx-grad";
-import { architectureOf } from "../architectures/registry.js";
-import { openCheckpoint } from "../checkpoint/checkpoint.js";
-import { type BackboneConfig, parseConfig } from "../checkpoint/config.js";
+import type { BackboneConfig } from "../checkpoint/config.js";
+import { hashConfig } from "../checkpoint/config-hash.js";
 import { standardDeviation } from "../checkpoint/deviation.js";
 import { type Float32Options, type Float32Weights, openFloat32Weights } from "../checkpoint/float32-cache.js";
-import { type ResolveOptions, resolveModel } from "../checkpoint/hub.js";
 import type { TensorLocation } from "../checkpoint/safetensors.js";
 import { readFloat32 } from "../checkpoint/tensor-reader.js";
-import { claimWeights } from "../checkpoint/weights.js";
 import type { PairLengths } from "../packing/pack-pairs.js";
 import { ArchitectureModel } from "./architecture-model.js";
+import { type OpenModelOptions, openModel } from "./open-model.js";
 
-export interface OpenBackboneOptions {
+export interface OpenBackboneOptions extends OpenModelOptions {
   /** What runs the graphs; by default onnxruntime-node, started with the backbone and disposed of with it. */
   readonly engine?: Engine;
-  /** How a hub id is found and fetched. */
-  readonly hub?: ResolveOptions;
   /** Where F16 and BF16 weights are kept as F32; see {@link openFloat32Weights}. */
   readonly weights?: Pick<Float32Options, "cacheDirectory" | "verify" | "onProgress">;
   /**
@@ -27,7 +23,12 @@ export interface OpenBackboneOptions {
   readonly maxPositions?: number;
   /** Only the first blocks, of encoder and decoder alike, with the final norm after them: a cheaper LM of the same width. All where absent. */
   readonly layers?: number;
-  readonly signal?: AbortSignal;
+}
+
+/** Which backbone a model directory belongs to, as it records it. Records of earlier versions have no `configHash`. */
+export interface BackboneFingerprint {
+  readonly contentHash: string;
+  readonly configHash?: string | undefined;
 }
 
 /** A pretrained LM whose weights are never written to. */
@@ -39,7 +40,7 @@ export class Backbone extends ArchitectureModel {
     /** The model directory that was opened. */
     readonly directory: string,
     readonly engine: Engine,
-    /** SHA-256 of the weights as they are stored, and of how many blocks are in use: which backbone a model directory belongs to. */
+    /** SHA-256 of the weights as they are stored, and of how many blocks are in use. */
     readonly contentHash: string,
     private readonly weights: Float32Weights,
     private readonly locations: ReadonlyMap<string, TensorLocation>,
@@ -55,18 +56,7 @@ export class Backbone extends ArchitectureModel {
    */
   static async open(model: string, options: OpenBackboneOptions = {}): Promise<Backbone> {
     const { signal } = options;
-    const resolved = await resolveModel(model, { ...options.hub, ...(signal ? { signal } : {}) });
-    const checkpoint = await openCheckpoint(resolved.directory);
-    const complete = parseConfig(checkpoint.config, {
-      file: `${resolved.directory}/config.json`,
-      generationConfig: checkpoint.generationConfig,
-      ...(options.maxPositions === undefined ? {} : { maxPositions: options.maxPositions }),
-    });
-    const architecture = architectureOf(complete);
-    const claimed = await claimWeights(checkpoint, architecture.weights(complete), {
-      ignore: architecture.buffers,
-      ...(signal ? { signal } : {}),
-    });
+    const { directory, checkpoint, config: complete, architecture, claimed } = await openModel(model, options);
     const stored = [...claimed.tensors.values()].map(({ name }) => name);
     const weights = await openFloat32Weights(checkpoint, {
       ...options.weights,
@@ -82,15 +72,27 @@ export class Backbone extends ArchitectureModel {
     );
     const engine = options.engine ?? onnxRuntime();
     const contentHash = config === complete ? weights.contentHash : hashOfPart(weights.contentHash, config.layers);
-    return new Backbone(
-      config,
-      resolved.directory,
-      engine,
-      contentHash,
-      weights,
-      locations,
-      options.engine === undefined,
-    );
+    return new Backbone(config, directory, engine, contentHash, weights, locations, options.engine === undefined);
+  }
+
+  /** SHA-256 of what config.json says about the computation: the same weights with another `rope_theta` are another model. */
+  get configHash(): string {
+    return hashConfig(this.config);
+  }
+
+  /** What a model directory records, to recognise the backbone by when it is opened again; see {@link difference}. */
+  get fingerprint(): Required<BackboneFingerprint> {
+    return { contentHash: this.contentHash, configHash: this.configHash };
+  }
+
+  /**
+   * Which part of this backbone is not what a model directory has recorded: its weights, its config, or `undefined` where it is the same
+   * backbone. Records without `configHash`, from earlier versions, are compared by the weights alone.
+   */
+  difference(recorded: BackboneFingerprint): "weights" | "config" | undefined {
+    if (recorded.contentHash !== this.contentHash) return "weights";
+    if (recorded.configHash !== undefined && recorded.configHash !== this.configHash) return "config";
+    return undefined;
   }
 
   /** Names of the frozen weights, as the architecture calls them. */

@@ -3,17 +3,17 @@ import fs from "node:fs/promises";
 import path from "node:path";
 import { type Engine, type Feeds, type Graph, onnxRuntime, type Session, type Value } from "@cllm4rec/onnx-grad";
 import { architectureOf } from "../architectures/registry.js";
-import { openCheckpoint } from "../checkpoint/checkpoint.js";
 import { type BackboneConfig, parseConfig } from "../checkpoint/config.js";
 import { CheckpointError, reasonOf } from "../checkpoint/errors.js";
 import { openFloat32Weights } from "../checkpoint/float32-cache.js";
-import { resolveModel } from "../checkpoint/hub.js";
 import type { JsonObject } from "../checkpoint/json.js";
+import { makeDirectory } from "../checkpoint/make-directory.js";
 import { type TensorData, writeAtomically, writeSafetensors } from "../checkpoint/safetensors-writer.js";
-import { claimWeights, type ExpectedWeight } from "../checkpoint/weights.js";
+import type { ExpectedWeight } from "../checkpoint/weights.js";
 import { ArchitectureModel } from "./architecture-model.js";
 import type { OpenBackboneOptions } from "./backbone.js";
 import type { LanguageModel } from "./language-model.js";
+import { openModel } from "./open-model.js";
 
 // Shape legend: N vocabulary rows, K width.
 
@@ -60,17 +60,10 @@ export class TrainableBackbone extends ArchitectureModel implements LanguageMode
    */
   static async open(
     model: string,
-    options: TrainableBackboneOptions & Pick<OpenBackboneOptions, "hub" | "weights" | "signal"> = {},
+    options: TrainableBackboneOptions & Pick<OpenBackboneOptions, "hub" | "weights" | "onNotice" | "signal"> = {},
   ): Promise<TrainableBackbone> {
     const signal = options.signal ? { signal: options.signal } : {};
-    const { directory } = await resolveModel(model, { ...options.hub, ...signal });
-    const checkpoint = await openCheckpoint(directory);
-    const config = parse(checkpoint.config, `${directory}/config.json`, options, checkpoint.generationConfig);
-    const architecture = architectureOf(config);
-    const claimed = await claimWeights(checkpoint, architecture.weights(config), {
-      ignore: architecture.buffers,
-      ...signal,
-    });
+    const { directory, checkpoint, config, claimed } = await openModel(model, options);
     const names = [...claimed.tensors].map(([name, location]) => [name, location.name] as const);
     const files = await openFloat32Weights(checkpoint, {
       ...options.weights,
@@ -96,7 +89,8 @@ export class TrainableBackbone extends ArchitectureModel implements LanguageMode
     fill: (weight: ExpectedWeight, config: BackboneConfig) => Float32Array,
     options: TrainableBackboneOptions = {},
   ): TrainableBackbone {
-    const config = parse(json, "the config", options);
+    const { maxPositions } = options;
+    const config = parseConfig(json, { file: "the config", ...(maxPositions !== undefined && { maxPositions }) });
     const stored = new Map<string, Stored>();
     for (const weight of architectureOf(config).weights(config)) {
       const data = fill(weight, config);
@@ -155,7 +149,7 @@ export class TrainableBackbone extends ArchitectureModel implements LanguageMode
   async save(directory: string): Promise<void> {
     const source = this.directory;
     try {
-      await fs.mkdir(directory, { recursive: true });
+      await makeDirectory(directory);
       for (const name of source !== undefined && path.resolve(source) !== path.resolve(directory)
         ? TOKENIZER_FILES
         : [])
@@ -177,15 +171,6 @@ export class TrainableBackbone extends ArchitectureModel implements LanguageMode
   protected weight(graph: Graph, name: string): Value {
     return graph.inputs.get(name) ?? graph.input(name, "float32", this.stored.get(name)!.tensor.shape);
   }
-}
-
-function parse(
-  json: unknown,
-  file: string,
-  { maxPositions }: TrainableBackboneOptions,
-  generationConfig?: JsonObject,
-): BackboneConfig {
-  return parseConfig(json, { file, generationConfig, ...(maxPositions !== undefined && { maxPositions }) });
 }
 
 /** The name under which transformers saves a weight; GPT-2 checkpoints come without the prefix too. */
