@@ -41,7 +41,11 @@ const MODELS: [name: string, embedding: string, what: string][] = [
   ["gemma3", "model.embed_tokens.weight", "two ropes by kind of layer, windows in two of three layers"],
   ["gemma3-pattern", "model.embed_tokens.weight", "sliding_window_pattern, older rope keys, biases, untied"],
   ["opt", "model.decoder.embed_tokens.weight", "norms before, tied"],
-  ["opt-projected", "model.decoder.embed_tokens.weight", "norms after each sum, blocks wider than embeddings"],
+  [
+    "opt-projected",
+    "model.decoder.embed_tokens.weight",
+    "norms after each sum, blocks wider than embeddings, GELU's tanh form",
+  ],
   ["opt-bare", "model.decoder.embed_tokens.weight", "neither biases nor scales, GELU, untied"],
   ["gpt-neox", "gpt_neox.embed_in.weight", "a quarter of each head turned, parallel residual, untied"],
   [

@@ -14,12 +14,14 @@ const architectures = {
   gpt_neox: gptNeox,
   llama,
   mistral: llama,
+  mt5: t5,
   opt,
   phi3: llama,
   qwen2: llama,
   qwen3: llama,
   smollm3: llama,
   t5,
+  umt5: t5,
 } as const;
 
 /** The architecture of a parsed config. */

@@ -4,12 +4,13 @@ import { type ConfigContext, unsupported } from "./config-common.js";
 /** `gelu_tanh` is the tanh approximation of GPT-2 (`gelu_new`); `gelu` is the exact one, with erf; `silu` is x·σ(x), also called swish. */
 export type Activation = "gelu_tanh" | "gelu" | "relu" | "silu";
 
-const NAMES: Readonly<Record<string, Activation>> = {
+/** What configs call them. */
+export const ACTIVATIONS: Readonly<Record<string, Activation>> = {
+  relu: "relu",
+  gelu: "gelu",
   gelu_new: "gelu_tanh",
   gelu_pytorch_tanh: "gelu_tanh",
   gelu_fast: "gelu_tanh", // the same formula, √(2/π) as a literal
-  gelu: "gelu",
-  relu: "relu",
   silu: "silu",
   swish: "silu",
 };
@@ -25,8 +26,8 @@ export function activationOf<A extends Activation>(
   context: ConfigContext,
   only: readonly A[],
 ): A {
-  const known = Object.keys(NAMES).filter((each) => (only as readonly string[]).includes(NAMES[each]!));
-  const found = only.find((each) => known.includes(name) && NAMES[name] === each);
+  const known = Object.keys(ACTIVATIONS).filter((each) => (only as readonly string[]).includes(ACTIVATIONS[each]!));
+  const found = only.find((each) => known.includes(name) && ACTIVATIONS[name] === each);
   if (found) return found;
   const [single] = known;
   throw unsupported(context, key, name, only.length === 1 ? `"${single}"` : `one of ${known.join(", ")}`);

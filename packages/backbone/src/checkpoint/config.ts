@@ -18,12 +18,14 @@ const PARSERS: Readonly<Record<string, (config: JsonObject, context: ConfigConte
   gpt_neox: parseGptNeoxConfig,
   llama: (config, context) => parseLlamaConfig("llama", config, context),
   mistral: (config, context) => parseLlamaConfig("mistral", config, context),
+  mt5: (config, context) => parseT5Config("mt5", config, context),
+  opt: parseOptConfig,
+  phi3: (config, context) => parseLlamaConfig("phi3", config, context),
   qwen2: (config, context) => parseLlamaConfig("qwen2", config, context),
   qwen3: (config, context) => parseLlamaConfig("qwen3", config, context),
   smollm3: (config, context) => parseLlamaConfig("smollm3", config, context),
-  phi3: (config, context) => parseLlamaConfig("phi3", config, context),
-  opt: parseOptConfig,
-  t5: parseT5Config,
+  t5: (config, context) => parseT5Config("t5", config, context),
+  umt5: (config, context) => parseT5Config("umt5", config, context),
 };
 
 /**

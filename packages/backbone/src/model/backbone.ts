@@ -172,7 +172,7 @@ function shortened(config: BackboneConfig, layers: number | undefined): Backbone
   if (layers === undefined || layers === config.layers) return config;
   if (!Number.isInteger(layers) || layers < 1 || layers > config.layers)
     throw new RangeError(`layers: found ${layers}, expected 1 … ${config.layers}, as many as the model has`);
-  if (config.modelType === "t5") return { ...config, layers, encoderLayers: Math.min(config.encoderLayers, layers) };
+  if ("encoderLayers" in config) return { ...config, layers, encoderLayers: Math.min(config.encoderLayers, layers) };
   return { ...config, layers };
 }
 

@@ -100,8 +100,8 @@ MODELS = {
          "rope_scaling": None},
     ),
     "opt": (OPTConfig(**OPT), {}),
-    # OPT-350m: blocks wider than embeddings, norms after each sum.
-    "opt-projected": (OPTConfig(**OPT, word_embed_proj_dim=12, do_layer_norm_before=False), {}),
+    # OPT-350m: blocks wider than embeddings, norms after each sum. With a smooth activation, so that finite differences can be taken.
+    "opt-projected": (OPTConfig(**OPT, word_embed_proj_dim=12, do_layer_norm_before=False, activation_function="gelu_new"), {}),
     # Galactica: GELU, neither biases nor scales; untied besides.
     "opt-bare": (
         OPTConfig(**OPT | dict(max_position_embeddings=64), enable_bias=False, layer_norm_elementwise_affine=False,

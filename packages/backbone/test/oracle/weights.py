@@ -1,6 +1,6 @@
 """Goldens for full training: the gradient of every weight, from Hugging Face transformers and PyTorch's autograd.
 
-Run with torch 2.15.0, transformers 5.23.0, safetensors 0.8.0, after models.py:  python weights.py
+Run with torch 2.15.0, transformers 5.23.0 (the last seven: 5.24.0), safetensors 0.8.0, after models.py and decoders.py:  python weights.py
 Writes ../fixtures/goldens/weights-NAME.safetensors and .json for some of the tiny models:
   words.WEIGHT, items.WEIGHT   ∂loss/∂WEIGHT of the mean next-word loss over plain text, and of the mean next-item loss over documents with
                                users and items, whose embeddings are parameters too (users, items): everything is trained at once
@@ -9,6 +9,7 @@ Computed in float32 with attn_implementation="eager", one sequence at a time.
 
 import json
 import pathlib
+import zlib
 
 import torch
 from safetensors.torch import save_file
@@ -69,4 +70,8 @@ def gradients(name):
 
 if __name__ == "__main__":
     for each in ("gpt2-relu", "gpt2-untied", "llama-gqa", "qwen2"):
+        gradients(each)
+    # Those that joined later have seeds of their own, so that the others stay as they are.
+    for each in ("gemma3", "gpt-neox", "opt-bare", "opt-projected", "phi3", "qwen3-window", "smollm3-window"):
+        generator.manual_seed(zlib.crc32(each.encode()))
         gradients(each)
