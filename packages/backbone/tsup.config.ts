@@ -1,10 +1,11 @@
 import { defineConfig } from "tsup";
 
 export default defineConfig({
-  entry: ["src/index.ts"],
+  entry: { index: "src/index.ts", "graph-worker": "src/model/graph-worker.ts" },
   format: ["esm"],
   target: "node20",
-  dts: true,
+  dts: { entry: { index: "src/index.ts" } },
+  splitting: true,
   sourcemap: true,
   clean: true,
 });

@@ -2,6 +2,7 @@
 
 export { gradients } from "./autodiff/gradients.js";
 export { type SeededDropoutOptions, seededDropout } from "./compose/seeded-dropout.js";
+export { type CompiledGraph, compileGraph, type GraphPort } from "./engine/compiled-graph.js";
 export {
   type Engine,
   EngineError,

@@ -9,6 +9,7 @@ import type { TensorLocation } from "../checkpoint/safetensors.js";
 import { readFloat32 } from "../checkpoint/tensor-reader.js";
 import type { PairLengths } from "../packing/pack-pairs.js";
 import { ArchitectureModel } from "./architecture-model.js";
+import { declareWeight, type ModelDeclaration } from "./declared-model.js";
 import { type OpenModelOptions, openModel } from "./open-model.js";
 
 export interface OpenBackboneOptions extends OpenModelOptions {
@@ -159,11 +160,13 @@ export class Backbone extends ArchitectureModel {
     if (this.ownsEngine) await this.engine.dispose();
   }
 
+  /** What another thread needs to build graphs of this LM. */
+  get declaration(): ModelDeclaration {
+    return { config: this.config, weights: this.locations, trainable: false };
+  }
+
   protected weight(graph: Graph, name: string): Value {
-    const existing = graph.initializers.find((value) => value.name === name);
-    if (existing) return existing;
-    const { shape, file, byteOffset, byteLength } = this.locations.get(name)!;
-    return graph.initializer(name, { dtype: "float32", shape, file, offset: byteOffset, byteLength });
+    return declareWeight(graph, name, this.locations.get(name)!);
   }
 }
 

@@ -1,7 +1,6 @@
 // The CLLM4Rec base model (Eq. 3): a frozen LM over words, users and items, with three tied heads and gradients towards the soft rows.
-import type { Feeds, Graph, Session, Tensor } from "@cllm4rec/onnx-grad";
+import type { Feeds, Session, Tensor } from "@cllm4rec/onnx-grad";
 import { type GenerateOptions, generateTokens } from "../generation/generate.js";
-import { generationGraph, memoryGraph } from "../generation/graph.js";
 import type { Backbone } from "./backbone.js";
 import { int64Vector, type LastFeeds, lastQueries, type PackedBatch, packBatch, type Vocabulary } from "./batch.js";
 import type {
@@ -14,9 +13,11 @@ import type {
   SoftTables,
 } from "./documents.js";
 import type { DropoutOptions } from "./dropout.js";
-import { type HeadKind, hiddenGraph, type LossGraphOptions, logitsGraph, lossGraph } from "./graphs.js";
+import type { GraphRequest } from "./graph-request.js";
+import type { HeadKind, LossGraphOptions } from "./graphs.js";
 import type { LanguageModel } from "./language-model.js";
 import type { SequenceLayout } from "./layout.js";
+import { loadRequested } from "./load-graph.js";
 import { type LossGradients, lossGradients, memoryOf } from "./loss-gradients.js";
 import { packPairBatch } from "./pair-batch.js";
 
@@ -133,13 +134,8 @@ export class BaseModel<B extends LanguageModel = Backbone> {
   /** Final hidden states of every sequence, [T, K] each, as they come out of the last normalisation. */
   async hiddenStates(sequences: readonly Prompt[], tables: SoftTables, signal?: AbortSignal): Promise<Float32Array[]> {
     const batch = this.pack(sequences, tables);
-    const { hiddenStates } = await this.run(
-      "hidden",
-      batch,
-      (blocks) => hiddenGraph(this.backbone, blocks),
-      batch.feeds,
-      signal,
-    );
+    const { queryBlocks } = batch;
+    const { hiddenStates } = await this.run({ kind: "hidden", queryBlocks }, batch.feeds, signal);
     const { width } = this.vocabulary;
     const data = hiddenStates!.data as Float32Array;
     return batch.lengths.map((length, s) => {
@@ -174,9 +170,8 @@ export class BaseModel<B extends LanguageModel = Backbone> {
     options: GenerateOptions = {},
   ): AsyncGenerator<number, void, undefined> {
     const { layout } = this;
-    const step = await this.session("generation", () => generationGraph(this.backbone));
-    const memory =
-      layout.kind === "encoder-decoder" && (await this.session("generation prompt", () => memoryGraph(this.backbone)));
+    const step = await this.session({ kind: "generation" });
+    const memory = layout.kind === "encoder-decoder" && (await this.session({ kind: "memory" }));
     const sequence =
       layout.kind === "encoder-decoder" ? pairOf(prompt, layout.decoderStart) : this.single(prompt, "the prompt");
     const sessions = { step, ...(memory && { memory }) };
@@ -212,13 +207,8 @@ export class BaseModel<B extends LanguageModel = Backbone> {
       ...this.lastFeeds(batch),
       ...(head === "items" ? { itemTable: this.itemTable(tables.items) } : {}),
     };
-    const { logits } = await this.run(
-      `${head} logits`,
-      batch,
-      (blocks) => logitsGraph(this.backbone, head, blocks),
-      feeds,
-      signal,
-    );
+    const { queryBlocks } = batch;
+    const { logits } = await this.run({ kind: "logits", head, queryBlocks }, feeds, signal);
     return logits!.data as Float32Array;
   }
 
@@ -341,25 +331,24 @@ export class BaseModel<B extends LanguageModel = Backbone> {
   }
 
   private async run(
-    kind: string,
-    { queryBlocks }: PackedBatch,
-    graph: (queryBlocks: number) => Graph,
+    request: GraphRequest,
     feeds: Feeds,
     signal: AbortSignal | undefined,
   ): Promise<Record<string, Tensor>> {
-    const session = await this.session(`${kind}, ${queryBlocks} query blocks`, () => graph(queryBlocks));
+    const session = await this.session(request);
     return session.run(feeds, signal ? { signal } : {});
   }
 
   private lossSession(options: LossGraphOptions): Promise<Session> {
-    return this.session(JSON.stringify(options), () => lossGraph(this.backbone, options));
+    return this.session({ kind: "loss", options });
   }
 
   /** The session of a graph, loaded when it is first asked for. */
-  private session(key: string, graph: () => Graph): Promise<Session> {
+  private session(request: GraphRequest): Promise<Session> {
+    const key = JSON.stringify(request);
     let session = this.sessions.get(key);
     if (!session) {
-      session = this.backbone.load?.(graph()) ?? this.backbone.engine.load(graph());
+      session = loadRequested(this.backbone, request);
       this.sessions.set(key, session);
       session.catch(() => this.sessions.delete(key));
     }

@@ -1,7 +1,8 @@
 // What graphs and the base model need of an LM, whether its weights lie frozen in files or are being trained in memory.
-import type { Engine, Graph, Session, Value } from "@cllm4rec/onnx-grad";
+import type { CompiledGraph, Engine, Graph, Session, Value } from "@cllm4rec/onnx-grad";
 import type { DecoderInputs, DecoderOutputs, EncoderInputs, KeyValues } from "../architectures/architecture.js";
 import type { BackboneConfig } from "../checkpoint/config.js";
+import type { ModelDeclaration } from "./declared-model.js";
 import type { SequenceLayout } from "./layout.js";
 
 // Shape legend: N vocabulary rows, K width.
@@ -28,6 +29,8 @@ export interface LanguageModel {
   wordHead(graph: Graph): Value;
   /** The weights that a graph uses so far and that gradients are wanted for, by name. Absent where the weights are frozen. */
   trainableWeights?(graph: Graph): ReadonlyMap<string, Value>;
+  /** What another thread needs to build graphs of this LM. Absent: they are built in this one. */
+  readonly declaration?: ModelDeclaration;
   /** Loads a graph into a session whose runs use the weights as they are at that moment. Absent: the engine loads it. */
-  load?(graph: Graph): Promise<Session>;
+  load?(graph: Graph | CompiledGraph): Promise<Session>;
 }

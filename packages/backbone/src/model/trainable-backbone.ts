@@ -1,7 +1,15 @@
 // An LM whose weights are trained: they are inputs of its graphs, kept in memory, and can be written as a Hugging Face directory.
 import fs from "node:fs/promises";
 import path from "node:path";
-import { type Engine, type Feeds, type Graph, onnxRuntime, type Session, type Value } from "@cllm4rec/onnx-grad";
+import {
+  type CompiledGraph,
+  type Engine,
+  type Feeds,
+  Graph,
+  onnxRuntime,
+  type Session,
+  type Value,
+} from "@cllm4rec/onnx-grad";
 import { architectureOf } from "../architectures/registry.js";
 import { type BackboneConfig, parseConfig } from "../checkpoint/config.js";
 import { CheckpointError, reasonOf } from "../checkpoint/errors.js";
@@ -12,7 +20,9 @@ import { type TensorData, writeAtomically, writeSafetensors } from "../checkpoin
 import type { ExpectedWeight } from "../checkpoint/weights.js";
 import { ArchitectureModel } from "./architecture-model.js";
 import type { OpenBackboneOptions } from "./backbone.js";
+import { declareWeight, type ModelDeclaration } from "./declared-model.js";
 import type { LanguageModel } from "./language-model.js";
+import { loadInto } from "./load-graph.js";
 import { openModel } from "./open-model.js";
 
 // Shape legend: N vocabulary rows, K width.
@@ -129,9 +139,16 @@ export class TrainableBackbone extends ArchitectureModel implements LanguageMode
     return new Map([...graph.inputs].filter(([name]) => this.stored.has(name)));
   }
 
-  async load(graph: Graph): Promise<Session> {
-    const session = await this.engine.load(graph);
-    const used = [...this.trainableWeights(graph).keys()];
+  /** What another thread needs to build graphs of this LM: not the weights, which are inputs. */
+  get declaration(): ModelDeclaration {
+    const weights = new Map([...this.stored].map(([name, { tensor }]) => [name, { shape: tensor.shape }] as const));
+    return { config: this.config, weights, trainable: true };
+  }
+
+  async load(graph: Graph | CompiledGraph): Promise<Session> {
+    const inputs = graph instanceof Graph ? [...graph.inputs.keys()] : graph.inputs.map(({ name }) => name);
+    const session = await loadInto(this.engine, graph);
+    const used = inputs.filter((name) => this.stored.has(name));
     const weights = (): Feeds =>
       Object.fromEntries(used.map((name) => [name, { dtype: "float32" as const, ...this.stored.get(name)!.tensor }]));
     return {
@@ -169,7 +186,7 @@ export class TrainableBackbone extends ArchitectureModel implements LanguageMode
   }
 
   protected weight(graph: Graph, name: string): Value {
-    return graph.inputs.get(name) ?? graph.input(name, "float32", this.stored.get(name)!.tensor.shape);
+    return declareWeight(graph, name, { shape: this.stored.get(name)!.tensor.shape });
   }
 }
 

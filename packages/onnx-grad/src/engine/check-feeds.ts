@@ -1,7 +1,7 @@
 // The checks that every engine makes before a run: names, element types and shapes against the graph's declared inputs and outputs.
 import { type Dim, dimTerms, formatShape, type Shape } from "../graph/dim.js";
-import type { Value } from "../graph/graph.js";
 import { checkTensor, type TensorData } from "../graph/tensor.js";
+import type { GraphPort } from "./compiled-graph.js";
 import { EngineError, type Tensor } from "./engine.js";
 
 /** What each symbol stands for in one run. */
@@ -16,7 +16,7 @@ export type Elsewhere = Pick<Tensor, "dtype" | "shape">;
  */
 export function checkFeeds(
   graphName: string,
-  inputs: ReadonlyMap<string, Value>,
+  inputs: ReadonlyMap<string, Omit<GraphPort, "name">>,
   feeds: Readonly<Record<string, Tensor | Elsewhere>>,
 ): Bindings {
   for (const name of Object.keys(feeds)) {
@@ -27,9 +27,10 @@ export function checkFeeds(
   const bound = new Map<string, number>();
   for (const [name, input] of inputs) {
     const tensor = feeds[name];
-    if (!tensor) throw new EngineError(graphName, `input ${input} is missing`);
-    if (tensor.dtype !== input.dtype || tensor.shape.length !== input.rank) {
-      throw new EngineError(graphName, mismatch(input, tensor));
+    if (!tensor)
+      throw new EngineError(graphName, `input ${name}: ${input.dtype} ${formatShape(input.shape)} is missing`);
+    if (tensor.dtype !== input.dtype || tensor.shape.length !== input.shape.length) {
+      throw new EngineError(graphName, mismatch(name, input, tensor));
     }
     try {
       if ("data" in tensor) checkTensor(`input ${name}`, tensor);
@@ -47,7 +48,7 @@ export function checkFeeds(
       const expected = evaluateDim(dim, bound);
       if (expected === undefined || expected === tensor.shape[axis]) return;
       const because = typeof dim === "string" ? ` (${dim} = ${expected})` : "";
-      throw new EngineError(graphName, `${mismatch(input, tensor)}${because}`);
+      throw new EngineError(graphName, `${mismatch(name, input, tensor)}${because}`);
     });
   }
   return bound;
@@ -59,7 +60,7 @@ export function checkFeeds(
  */
 export function checkReuse(
   graphName: string,
-  outputs: ReadonlyMap<string, Value>,
+  outputs: ReadonlyMap<string, Omit<GraphPort, "name">>,
   reuse: Readonly<Record<string, TensorData>>,
   bound: Bindings,
 ): Record<string, Tensor> {
@@ -95,8 +96,8 @@ function resolveShape(graphName: string, name: string, shape: Shape, bound: Bind
 
 const isSymbol = (dim: string): boolean => !/[*+-]/.test(dim);
 
-const mismatch = (input: Value, tensor: Elsewhere): string =>
-  `input ${input.name}: ${tensor.dtype} [${tensor.shape.join(", ")}] given, ${input.dtype} ${formatShape(input.shape)} expected`;
+const mismatch = (name: string, input: Omit<GraphPort, "name">, tensor: Elsewhere): string =>
+  `input ${name}: ${tensor.dtype} [${tensor.shape.join(", ")}] given, ${input.dtype} ${formatShape(input.shape)} expected`;
 
 /** A dimension's size under the bindings; `undefined` where a symbol is not bound. */
 export function evaluateDim(dim: Dim, bound: Bindings): number | undefined {

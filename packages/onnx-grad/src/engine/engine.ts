@@ -2,6 +2,8 @@
 
 import type { Graph } from "../graph/graph.js";
 import type { DType, TensorData } from "../graph/tensor.js";
+import type { CompiledGraph } from "./compiled-graph.js";
+import type { ExecutionProvider } from "./onnxruntime/protocol.js";
 
 /** A tensor at run time: `data` row-major, of `dtype`'s typed array (`bool` as 0/1 bytes). */
 export interface Tensor {
@@ -46,6 +48,14 @@ export interface Engine {
   /** For messages and records, e.g. `onnxruntime-node 1.30.0 (cpu, 2 threads)`. */
   readonly description: string;
   load(graph: Graph, options?: LoadOptions): Promise<Session>;
+  /** What graphs are compiled for where {@link loadCompiled} is there. */
+  readonly compilesFor?: ExecutionProvider;
+  /**
+   * As {@link load}, of a graph that `compileGraph` has serialised, in another thread perhaps. Its bytes move to the engine. Absent where the
+   * engine needs the graph itself.
+   * @throws EngineError where it was compiled for another provider
+   */
+  loadCompiled?(compiled: CompiledGraph, options?: LoadOptions): Promise<Session>;
   /** Rejects what waits, frees all sessions and threads; resolves when a run that is under way has ended. */
   dispose(): Promise<void>;
 }

@@ -1,6 +1,7 @@
 // What the onnxruntime engine offers beyond every engine: its options, and tensors that stay on the device between runs.
 import type { Graph } from "../../graph/graph.js";
 import type { DType } from "../../graph/tensor.js";
+import type { CompiledGraph } from "../compiled-graph.js";
 import type { Engine, LoadOptions, RunOptions, Session, Tensor } from "../engine.js";
 import type { ExecutionProvider } from "./protocol.js";
 
@@ -64,6 +65,12 @@ export interface OnnxRuntimeSession extends Session {
 export interface OnnxRuntimeEngine extends Engine {
   /** @param options.onDevice names of outputs that stay on the device; every run of such a session computes all of its outputs */
   load(graph: Graph, options?: LoadOptions & { readonly onDevice?: readonly string[] }): Promise<OnnxRuntimeSession>;
+  readonly compilesFor: ExecutionProvider;
+  /** As `load`, of a graph that `compileGraph` has serialised. */
+  loadCompiled(
+    compiled: CompiledGraph,
+    options?: LoadOptions & { readonly onDevice?: readonly string[] },
+  ): Promise<OnnxRuntimeSession>;
   /** Moves a tensor to the device once, for any number of runs of this engine's sessions. It is freed with the engine, if not before. */
   place(tensor: Tensor): Promise<DeviceTensor>;
 }

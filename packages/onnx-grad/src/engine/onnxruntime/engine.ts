@@ -2,10 +2,10 @@
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
-import { Graph, type Value } from "../../graph/graph.js";
+import { Graph } from "../../graph/graph.js";
 import { allocate, type DType, type TensorData } from "../../graph/tensor.js";
-import { serializeModel } from "../../onnx/serialize.js";
 import { checkFeeds, checkReuse } from "../check-feeds.js";
+import { type CompiledGraph, compileGraph, type GraphPort } from "../compiled-graph.js";
 import { EngineError, type LoadOptions, type RunOptions, type Tensor } from "../engine.js";
 import type {
   DeviceFeeds,
@@ -16,10 +16,9 @@ import type {
 } from "./contract.js";
 import { explain } from "./explain.js";
 import { type Placement, placementNotice } from "./placement.js";
-import type { Held, Message, Request, Response, SessionSettings, WorkerData } from "./protocol.js";
+import type { ExecutionProvider, Held, Message, Request, Response, SessionSettings, WorkerData } from "./protocol.js";
 import { endSafely } from "./safe-exit.js";
-import { checkProducts, type WebGpuLimits, webGpuLimits } from "./webgpu-limits.js";
-import { forWebGpu } from "./webgpu-lowering.js";
+import { checkProducts, type WebGpuLimits } from "./webgpu-limits.js";
 
 type Unsent<T> = T extends Request ? Omit<T, "id"> : never;
 
@@ -62,8 +61,7 @@ class WorkerEngine implements OnnxRuntimeEngine {
     profile,
     onNotice,
   }: OnnxRuntimeOptions) {
-    const { version } = createRequire(import.meta.url)("onnxruntime-node/package.json") as { version: string };
-    this.description = `onnxruntime-node ${version} (${executionProvider}, ${threads} thread${threads === 1 ? "" : "s"})`;
+    this.description = `onnxruntime-node ${installedVersion()} (${executionProvider}, ${threads} thread${threads === 1 ? "" : "s"})`;
     this.onNotice = onNotice;
     this.settings = {
       executionProvider,
@@ -94,16 +92,35 @@ class WorkerEngine implements OnnxRuntimeEngine {
     this.worker.on("exit", (code) => this.close(new Error(`the onnxruntime thread ended (exit code ${code})`)));
   }
 
+  get compilesFor(): ExecutionProvider {
+    return this.settings.executionProvider;
+  }
+
   async load(
     graph: Graph,
+    options: LoadOptions & { readonly onDevice?: readonly string[] } = {},
+  ): Promise<WorkerSession> {
+    options.signal?.throwIfAborted();
+    const stranger = options.onDevice?.find((name) => !graph.outputs.has(name));
+    if (stranger !== undefined) throw unknownOutput(graph.name, stranger, [...graph.outputs.keys()]);
+    return this.loadCompiled(compileGraph(graph, this.compilesFor), options);
+  }
+
+  async loadCompiled(
+    compiled: CompiledGraph,
     { signal, onDevice = [] }: LoadOptions & { readonly onDevice?: readonly string[] } = {},
   ): Promise<WorkerSession> {
     signal?.throwIfAborted();
-    const stranger = onDevice.find((name) => !graph.outputs.has(name));
-    if (stranger !== undefined) throw unknownOutput(graph.name, stranger, graph.outputs);
-    const onWebGpu = this.settings.executionProvider === "webgpu";
-    const lowered = onWebGpu ? forWebGpu(graph) : graph;
-    const { bytes, externalFolder } = serializeModel(lowered);
+    const { name, bytes, externalFolder, executionProvider, outputs, limits } = compiled;
+    const names = outputs.map((output) => output.name);
+    const stranger = onDevice.find((output) => !names.includes(output));
+    if (stranger !== undefined) throw unknownOutput(name, stranger, names);
+    if (executionProvider !== this.compilesFor) {
+      throw new EngineError(
+        name,
+        `the graph was compiled for ${executionProvider}, this engine computes with ${this.compilesFor}; compile it for the engine's compilesFor`,
+      );
+    }
     const session = this.nextSession++;
     const entries = {
       ...this.settings.entries,
@@ -111,15 +128,14 @@ class WorkerEngine implements OnnxRuntimeEngine {
         ? {}
         : { "session.model_external_initializers_file_folder_path": externalFolder }),
     };
-    const limits = onWebGpu ? webGpuLimits(lowered) : undefined;
     const settings = { ...this.settings, entries, kept: onDevice, ...(limits && { onCpu: limits.onCpu }) };
     try {
       await this.send({ kind: "load", session, model: bytes, settings }, signal, [bytes.buffer as ArrayBuffer]);
     } catch (error) {
       if (signal?.aborted) this.release(session).catch(() => {});
-      throw toEngineError(graph.name, error, signal);
+      throw toEngineError(name, error, signal);
     }
-    return new WorkerSession(this, session, graph, limits, new Set(onDevice));
+    return new WorkerSession(this, session, compiled, new Set(onDevice));
   }
 
   async place(tensor: Tensor): Promise<DeviceTensor> {
@@ -262,8 +278,9 @@ class HeldTensor implements DeviceTensor {
 
 class WorkerSession implements OnnxRuntimeSession {
   readonly graphName: string;
-  private readonly inputs: ReadonlyMap<string, Value>;
-  private readonly outputs: ReadonlyMap<string, Value>;
+  private readonly inputs: ReadonlyMap<string, GraphPort>;
+  private readonly outputs: ReadonlyMap<string, GraphPort>;
+  private readonly limits: WebGpuLimits | undefined;
   /** Memory of the last run's large feeds, by their names. */
   private readonly spent = new Map<string, TensorData>();
   private disposed = false;
@@ -271,13 +288,13 @@ class WorkerSession implements OnnxRuntimeSession {
   constructor(
     private readonly engine: WorkerEngine,
     private readonly id: number,
-    graph: Graph,
-    private readonly limits: WebGpuLimits | undefined,
+    { name, inputs, outputs, limits }: CompiledGraph,
     private readonly kept: ReadonlySet<string>,
   ) {
-    this.graphName = graph.name;
-    this.inputs = new Map(graph.inputs);
-    this.outputs = new Map(graph.outputs);
+    this.graphName = name;
+    this.inputs = new Map(inputs.map((input) => [input.name, input]));
+    this.outputs = new Map(outputs.map((output) => [output.name, output]));
+    this.limits = limits;
   }
 
   async run(feeds: DeviceFeeds, options: RunOptions = {}): Promise<Record<string, Tensor>> {
@@ -296,7 +313,7 @@ class WorkerSession implements OnnxRuntimeSession {
     if (this.disposed) throw new EngineError(this.graphName, "the session has been disposed of");
     const bound = checkFeeds(this.graphName, this.inputs, feeds);
     for (const name of [...outputs, ...Object.keys(reuse)]) {
-      if (!this.outputs.has(name)) throw unknownOutput(this.graphName, name, this.outputs);
+      if (!this.outputs.has(name)) throw unknownOutput(this.graphName, name, [...this.outputs.keys()]);
     }
     const kept = Object.keys(reuse).find((name) => this.kept.has(name));
     if (kept !== undefined)
@@ -346,8 +363,17 @@ class WorkerSession implements OnnxRuntimeSession {
   }
 }
 
-const unknownOutput = (graphName: string, name: string, outputs: ReadonlyMap<string, Value>): EngineError =>
-  new EngineError(graphName, `unknown output ${name}; outputs are ${[...outputs.keys()].join(", ")}`);
+/** Where the package is missing, the worker cannot load it either, and {@link explain} says so when a graph is loaded. */
+function installedVersion(): string {
+  try {
+    return (createRequire(import.meta.url)("onnxruntime-node/package.json") as { version: string }).version;
+  } catch {
+    return "(not installed)";
+  }
+}
+
+const unknownOutput = (graphName: string, name: string, outputs: readonly string[]): EngineError =>
+  new EngineError(graphName, `unknown output ${name}; outputs are ${outputs.join(", ")}`);
 
 /**
  * The caller may change or share its arrays after the call, so each run takes its own copy along; the copy itself is moved, not cloned.

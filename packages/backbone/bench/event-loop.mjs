@@ -1,0 +1,54 @@
+// How long the first steps of each head block the event loop: node bench/event-loop.mjs [model directory or hub id]
+import { availableParallelism } from "node:os";
+import { monitorEventLoopDelay, performance } from "node:perf_hooks";
+import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Backbone, BaseModel } from "@cllm4rec/backbone";
+import { onnxRuntime } from "@cllm4rec/onnx-grad";
+
+const [model = "HuggingFaceTB/SmolLM2-135M-Instruct"] = process.argv.slice(2);
+const USERS = 1_000;
+const ITEMS = 5_000;
+
+// One thread of the machine is left to the event loop: waiting for a core would count as blocked.
+const engine = onnxRuntime({ threads: Math.max(1, availableParallelism() - 1) });
+const backbone = await Backbone.open(model, { engine });
+const baseModel = new BaseModel(backbone, { users: USERS, items: ITEMS });
+const { words, width } = baseModel.vocabulary;
+const rows = (count) => Float32Array.from({ length: count * width }, (_, i) => Math.sin(i) / 7);
+const tables = { users: { rows: USERS, data: rows(USERS) }, items: { rows: ITEMS, data: rows(ITEMS) } };
+const ids = Array.from({ length: 24 }, (_, t) => (t === 0 ? words + 3 : words + USERS + 7 * t));
+const batch = Array.from({ length: 8 }, () => ({ ids, targets: [-1, ...ids.slice(2), ids[1]], heldOut: [1, 2] }));
+const prompts = batch.map((document) => document.ids);
+const text = [{ ids, targets: ids.map((_, t) => (t === 0 ? -1 : 40 + t)) }];
+
+// What the machine alone does to the numbers: other processes, garbage.
+const steps = {
+  "nothing, for 2 s": () => sleep(2_000),
+  "next-item loss": () => baseModel.nextItemLoss(batch, tables),
+  "next-word loss": () => baseModel.nextWordLoss(text, tables),
+  "held-out loss": () => baseModel.heldOutLoss(batch, tables),
+  "item scores": () => baseModel.itemScores(prompts, tables),
+  "hidden states": () => baseModel.hiddenStates(prompts, tables),
+};
+console.log(`${model}, ${backbone.engine.description}, Node ${process.version}`);
+console.log("longest block of the event loop, in milliseconds (resolution 1), and the time of the step");
+for (const round of ["first", "second"]) {
+  for (const [name, step] of Object.entries(steps)) {
+    const delay = monitorEventLoopDelay({ resolution: 1 });
+    delay.enable();
+    await sleep(20);
+    delay.reset();
+    const start = performance.now();
+    await step();
+    const elapsed = performance.now() - start;
+    await sleep(20);
+    delay.disable();
+    console.log(
+      `${round} ${name.padEnd(16)} ${(delay.max / 1e6).toFixed(0).padStart(6)} ${elapsed.toFixed(0).padStart(8)}`,
+    );
+  }
+}
+await baseModel.dispose();
+await backbone.dispose();
+await engine.dispose();
