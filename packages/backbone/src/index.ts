@@ -1,4 +1,5 @@
 // The package's public API.
+export { type SupportedModel, supportedModels } from "./architectures/supported-models.js";
 // Checkpoints: from a hub id or a directory to checked weights as F32 in files.
 export { Checkpoint, openCheckpoint } from "./checkpoint/checkpoint.js";
 export { type BackboneConfig, parseConfig } from "./checkpoint/config.js";
