@@ -1,4 +1,5 @@
 // How long the first steps of each head block the event loop: node bench/event-loop.mjs [model directory or hub id]
+import fs from "node:fs";
 import { availableParallelism } from "node:os";
 import { monitorEventLoopDelay, performance } from "node:perf_hooks";
 import process from "node:process";
@@ -32,21 +33,48 @@ const steps = {
   "hidden states": () => baseModel.hiddenStates(prompts, tables),
 };
 console.log(`${model}, ${backbone.engine.description}, Node ${process.version}`);
-console.log("longest block of the event loop, in milliseconds (resolution 1), and the time of the step");
+console.log(
+  "milliseconds: longest block of the event loop (resolution 1); the most CPU time of this thread between two turns of the loop, which other",
+);
+console.log("processes do not lengthen (Linux); time of the step");
+
+/** CPU time of the calling thread so far, in milliseconds. */
+function threadTime() {
+  try {
+    return Number(fs.readFileSync("/proc/thread-self/schedstat", "utf8").split(" ")[0]) / 1e6;
+  } catch {
+    return Number.NaN;
+  }
+}
+
+/** Watches the loop until the returned function is called, which gives the most CPU time between two turns. */
+function watchTurns() {
+  let before = threadTime();
+  let most = 0;
+  const timer = setInterval(() => {
+    const now = threadTime();
+    most = Math.max(most, now - before);
+    before = now;
+  }, 1);
+  return () => {
+    clearInterval(timer);
+    return most;
+  };
+}
 for (const round of ["first", "second"]) {
   for (const [name, step] of Object.entries(steps)) {
     const delay = monitorEventLoopDelay({ resolution: 1 });
     delay.enable();
     await sleep(20);
     delay.reset();
+    const mostTime = watchTurns();
     const start = performance.now();
     await step();
     const elapsed = performance.now() - start;
     await sleep(20);
     delay.disable();
-    console.log(
-      `${round} ${name.padEnd(16)} ${(delay.max / 1e6).toFixed(0).padStart(6)} ${elapsed.toFixed(0).padStart(8)}`,
-    );
+    const columns = [delay.max / 1e6, mostTime(), elapsed].map((value) => value.toFixed(0).padStart(8));
+    console.log(`${round} ${name.padEnd(18)}${columns.join("")}`);
   }
 }
 await baseModel.dispose();

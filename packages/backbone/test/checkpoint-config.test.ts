@@ -386,6 +386,11 @@ describe("what is not supported", () => {
     expect(() => parseConfig(config, { file: "dir/config.json" })).toThrow(/^dir\/config\.json: /);
   });
 
+  it("names eight fields that are wrong, and counts the others", () => {
+    const layer_types = new Array<number>(5000).fill(1);
+    expect(() => parseConfig({ ...llama, layer_types })).toThrow(/"layer_types\.7" is 1: [^;]*; and 4992 more\. Check/);
+  });
+
   it("whatever stands in a field, the outcome is a config or one clear error", () => {
     const bases: Record<string, unknown>[] = Object.values(goldens.configs).map(({ json }) => json);
     const change = fc

@@ -268,6 +268,13 @@ describe("evaluate", () => {
     expect(failure(await evaluate("--backbone", "other-backbone"))).toMatch(
       /^1 .*other-backbone: found a tokenizer with hash/,
     );
+    fs.writeFileSync(file("other-backbone", "tokenizer.json"), tokenizer);
+    const config = JSON.parse(fs.readFileSync(file("backbone", "config.json"), "utf8")) as Record<string, unknown>;
+    const changed = { ...config, layer_norm_epsilon: 1e-4 }; // the default is 1e-5
+    fs.writeFileSync(file("other-backbone", "config.json"), JSON.stringify(changed));
+    expect(failure(await evaluate("--backbone", "other-backbone"))).toMatch(
+      /^1 .*other-backbone: found a config\.json with hash/,
+    );
     expect(failure(await evaluate("--data", "other"))).toMatch(
       /^1 .*other: found a dataset with content hash .*give that one as --data/,
     );

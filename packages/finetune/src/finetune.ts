@@ -254,7 +254,7 @@ class Finetuning {
       description: {
         format: "cllm4rec-model",
         version: 1,
-        backbone: { id: output.backboneId, contentHash: model.backbone.contentHash },
+        backbone: { id: output.backboneId, ...model.backbone.fingerprint },
         sizes: { words, users, items, width },
         stage: STAGE,
         settings: {

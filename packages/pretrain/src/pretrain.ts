@@ -160,7 +160,7 @@ async function publish(
     description: {
       format: "cllm4rec-model",
       version: 1,
-      backbone: { id: output.backboneId, contentHash: model.backbone.contentHash },
+      backbone: { id: output.backboneId, ...model.backbone.fingerprint },
       sizes: { words, users, items, width },
       stage: STAGE,
       settings: json,

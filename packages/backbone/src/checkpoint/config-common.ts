@@ -86,11 +86,18 @@ export function parseFields<S extends z.ZodObject>(
   refuseChanging(keys, config, context.file);
   const result = keys.schema.safeParse(config);
   if (result.success) return result.data;
-  const issues = result.error.issues.map(({ path, message }) => {
+  const { issues } = result.error;
+  const shownIssues = issues.slice(0, SHOWN).map(({ path, message }) => {
     return `${shown(path.join("."))} is ${shown(path.reduce<unknown>(at, config))}: ${message}`;
   });
-  throw new CheckpointError(`${context.file}: ${issues.join("; ")}. Check that it is the config.json of this model`);
+  const rest = issues.length > SHOWN ? `; and ${issues.length - SHOWN} more` : "";
+  throw new CheckpointError(
+    `${context.file}: ${shownIssues.join("; ")}${rest}. Check that it is the config.json of this model`,
+  );
 }
+
+/** How many fields one error names. */
+const SHOWN = 8;
 
 function at(value: unknown, key: PropertyKey): unknown {
   return typeof value === "object" && value !== null ? Reflect.get(value, key) : undefined;
@@ -119,7 +126,10 @@ export function specialTokens(
   const generation = generationSchema.safeParse(context.generationConfig ?? {});
   if (!generation.success) {
     throw new CheckpointError(
-      `${context.file}: generation_config.json beside it has token ids that are not integers: ${generation.error.issues.map(({ path, message }) => `${shown(path.join("."))}: ${message}`).join("; ")}`,
+      `${context.file}: generation_config.json beside it has token ids that are not integers: ${generation.error.issues
+        .slice(0, SHOWN)
+        .map(({ path, message }) => `${shown(path.join("."))}: ${message}`)
+        .join("; ")}`,
     );
   }
   const eos = generation.data.eos_token_id ?? fields.eos_token_id ?? [];

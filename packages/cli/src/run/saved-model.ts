@@ -70,7 +70,14 @@ export async function openEnsemble(directories: readonly string[]): Promise<Ense
 
 const INGREDIENTS: readonly { readonly what: string; of(model: TrainedModel): unknown }[] = [
   { what: "dataset", of: ({ serving }) => serving.dataset.hash },
-  { what: "backbone", of: ({ description, serving }) => [description.backbone.contentHash, serving.layers] },
+  {
+    what: "backbone",
+    of: ({ description, serving }) => [
+      description.backbone.contentHash,
+      description.backbone.configHash,
+      serving.layers,
+    ],
+  },
   { what: "tokenizer", of: ({ serving }) => serving.tokenizer },
   { what: "prompt", of: ({ serving }) => ({ ...serving.recommendation, seed: 0 }) },
 ];
@@ -134,9 +141,11 @@ export async function openPredictor(
     new TrainingError(
       `${path.normalize(elsewhere ?? backbone.id)}: found ${what} with hash ${found.slice(0, 12)}…, expected ${expected.slice(0, 12)}…, with which ${model.directory} was trained; give that backbone as --backbone`,
     );
-  const { contentHash } = opened.model.backbone;
+  const found = opened.model.backbone;
+  const different = found.difference(backbone);
   let problem: Error | undefined;
-  if (contentHash !== backbone.contentHash) problem = differs("weights", contentHash, backbone.contentHash);
+  if (different === "weights") problem = differs("weights", found.contentHash, backbone.contentHash);
+  else if (different === "config") problem = differs("a config.json", found.configHash, backbone.configHash ?? "");
   else if (opened.tokenizerHash !== tokenizerHash)
     problem = differs("a tokenizer", opened.tokenizerHash, tokenizerHash);
   if (problem) {

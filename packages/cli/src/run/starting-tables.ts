@@ -57,9 +57,10 @@ export async function tablesOf(
       `${from}: was trained on ${saved.serving.dataset.path}, whose content differs from ${dataset.path}; prepare and pretrain on the same dataset`,
     );
   }
-  if (saved.description.backbone.contentHash !== model.backbone.contentHash) {
+  const different = model.backbone.difference(saved.description.backbone);
+  if (different) {
     throw new TrainingError(
-      `${from}: was trained with the backbone ${saved.description.backbone.id}, whose weights differ from ${backbone}; give the same --backbone`,
+      `${from}: was trained with the backbone ${saved.description.backbone.id}, whose ${different} ${different === "weights" ? "differ" : "differs"} from ${backbone}; give the same --backbone`,
     );
   }
   return saved.tables;

@@ -16,8 +16,8 @@ const count = z.number().int().positive();
 const description = z.strictObject({
   format: z.literal("cllm4rec-model"),
   version: z.literal(1),
-  /** What the tables were trained on. */
-  backbone: z.strictObject({ id: z.string(), contentHash: z.string() }),
+  /** What the tables were trained on. Models of earlier versions have no `configHash`; see `Backbone.difference`. */
+  backbone: z.strictObject({ id: z.string(), contentHash: z.string(), configHash: z.string().optional() }),
   sizes: z.strictObject({ words: count, users: count, items: count, width: count }),
   /** The stage that wrote the tables, e.g. `pretrain` or `finetune`. */
   stage: z.string(),
