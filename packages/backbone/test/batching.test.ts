@@ -60,8 +60,8 @@ function documentsOf(
 const MODELS: [name: string, runs: number][] = [
   ["gpt2", 12],
   ["llama-gqa", 12],
-  ["gemma3", 12],
-  ["qwen2-window", 12],
+  ["gemma3", 6],
+  ["qwen2-window", 6],
   ["qwen3-window", 3],
   ["smollm3-window", 3],
   ["phi3", 3],

@@ -32,7 +32,8 @@ describe("the Llama family", () => {
       true,
       false,
     ]);
-    expect(llama("phi3", { resid_pdrop: 0.1, embd_pdrop: 0.1 })).toMatchObject({
+    const phi4 = { lm_head_bias: false, full_attn_mod: 1, interpolate_factor: 1 };
+    expect(llama("phi3", { ...phi4, resid_pdrop: 0.1, embd_pdrop: 0.1 })).toMatchObject({
       fusedProjections: true,
       normEpsilon: 1e-5,
       dropout: { attention: 0, residual: 0.1 },
@@ -67,6 +68,7 @@ describe("the Llama family", () => {
     ["too few of them", "smollm3", { no_rope_layers: [1, 0] }, /expected 8 numbers, one for each layer/],
     ["other numbers", "smollm3", { no_rope_layers: [2] }, /"no_rope_layers/],
     ["a bias that nobody reads", "qwen3", { mlp_bias: true }, /"mlp_bias" is true.*false for model_type "qwen3"/],
+    ["a bias of Phi-4's head", "phi3", { lm_head_bias: true }, /"lm_head_bias" is true/],
     ["biases in Phi-3", "phi3", { attention_bias: true }, /"attention_bias" is true.*false for model_type "phi3"/],
     ["a billion layers", "qwen3", { num_hidden_layers: 1e9 }, /"num_hidden_layers" is 1000000000/],
     ["partial rotation elsewhere", "qwen3", { partial_rotary_factor: 0.5 }, /"partial_rotary_factor" is 0\.5/],
@@ -167,5 +169,107 @@ describe("LongRoPE", () => {
   it("refuses longer sequences, whose frequencies are others", () => {
     expect(() => longrope(257)).toThrow(/maxPositions is 257, expected at most 256.*"long_factor"/);
     expect(() => longrope(1025)).toThrow(/maxPositions is 1025, expected an integer from 1 to/);
+  });
+});
+
+describe("Gemma 3", () => {
+  const gemma = (more: object = {}) => parseConfig({ ...sizes, ...more, model_type: "gemma3_text" });
+
+  it("has five local layers before each global one, with a rope of their own", () => {
+    const local = [true, true, true, true, true, false, true, true];
+    expect(gemma({ sliding_window: 512 })).toMatchObject({
+      localLayers: local,
+      windows: local.map((is) => (is ? 512 : null)),
+      rope: { global: { theta: 1_000_000, scaling: null }, local: { theta: 10_000, scaling: null } },
+      headSize: 256,
+      queryScalar: 256,
+      tieWordEmbeddings: true,
+    });
+    // A local layer keeps its rope where its window hides nothing.
+    expect(gemma()).toMatchObject({ localLayers: local, windows: new Array(8).fill(null) });
+    const rope = { rope_theta: 5e5, rope_local_base_freq: 500, rope_scaling: { rope_type: "linear", factor: 8 } };
+    expect(gemma(rope)).toMatchObject({
+      rope: { global: { theta: 5e5, scaling: { type: "linear", factor: 8 } }, local: { theta: 500, scaling: null } },
+    });
+    const byLayer = {
+      full_attention: { rope_type: "linear", factor: 8, rope_theta: 5e5 },
+      sliding_attention: { rope_theta: 500 },
+    };
+    expect(gemma({ rope_parameters: byLayer })).toEqual(gemma(rope));
+  });
+
+  it.each<[string, object, RegExp]>([
+    ["soft-capping", { final_logit_softcapping: 30 }, /"final_logit_softcapping" is 30/],
+    ["attention both ways", { use_bidirectional_attention: true }, /"use_bidirectional_attention" is true/],
+    ["another activation", { hidden_activation: "silu" }, /"hidden_activation" is "silu".*gelu_new/],
+    ["a rope for all layers", { rope_parameters: { rope_type: "default" } }, /"rope_parameters\.rope_type"/],
+    [
+      "two ropes for global layers",
+      { rope_parameters: { full_attention: {} }, rope_scaling: { rope_type: "linear", factor: 2 } },
+      /"rope_scaling".*absent where "rope_parameters" is there/,
+    ],
+    ["an unknown rope parameter", { rope_parameters: { full_attention: { mrope: 1 } } }, /full_attention\.mrope/],
+    ["heads that do not divide", { num_key_value_heads: 3 }, /"num_key_value_heads" is 3, expected a divisor/],
+  ])("refuses by name: %s", (_, more, message) => {
+    expect(() => gemma(more)).toThrow(message);
+  });
+});
+
+describe("OPT", () => {
+  const opt = (more: object = {}) =>
+    parseConfig({
+      model_type: "opt",
+      vocab_size: 300,
+      hidden_size: 64,
+      ffn_dim: 96,
+      num_hidden_layers: 2,
+      num_attention_heads: 4,
+      max_position_embeddings: 128,
+      ...more,
+    });
+
+  it("has the width of its embeddings as K, and transformers' defaults", () => {
+    expect(opt()).toMatchObject({
+      hiddenSize: 64,
+      blockWidth: 64,
+      activation: "relu",
+      normBefore: true,
+      finalNorm: true,
+      bias: true,
+      normAffine: true,
+      tieWordEmbeddings: true,
+      dropout: { attention: 0, residual: 0.1 },
+    });
+    const medium = { word_embed_proj_dim: 32, do_layer_norm_before: false, layerdrop: 0, init_std: 0.02 };
+    expect(opt(medium)).toMatchObject({
+      hiddenSize: 32,
+      blockWidth: 64,
+      headSize: 16,
+      finalNorm: false,
+      unrecognisedKeys: [],
+    });
+    expect(opt({ _remove_final_layer_norm: true })).toMatchObject({ normBefore: true, finalNorm: false });
+    expect(() => opt({ num_attention_heads: 5 })).toThrow(/"hidden_size" is 64, expected a multiple/);
+    expect(() => opt({ activation_function: "tanh" })).toThrow(/"activation_function" is "tanh".*relu/);
+  });
+});
+
+describe("GPT-NeoX", () => {
+  const neox = (more: object = {}) =>
+    parseConfig({ ...sizes, num_key_value_heads: null, ...more, model_type: "gpt_neox" });
+
+  it("turns a quarter of each head unless the file says otherwise, in either form", () => {
+    expect(neox()).toMatchObject({
+      rope: { theta: 10_000, dimensions: 4, scaling: null },
+      parallelResidual: true,
+      attentionBias: true,
+      tieWordEmbeddings: false,
+      activation: "gelu",
+    });
+    const rope = { theta: 500, dimensions: 8 };
+    expect(neox({ rotary_pct: 0.5, rotary_emb_base: 500 })).toMatchObject({ rope });
+    expect(neox({ rope_parameters: { rope_theta: 500, partial_rotary_factor: 0.5 } })).toMatchObject({ rope });
+    expect(() => neox({ rotary_pct: 0.2 })).toThrow(/heads are 16 wide and 0\.2 of them is turned, which is 3/);
+    expect(() => neox({ hidden_act: "tanh" })).toThrow(/"hidden_act" is "tanh"/);
   });
 });

@@ -82,6 +82,8 @@ const smollm3Keys = configKeys({
 const phi3Keys = configKeys({
   understood: { ...understood, resid_pdrop: probability.default(0) },
   harmless: ["embd_pdrop"],
+  // In the files of Phi-4 mini, at these values.
+  changing: { lm_head_bias: [false], full_attn_mod: [1], interpolate_factor: [1] },
 });
 
 type Fields = z.infer<typeof keys.schema> &

@@ -125,8 +125,9 @@ export class Backbone extends ArchitectureModel {
 
   /**
    * Floating-point operations (two a multiplication) of a forward pass over these sequences: the floor that running times are held against.
-   * Attention counts the pairs that the masks allow; the last block's output projection and MLP count for the wanted states alone. Backward
-   * towards the inputs costs the same again for the frozen matrices and twice that for attention, both factors of which vary.
+   * Attention counts the pairs that causal masks allow (windows hide more of them, but they are computed); the last block's output projection
+   * and MLP count for the wanted states alone. Backward towards the inputs costs the same again for the frozen matrices and twice that for
+   * attention, both factors of which vary.
    * @param lengths of the sequences; of both sequences of each document where the LM has an encoder
    * @param wanted how many final hidden states are wanted; all of the decoder's where absent
    * @throws RangeError for lengths of the other kind of LM
