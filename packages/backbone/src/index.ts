@@ -1,10 +1,15 @@
 // The package's public API.
+export { type SupportedModel, supportedModels } from "./architectures/supported-models.js";
 // Checkpoints: from a hub id or a directory to checked weights as F32 in files.
 export { Checkpoint, openCheckpoint } from "./checkpoint/checkpoint.js";
 export { type BackboneConfig, parseConfig } from "./checkpoint/config.js";
 export type { CommonConfig } from "./checkpoint/config-common.js";
+export type { Gemma3Config } from "./checkpoint/config-gemma3.js";
+export type { GptNeoxConfig } from "./checkpoint/config-gpt-neox.js";
 export type { Gpt2Config } from "./checkpoint/config-gpt2.js";
-export type { LlamaConfig, RopeScaling } from "./checkpoint/config-llama.js";
+export type { LlamaConfig } from "./checkpoint/config-llama.js";
+export type { OptConfig } from "./checkpoint/config-opt.js";
+export type { Rope, RopeScaling } from "./checkpoint/config-rope.js";
 export type { T5Config } from "./checkpoint/config-t5.js";
 export { CheckpointError } from "./checkpoint/errors.js";
 export {

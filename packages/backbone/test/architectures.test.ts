@@ -29,6 +29,31 @@ const MODELS: [name: string, embedding: string, what: string][] = [
   ["llama-rope-llama3", "model.embed_tokens.weight", "Llama 3.1's rope scaling, an older config.json"],
   ["mistral", "model.embed_tokens.weight", "head_dim, shards"],
   ["qwen2", "model.embed_tokens.weight", "biases on q, k and v, tied"],
+  ["qwen2-window", "model.embed_tokens.weight", "layer_types with a window of 7"],
+  ["mistral-window", "model.embed_tokens.weight", "a window of 4 in all layers"],
+  ["llama-rope-yarn", "model.embed_tokens.weight", "yarn with its defaults, an older config.json"],
+  ["qwen3", "model.embed_tokens.weight", "norms on queries and keys, head_dim, tied"],
+  ["qwen3-window", "model.embed_tokens.weight", "max_window_layers, biases, one key/value head, an older config.json"],
+  ["qwen3-rope-yarn", "model.embed_tokens.weight", "yarn with mscales and bounds that are not rounded"],
+  ["smollm3", "model.embed_tokens.weight", "one layer of four without positions, yarn with a factor for attention"],
+  ["smollm3-window", "model.embed_tokens.weight", "no_rope_layers, a window in these, untied"],
+  ["phi3", "model.embed_tokens.weight", "fused projections, a window in all layers"],
+  ["gemma3", "model.embed_tokens.weight", "two ropes by kind of layer, windows in two of three layers"],
+  ["gemma3-pattern", "model.embed_tokens.weight", "sliding_window_pattern, older rope keys, biases, untied"],
+  ["opt", "model.decoder.embed_tokens.weight", "norms before, tied"],
+  [
+    "opt-projected",
+    "model.decoder.embed_tokens.weight",
+    "norms after each sum, blocks wider than embeddings, GELU's tanh form",
+  ],
+  ["opt-bare", "model.decoder.embed_tokens.weight", "neither biases nor scales, GELU, untied"],
+  ["gpt-neox", "gpt_neox.embed_in.weight", "a quarter of each head turned, parallel residual, untied"],
+  [
+    "gpt-neox-sequential",
+    "gpt_neox.embed_in.weight",
+    "one part after the other, no biases in attention, linear rope, tied",
+  ],
+  ["phi3-longrope", "model.embed_tokens.weight", "LongRoPE, three quarters of each head turned, grouped heads, tied"],
 ];
 
 /** The frozen vocabulary embeddings of these tokens, [T, K]. */

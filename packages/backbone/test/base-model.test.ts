@@ -74,7 +74,9 @@ function rowsInPrompts(documents: Documents["documents"], first: number, count: 
   return Array.from({ length: count }, (_, row) => row).filter((row) => present.has(row));
 }
 
-describe.each(["gpt2-untied", "llama-gqa", "qwen2", "t5", "t5-gated"])("%s", (name) => {
+const TWINS = ["gpt2-untied", "llama-gqa", "qwen2", "t5", "t5-gated", "gemma3", "opt-projected", "gpt-neox"];
+
+describe.each(TWINS)("%s", (name) => {
   const { users, items, kinds } = goldenRecord<Twin>(`base-${name}`);
   const setUp = async () => {
     const backbone = await open.backbone(modelDirectory(name));

@@ -99,11 +99,15 @@ describe("what earlier versions wrote", () => {
       maxPositions: 1024,
       normEpsilon: 1e-6,
       activation: "silu",
-      rope: { theta: 10_000, scaling: null },
+      rope: { theta: 10_000, dimensions: 16, scaling: null },
+      rotaryLayers: [true, true],
+      windows: [null, null],
       attentionBias: { queryKeyValue: false, output: false },
+      queryKeyNorm: false,
       mlpBias: false,
+      fusedProjections: false,
       tieWordEmbeddings: false,
-      dropout: { attention: 0 },
+      dropout: { attention: 0, residual: 0 },
       bosTokenId: null,
       eosTokenIds: [],
       padTokenId: null,
@@ -137,7 +141,7 @@ describe("what earlier versions wrote", () => {
   it.each(Object.entries(rotary.frequencies))(
     "gives transformers' rotary frequencies: %s",
     (_, { json, frequencies }) => {
-      const computed = rotaryFrequencies(parseConfig(json) as LlamaConfig);
+      const computed = rotaryFrequencies((parseConfig(json) as LlamaConfig).rope);
       expect(computed).toHaveLength(frequencies.length);
       computed.forEach((frequency, d) => {
         expect(Math.abs(frequency / frequencies[d]! - 1)).toBeLessThan(1e-6); // theirs are rounded to F32
@@ -200,24 +204,38 @@ describe("the sequence length", () => {
       expect(() => parseConfig(gpt2, { maxPositions })).toThrow(/from 1 to the model's own 128/);
   });
 
-  it("must not exceed a sliding window, which is not implemented", () => {
-    const mistral = { ...llama, model_type: "mistral", num_key_value_heads: 4 };
+  it("is not limited by a sliding window, which is masked in the layers that have it", () => {
+    const windowsOf = (config: object, maxPositions?: number) =>
+      parseConfig(config, maxPositions === undefined ? {} : { maxPositions });
+    const mistral = { ...llama, model_type: "mistral", num_key_value_heads: 2 };
     const long = { ...mistral, max_position_embeddings: 32_768 };
-    expect(() => parseConfig({ ...long, sliding_window: 4096 })).toThrow(
-      /"sliding_window" is 4096.*pass maxPositions: 4096/s,
-    );
-    expect(() => parseConfig(long)).toThrow(/"sliding_window" is 4096/); // absent: transformers' default
-    expect(parseConfig({ ...long, sliding_window: 4096 }, { maxPositions: 4096 }).maxPositions).toBe(4096);
-    expect(parseConfig({ ...long, sliding_window: null }).maxPositions).toBe(32_768);
-    expect(parseConfig({ ...mistral, sliding_window: 1024 }).maxPositions).toBe(1024);
+    const both = { windows: [4096, 4096], maxPositions: 32_768 };
+    const none = { windows: [null, null], maxPositions: 32_768 };
+    const upper = { windows: [null, 4096], maxPositions: 32_768 };
+    expect(windowsOf({ ...long, sliding_window: 4096 })).toMatchObject(both);
+    expect(windowsOf(long)).toMatchObject(both); // absent: transformers' default
+    expect(windowsOf({ ...long, sliding_window: null })).toMatchObject(none);
+    // One that is no shorter than any sequence hides nothing.
+    expect(windowsOf({ ...long, sliding_window: 4096 }, 4096)).toMatchObject({ windows: [null, null] });
+    expect(windowsOf({ ...mistral, sliding_window: 1024 })).toMatchObject({ windows: [null, null] });
     const qwen2 = { ...long, model_type: "qwen2", sliding_window: 4096, max_window_layers: 1 };
-    expect(parseConfig(qwen2).maxPositions).toBe(32_768); // use_sliding_window is false unless it says otherwise
-    expect(() => parseConfig({ ...qwen2, use_sliding_window: true })).toThrow(/"sliding_window" is 4096/);
-    expect(parseConfig({ ...qwen2, use_sliding_window: true, max_window_layers: 2 }).layers).toBe(2);
-    expect(() => parseConfig({ ...qwen2, layer_types: ["full_attention", "sliding_attention"] })).toThrow(
-      /"sliding_window" is 4096/,
+    const used = { ...qwen2, use_sliding_window: true };
+    expect(windowsOf(qwen2)).toMatchObject(none); // use_sliding_window is false unless it says otherwise
+    expect(windowsOf(used)).toMatchObject(upper);
+    expect(windowsOf({ ...used, max_window_layers: 2 })).toMatchObject(none);
+    const types = ["sliding_attention", "full_attention"];
+    expect(windowsOf({ ...used, layer_types: types })).toMatchObject({ windows: [4096, null] });
+    expect(windowsOf({ ...qwen2, layer_types: ["full_attention", "full_attention"] })).toMatchObject(none);
+    expect(() => windowsOf({ ...qwen2, layer_types: types })).toThrow(
+      /"use_sliding_window" is absent.*true where "layer_types" has "sliding_attention"/,
     );
-    expect(parseConfig({ ...qwen2, layer_types: ["full_attention", "full_attention"] }).layers).toBe(2);
+    expect(() => windowsOf({ ...used, layer_types: ["sliding_attention"] })).toThrow(/expected 2 types/);
+    expect(() => windowsOf({ ...used, sliding_window: null, layer_types: types })).toThrow(
+      /"sliding_window" to say how wide/,
+    );
+    expect(() => windowsOf({ ...long, layer_types: types })).toThrow(/the same in all layers for model_type "mistral"/);
+    expect(() => windowsOf({ ...llama, layer_types: types })).toThrow(/no windows for model_type "llama"/);
+    expect(() => windowsOf({ ...llama, use_sliding_window: true })).toThrow(/no windows for model_type "llama"/);
   });
 });
 
@@ -277,7 +295,7 @@ describe("what is not supported", () => {
     [
       "unknown type",
       { model_type: "lama" },
-      /"model_type" is "lama", expected one of gpt2, llama, mistral, qwen2, t5$/,
+      /"model_type" is "lama", expected one of gemma3_text, gpt2, gpt_neox, llama, mistral, .*, t5$/,
     ],
     ["no type", {}, /"model_type" is absent/],
     ["type of Object.prototype", { model_type: "constructor" }, /"model_type" is "constructor"/],
@@ -298,10 +316,11 @@ describe("what is not supported", () => {
     ["pruned heads", { ...gpt2, pruned_heads: { 0: [1] } }, /"pruned_heads"/],
     ["quantisation", { ...llama, quantization_config: { bits: 4 } }, /"quantization_config" is \{"bits":4\}/],
     ["hidden_act", { ...llama, hidden_act: "gelu" }, /"hidden_act" is "gelu".*"silu"/],
+    ["yarn without a factor", { ...llama, rope_scaling: { rope_type: "yarn" } }, /"rope_scaling\.factor" is absent/],
     [
-      "yarn",
-      { ...llama, rope_scaling: { rope_type: "yarn", factor: 4, beta_fast: 32 } },
-      /"rope_scaling\.rope_type" is "yarn".*default, linear, llama3/,
+      "yarn with its bounds the wrong way round",
+      { ...llama, rope_scaling: { rope_type: "yarn", factor: 4, beta_fast: 1, beta_slow: 2 } },
+      /"rope_scaling\.beta_fast" is 1, expected more than "beta_slow" = 2/,
     ],
     ["dynamic", { ...llama, rope_scaling: { type: "dynamic", factor: 2 } }, /"rope_scaling\.rope_type" is "dynamic"/],
     [

@@ -5,7 +5,7 @@ import { Backbone, CheckpointError, openCheckpoint } from "@cllm4rec/backbone";
 import { describe, expect, it } from "vitest";
 import { readSafetensorsHeader } from "../src/checkpoint/safetensors.js";
 import { f32, type RawTensor, safetensorsOf } from "./checkpoint-helpers.js";
-import { modelDirectory, modelOpener, noSoftTokens } from "./goldens.js";
+import { expectRelative, modelDirectory, modelOpener, noSoftTokens } from "./goldens.js";
 
 const open = modelOpener();
 let count = 0;
@@ -142,24 +142,40 @@ describe("Backbone.open", () => {
       },
     );
     expect(await refusal(folder)).toBe(
-      '/config.json: "model_type" is "llama4", expected one of gpt2, llama, mistral, qwen2, t5',
+      '/config.json: "model_type" is "llama4", expected one of gemma3_text, gpt2, gpt_neox, llama, mistral, mt5, opt, phi3, qwen2, qwen3, smollm3, t5, umt5',
     );
   });
 
-  it("takes a model with a sliding window where the sequences are limited to it", async () => {
+  it("masks a sliding window: the same states as without up to its length, others from there on", async () => {
     const windowed = () =>
       changed(
         "llama",
         () => {},
         (json) => Object.assign(json, { model_type: "mistral", sliding_window: 32 }),
       );
-    expect(await refusal(await windowed())).toContain("pass maxPositions: 32");
     expect(await refusal(await windowed(), { maxPositions: 65 })).toContain("maxPositions is 65");
     const weights = { cacheDirectory: path.join(open.folder, "cache") };
-    const backbone = await Backbone.open(await windowed(), { weights, maxPositions: 32 });
-    const model = open.model(backbone, { users: 0, items: 0 });
-    expect(model.vocabulary.maxPositions).toBe(32);
-    await backbone.dispose();
+    const ids = Array.from({ length: 40 }, (_, t) => (t * 7) % 48);
+    const states = async (directory: string, maxPositions?: number) => {
+      const options = maxPositions === undefined ? { weights } : { weights, maxPositions };
+      const backbone = await Backbone.open(directory, options);
+      const model = open.model(backbone, { users: 0, items: 0 });
+      const [hidden] = await model.hiddenStates([ids.slice(0, maxPositions)], noSoftTokens);
+      await model.dispose();
+      await backbone.dispose();
+      return { hidden: hidden!, width: model.vocabulary.width, maxPositions: model.vocabulary.maxPositions };
+    };
+    const [whole, within] = [await states(modelDirectory("llama")), await states(await windowed())];
+    expect(within.maxPositions).toBe(64);
+    const end = 32 * whole.width;
+    expectRelative(within.hidden.subarray(0, end), whole.hidden.subarray(0, end), "up to the window", 1e-5);
+    for (let t = 32; t < 40; t++) {
+      const at = (of: Float32Array) => [...of.subarray(t * whole.width, (t + 1) * whole.width)];
+      expect(() => expectRelative(at(within.hidden), at(whole.hidden), `position ${t}`)).toThrow(/relative error/);
+    }
+    // Limited to the window, nothing is hidden.
+    const limited = await states(await windowed(), 32);
+    expectRelative(limited.hidden, whole.hidden.subarray(0, end), "limited to the window", 1e-5);
   });
 
   it.each(["gpt2", "llama"])(

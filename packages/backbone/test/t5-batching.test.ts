@@ -55,7 +55,7 @@ function documentsOf(shapes: readonly Shape[], { vocabulary }: BaseModel): Encod
   });
 }
 
-describe.each(["t5", "t5-gated"])("%s", (name) => {
+describe.each(["t5", "t5-gated", "umt5"])("%s", (name) => {
   const opened = openT5(name);
 
   async function aloneAndTogether(shapes: readonly Shape[]): Promise<void> {

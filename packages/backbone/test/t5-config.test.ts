@@ -65,6 +65,7 @@ describe("T5's config", () => {
       gated: false,
       positionBuckets: 32,
       maxDistance: 128,
+      biasInEveryBlock: false,
       tieWordEmbeddings: true,
       scaleWordHead: true,
       decoderStartTokenId: 0,
@@ -74,6 +75,29 @@ describe("T5's config", () => {
       padTokenId: 0,
       unrecognisedKeys: [],
     });
+  });
+
+  it("of mT5 and UMT5, where the file decides whether the head is tied", () => {
+    const { feed_forward_proj: _, decoder_start_token_id: __, ...rest } = t5Small as Record<string, unknown>;
+    const mt5 = { ...rest, model_type: "mt5", tie_word_embeddings: false };
+    const umt5 = { ...rest, model_type: "umt5", scalable_attention: true };
+    const common = { activation: "gelu_tanh", gated: true, decoderStartTokenId: 0, unrecognisedKeys: [] };
+    const [withHead, without] = [new Map([["lm_head.weight", 0]]), new Map([["shared.weight", 0]])];
+    const parsed = (config: object, tensors?: ReadonlyMap<string, unknown>) =>
+      parseConfig({ ...config, num_layers: 1 }, tensors ? { tensors } : {});
+    expect(parsed(mt5, withHead)).toMatchObject({ ...common, tieWordEmbeddings: false, scaleWordHead: false });
+    expect(parsed(mt5, without)).toMatchObject({
+      tieWordEmbeddings: true,
+      scaleWordHead: false,
+      biasInEveryBlock: false,
+    });
+    expect(parsed(umt5, without)).toMatchObject({ ...common, tieWordEmbeddings: true, biasInEveryBlock: true });
+    expect(parsed(umt5, without)).toMatchObject({ scaleWordHead: true });
+    expect(parsed({ ...umt5, tie_word_embeddings: false }, withHead)).toMatchObject({
+      tieWordEmbeddings: false,
+      scaleWordHead: false,
+    });
+    expect(parsed({ ...umt5, scale_decoder_outputs: false })).toMatchObject({ scaleWordHead: false });
   });
 
   it("of Flan-T5, whose heads do not add up to its width", () => {

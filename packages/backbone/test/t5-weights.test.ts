@@ -43,7 +43,7 @@ function dense({ rows, data }: RowGradients, count: number, width: number): Floa
   return all;
 }
 
-describe.each(["t5", "t5-gated"])("%s", (name) => {
+describe.each(["t5", "t5-gated", "umt5"])("%s", (name) => {
   it("gives PyTorch's gradient of every weight for text", async () => {
     const backbone = await trainable(modelDirectory(name));
     const golden = await goldenTensors(`weights-${name}`);
@@ -59,10 +59,10 @@ describe.each(["t5", "t5-gated"])("%s", (name) => {
   });
 });
 
-it("gives PyTorch's gradients of weights and soft tokens at once", async () => {
-  const backbone = await trainable(modelDirectory("t5-gated"));
-  const golden = await goldenTensors("weights-t5-gated");
-  const record = goldenRecord<Golden>("weights-t5-gated");
+it.each(["t5-gated", "umt5"])("gives PyTorch's gradients of weights and soft tokens at once: %s", async (name) => {
+  const backbone = await trainable(modelDirectory(name));
+  const golden = await goldenTensors(`weights-${name}`);
+  const record = goldenRecord<Golden>(`weights-${name}`);
   const sizes = { users: record.users, items: record.items.count };
   const model = new BaseModel(backbone, sizes);
   const width = backbone.config.hiddenSize;

@@ -28,6 +28,9 @@ const MODELS: [name: string, embedding: string, what: string][] = [
   ["t5", "shared.weight", "1.0: ReLU, tied and scaled head, embeddings stored three times, a table that nobody reads"],
   ["t5-gated", "shared.weight", "1.1: gated GELU, own head without scale, a deeper decoder, few buckets"],
   ["t5-bfloat16", "shared.weight", "1.1 as transformers 5 writes it, SiLU, BF16"],
+  ["mt5", "shared.weight", "mT5: gated GELU by default, a head of its own, never scaled"],
+  ["umt5", "shared.weight", "UMT5: position biases in every block, a tied head, scaled"],
+  ["umt5-untied", "shared.weight", "… with a head of its own, not scaled"],
   [
     "t5-gelu",
     "encoder.embed_tokens.weight",

@@ -15,6 +15,13 @@ export interface KeyValues {
 /** Where dropout acts in training; the identity outside of it. */
 export type DropoutHook = (x: Value, probability: number) => Value;
 
+/**
+ * What is added to the attention scores, 0 or −∞, a block of queries each: with one block float32 [B, 1, T, S]; with C blocks (T divisible by
+ * C, no past) block i is [B, 1, T/C, (i+1)·T/C].
+ * @param window keys this many positions or more before the query are hidden too; none where null or absent
+ */
+export type AttentionBias = (window?: number | null) => readonly Value[];
+
 export interface EncoderInputs {
   /** Token embeddings, one row a token: float32 [A·E, K]. */
   readonly embeddings: Value;
@@ -40,11 +47,7 @@ export interface DecoderInputs {
   readonly embeddings: Value;
   /** Position of every token inside its own sequence: int64 [B, T]. */
   readonly positions: Value;
-  /**
-   * Added to the attention scores, 0 or −∞, a block of queries each: with one block float32 [B, 1, T, S]; with C blocks (T divisible by
-   * C, no past) block i is [B, 1, T/C, (i+1)·T/C].
-   */
-  readonly attentionBias: readonly Value[];
+  readonly attentionBias: AttentionBias;
   /** Keys and values of earlier positions, a layer each; absent where there are none. */
   readonly past?: readonly KeyValues[];
   /** Exactly where the architecture has an encoder. */
@@ -68,8 +71,8 @@ export interface Queries {
   readonly tokens: Value;
   /** Their positions inside their own sequences: int64 [B, W]. */
   readonly positions: Value;
-  /** Added to their scores, 0 or −∞: float32 [B, 1, W, T]. */
-  readonly attentionBias: Value;
+  /** Added to their scores, one block: float32 [B, 1, W, T]. */
+  readonly attentionBias: AttentionBias;
   /** Where the wanted ones are among the B·W: int64 [M]. */
   readonly places: Value;
 }

@@ -1,6 +1,6 @@
 // Scaled dot-product attention over packed rows, with grouped heads and cached keys and values (Vaswani et al. 2017; Ainslie et al. 2023).
 import type { Dim, Graph, Value } from "@cllm4rec/onnx-grad";
-import type { DecoderInputs, KeyValues } from "./architecture.js";
+import type { AttentionBias, DecoderInputs, DropoutHook, KeyValues } from "./architecture.js";
 
 // Shape legend: B rows, T positions a row, K width, H heads, G key/value heads, R = H/G heads a group, D head size, S keys.
 
@@ -10,6 +10,15 @@ export interface AttentionShape {
   readonly headSize: number;
   /** What dot products are multiplied by; 1/√D where absent. */
   readonly scale?: number;
+}
+
+/** What queries are compared under. */
+export interface AttentionInputs {
+  /** Of the queries: int64 [B, T], or [B, W]. */
+  readonly positions: Value;
+  /** Added to their scores, a block each; see {@link AttentionBias}. */
+  readonly attentionBias: readonly Value[];
+  readonly dropout: DropoutHook;
 }
 
 /** [B·T, heads·D] → [B, heads, T, D] */
@@ -26,7 +35,6 @@ export function splitHeads(graph: Graph, x: Value, positions: Value, heads: numb
  *
  * @param query [B, H, T, D], or [B, H, W, D] of W tokens of each row
  * @param fresh keys and values of the T new positions, [B, G, T, D] each
- * @param inputs positions and biases are those of the queries
  * @returns [B·T, H·D] or [B·W, H·D], and the keys and values of all S positions
  */
 export function attend(
@@ -34,7 +42,7 @@ export function attend(
   shape: AttentionShape,
   query: Value,
   fresh: KeyValues,
-  inputs: Pick<DecoderInputs, "attentionBias" | "positions" | "dropout">,
+  inputs: AttentionInputs,
   past: KeyValues | undefined,
   dropoutProbability: number,
 ): { output: Value; present: KeyValues } {
@@ -104,7 +112,7 @@ export interface BlockTokens {
   readonly queries: (x: Value) => Value;
   /** Of the queries. */
   readonly positions: Value;
-  readonly attentionBias: readonly Value[];
+  readonly attentionBias: AttentionBias;
   /** Those that the block finishes: of [B·T, …]. */
   readonly finished: (x: Value) => Value;
   /** The same, of what attention has made of the queries. */
@@ -124,7 +132,7 @@ export function blockTokens(graph: Graph, inputs: DecoderInputs, layer: number, 
   return {
     queries: (x) => op.Gather(x, op.Reshape(queries.tokens, [-1])),
     positions: queries.positions,
-    attentionBias: [queries.attentionBias],
+    attentionBias: queries.attentionBias,
     finished,
     finishedQueries: (x) => op.Gather(x, queries.places),
   };

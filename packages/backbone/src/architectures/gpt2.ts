@@ -1,6 +1,7 @@
 // GPT-2 (Radford et al. 2019): learned positions, LayerNorm before each block, biases everywhere. Names as in the checkpoint.
 import type { Graph, Value } from "@cllm4rec/onnx-grad";
 import type { Gpt2Config } from "../checkpoint/config-gpt2.js";
+import { activate } from "./activation.js";
 import type { Architecture, DecoderInputs, DecoderOutputs, KeyValues } from "./architecture.js";
 import { attend, type BlockTokens, blockTokens, splitHeads } from "./attention.js";
 
@@ -91,7 +92,7 @@ function attentionBlock(
     { heads, keyValueHeads: heads, headSize },
     split(tokens.queries(q), tokens.positions),
     { keys: split(k, inputs.positions), values: split(v, inputs.positions) },
-    { ...tokens, dropout: inputs.dropout },
+    { positions: tokens.positions, attentionBias: tokens.attentionBias(), dropout: inputs.dropout },
     inputs.past?.[layer],
     dropout.attention,
   );
@@ -100,9 +101,6 @@ function attentionBlock(
 }
 
 function mlpBlock(graph: Graph, { activation }: Gpt2Config, weight: Weight, layer: number, x: Value): Value {
-  const { op } = graph;
   const inner = conv1d(graph, weight, `h.${layer}.mlp.c_fc`, x); // [n, F]
-  const activated =
-    activation === "relu" ? op.Relu(inner) : op.Gelu(inner, { approximate: activation === "gelu" ? "none" : "tanh" });
-  return conv1d(graph, weight, `h.${layer}.mlp.c_proj`, activated);
+  return conv1d(graph, weight, `h.${layer}.mlp.c_proj`, activate(graph, activation, inner));
 }

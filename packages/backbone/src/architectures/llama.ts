@@ -1,9 +1,13 @@
-// The Llama family (Touvron et al. 2023; Mistral, Qwen2): RMSNorm, rotary positions, grouped-query attention, SwiGLU. Names as in the checkpoint.
+// The Llama family (Touvron et al. 2023; Mistral, Qwen2, Qwen3, SmolLM3, Phi-3): RMSNorm, rotary positions, grouped-query attention, SwiGLU.
+// What differs between its members is a field of the config. Names as in the checkpoint.
 import type { Graph, Value } from "@cllm4rec/onnx-grad";
 import type { LlamaConfig } from "../checkpoint/config-llama.js";
 import type { Architecture, DecoderInputs, DecoderOutputs, KeyValues } from "./architecture.js";
-import { attend, type BlockTokens, blockTokens, splitHeads } from "./attention.js";
-import { type RotaryTables, rotaryTables, rotate } from "./rope.js";
+import { type BlockTokens, blockTokens } from "./attention.js";
+import { gatedCost, gatedMlp } from "./gated-mlp.js";
+import { linear, linearWeights, type Weight, withHead } from "./linear.js";
+import { type Rotation, rotation } from "./rope.js";
+import { type Projections, rotaryAttention } from "./rotary-attention.js";
 
 // Shape legend: N vocabulary rows, K width, F inner width, H heads, G key/value heads, D head size, n = B·T tokens.
 
@@ -16,46 +20,44 @@ export const llama: Architecture<LlamaConfig> = {
     const { hiddenSize: K, intermediateSize: F, layers, vocabularySize: N, attentionBias, mlpBias } = config;
     const queries = config.heads * config.headSize;
     const keys = config.keyValueHeads * config.headSize;
-    const linear = (name: string, from: number, to: number, bias: boolean) => [
-      { name: `${name}.weight`, shape: [to, from] }, // Linear: [out, in]
-      ...(bias ? [{ name: `${name}.bias`, shape: [to] }] : []),
-    ];
+    const biased = attentionBias.queryKeyValue;
+    const norm = (name: string, width: number) => ({ name: `${name}.weight`, shape: [width] });
     const layer = (prefix: string) => [
-      { name: `${prefix}.input_layernorm.weight`, shape: [K] },
-      ...linear(`${prefix}.self_attn.q_proj`, K, queries, attentionBias.queryKeyValue),
-      ...linear(`${prefix}.self_attn.k_proj`, K, keys, attentionBias.queryKeyValue),
-      ...linear(`${prefix}.self_attn.v_proj`, K, keys, attentionBias.queryKeyValue),
-      ...linear(`${prefix}.self_attn.o_proj`, queries, K, attentionBias.output),
-      { name: `${prefix}.post_attention_layernorm.weight`, shape: [K] },
-      ...linear(`${prefix}.mlp.gate_proj`, K, F, mlpBias),
-      ...linear(`${prefix}.mlp.up_proj`, K, F, mlpBias),
-      ...linear(`${prefix}.mlp.down_proj`, F, K, mlpBias),
+      norm(`${prefix}.input_layernorm`, K),
+      ...(config.fusedProjections
+        ? linearWeights(`${prefix}.self_attn.qkv_proj`, K, queries + 2 * keys, biased)
+        : [
+            ...linearWeights(`${prefix}.self_attn.q_proj`, K, queries, biased),
+            ...linearWeights(`${prefix}.self_attn.k_proj`, K, keys, biased),
+            ...linearWeights(`${prefix}.self_attn.v_proj`, K, keys, biased),
+          ]),
+      ...(config.queryKeyNorm ? ["q_norm", "k_norm"] : []).map((part) =>
+        norm(`${prefix}.self_attn.${part}`, config.headSize),
+      ),
+      ...linearWeights(`${prefix}.self_attn.o_proj`, queries, K, attentionBias.output),
+      norm(`${prefix}.post_attention_layernorm`, K),
+      ...(config.fusedProjections
+        ? linearWeights(`${prefix}.mlp.gate_up_proj`, K, 2 * F, mlpBias)
+        : [
+            ...linearWeights(`${prefix}.mlp.gate_proj`, K, F, mlpBias),
+            ...linearWeights(`${prefix}.mlp.up_proj`, K, F, mlpBias),
+          ]),
+      ...linearWeights(`${prefix}.mlp.down_proj`, F, K, mlpBias),
     ];
-    // A base model (`LlamaModel`) is saved without the prefix.
-    const bare = (name: string) => name.slice("model.".length);
-    const inner = [
+    const stack = [
+      { name: "model.embed_tokens.weight", shape: [N, K] },
       ...Array.from({ length: layers }, (_, i) => layer(`model.layers.${i}`)).flat(),
-      { name: "model.norm.weight", shape: [K] },
-    ].map((weight) => ({ ...weight, aliases: [bare(weight.name)] }));
-    const embedding = { name: "model.embed_tokens.weight", shape: [N, K], aliases: ["embed_tokens.weight"] };
-    return config.tieWordEmbeddings
-      ? [{ ...embedding, aliases: [...embedding.aliases, "lm_head.weight"] }, ...inner]
-      : [embedding, ...inner, { name: "lm_head.weight", shape: [N, K] }];
+      norm("model.norm", K),
+    ];
+    return withHead(stack, "model.", config.tieWordEmbeddings, ["lm_head.weight"], [N, K]);
   },
 
-  cost({ hiddenSize: K, intermediateSize: F, layers, heads, keyValueHeads, headSize }) {
-    const projections = K * (heads + 2 * keyValueHeads) * headSize;
-    const finishing = heads * headSize * K + 3 * K * F; // o_proj and MLP
-    return {
-      token: layers * projections + (layers - 1) * finishing,
-      wanted: finishing,
-      pair: 2 * layers * heads * headSize,
-    };
-  },
+  cost: gatedCost,
 
   decode(graph, config, weight, inputs): DecoderOutputs {
     const { op } = graph;
-    const tables = graph.scope("rope", () => rotaryTables(graph, config, inputs.positions));
+    const { residual } = config.dropout;
+    const turn = rotation(graph, config.rope);
     const norm = (name: string, value: Value) =>
       op.RMSNormalization(value, weight(`${name}.weight`), { axis: -1, epsilon: config.normEpsilon });
     let x = inputs.embeddings;
@@ -65,23 +67,16 @@ export const llama: Architecture<LlamaConfig> = {
       graph.scope(prefix, () => {
         const tokens = blockTokens(graph, inputs, i, config.layers);
         const normed = norm(`${prefix}.input_layernorm`, x);
-        const attention = selfAttention(graph, config, weight, inputs, tokens, tables, i, normed);
+        const attention = selfAttention(graph, config, weight, inputs, tokens, turn, i, normed);
         present.push(attention.present);
-        x = op.Add(tokens.finished(x), attention.output);
-        x = op.Add(x, mlp(graph, config, weight, `${prefix}.mlp`, norm(`${prefix}.post_attention_layernorm`, x)));
+        x = op.Add(tokens.finished(x), inputs.dropout(attention.output, residual));
+        const inner = gatedMlp(graph, config, weight, `${prefix}.mlp`, norm(`${prefix}.post_attention_layernorm`, x));
+        x = op.Add(x, inputs.dropout(inner, residual));
       });
     }
     return { hiddenStates: norm("model.norm", x), present };
   },
 };
-
-type Weight = (name: string) => Value;
-
-/** x·Wᵀ (+ b) with Linear's [out, in] layout. */
-function linear(graph: Graph, weight: Weight, name: string, x: Value, bias: boolean): Value {
-  const product = graph.op.FusedMatMul(x, weight(`${name}.weight`), { transB: 1 });
-  return bias ? graph.op.Add(product, weight(`${name}.bias`)) : product;
-}
 
 function selfAttention(
   graph: Graph,
@@ -89,38 +84,47 @@ function selfAttention(
   weight: Weight,
   inputs: DecoderInputs,
   tokens: BlockTokens,
-  tables: RotaryTables,
+  turn: Rotation,
   layer: number,
   x: Value,
 ): { output: Value; present: KeyValues } {
-  const { heads, keyValueHeads, headSize, attentionBias, dropout } = config;
+  const { attentionBias, queryKeyNorm, normEpsilon } = config;
   const name = `model.layers.${layer}.self_attn`;
-  const project = (part: string, of: Value, positions: Value, count: number) => {
-    const projected = linear(graph, weight, `${name}.${part}`, of, attentionBias.queryKeyValue);
-    return splitHeads(graph, projected, positions, count, headSize);
-  };
-  const { positions } = tokens;
-  const ownTables = positions === inputs.positions ? tables : rotaryTables(graph, config, positions);
-  const query = rotate(graph, project("q_proj", tokens.queries(x), positions, heads), ownTables);
-  const keys = rotate(graph, project("k_proj", x, inputs.positions, keyValueHeads), tables);
-  const values = project("v_proj", x, inputs.positions, keyValueHeads);
-  const { output, present } = attend(
+  const headNorm = (part: string) => (heads: Value) =>
+    graph.op.RMSNormalization(heads, weight(`${name}.${part}.weight`), { axis: -1, epsilon: normEpsilon });
+  const { output, present } = rotaryAttention(
     graph,
-    { heads, keyValueHeads, headSize },
-    query,
-    { keys, values },
-    { ...tokens, dropout: inputs.dropout },
-    inputs.past?.[layer],
-    dropout.attention,
+    {
+      ...config,
+      rotation: config.rotaryLayers[layer] ? turn : null,
+      ...(queryKeyNorm && { norm: { query: headNorm("q_norm"), keys: headNorm("k_norm") } }),
+      window: config.windows[layer]!,
+      dropout: config.dropout.attention,
+    },
+    project(graph, config, weight, name, tokens, x),
+    inputs,
+    tokens,
+    layer,
   );
-  const finished = tokens.finishedQueries(output);
-  return { output: linear(graph, weight, `${name}.o_proj`, finished, attentionBias.output), present };
+  return { output: linear(graph, weight, `${name}.o_proj`, output, attentionBias.output), present };
 }
 
-/** SwiGLU (Shazeer 2020): (silu(x·Gᵀ) ∘ x·Uᵀ)·Dᵀ, with silu(g) = g·σ(g). */
-function mlp(graph: Graph, { mlpBias }: LlamaConfig, weight: Weight, name: string, x: Value): Value {
-  const { op } = graph;
-  const gate = linear(graph, weight, `${name}.gate_proj`, x, mlpBias); // [n, F]
-  const up = linear(graph, weight, `${name}.up_proj`, x, mlpBias); // [n, F]
-  return linear(graph, weight, `${name}.down_proj`, op.Mul(op.Mul(gate, op.Sigmoid(gate)), up), mlpBias);
+/** Queries, keys and values of a block: [n, K] → three matrices, from one product each or from one for all three. */
+function project(
+  graph: Graph,
+  { heads, keyValueHeads, headSize, attentionBias, fusedProjections }: LlamaConfig,
+  weight: Weight,
+  name: string,
+  tokens: BlockTokens,
+  x: Value,
+): Projections {
+  const biased = attentionBias.queryKeyValue;
+  if (!fusedProjections) {
+    const of = (part: string, rows: Value) => linear(graph, weight, `${name}.${part}`, rows, biased);
+    return { query: of("q_proj", tokens.queries(x)), keys: of("k_proj", x), values: of("v_proj", x) };
+  }
+  const widths = [heads, keyValueHeads, keyValueHeads].map((count) => count * headSize);
+  const joined = linear(graph, weight, `${name}.qkv_proj`, x, biased); // [n, (H+2G)·D]
+  const [query, keys, values] = graph.op.Split(joined, widths, { axis: 1 }) as [Value, Value, Value];
+  return { query: tokens.queries(query), keys, values };
 }

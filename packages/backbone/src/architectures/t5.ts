@@ -1,8 +1,10 @@
-// T5 1.0, 1.1 and Flan-T5 (Raffel et al. 2020): encoder and decoder with relative position biases and RMSNorm, no biases in linear layers.
+// T5 1.0, 1.1, Flan-T5 and mT5 (Raffel et al. 2020): encoder and decoder with relative position biases and RMSNorm, no biases in linear
+// layers. UMT5 (Chung et al. 2023) has position biases of its own in every block.
 import type { Graph, Value } from "@cllm4rec/onnx-grad";
 import type { T5Config } from "../checkpoint/config-t5.js";
-import type { Architecture, DecoderInputs, DecoderOutputs, DropoutHook, KeyValues } from "./architecture.js";
-import { attend, blockTokens, splitHeads } from "./attention.js";
+import { activate } from "./activation.js";
+import type { Architecture, DecoderOutputs, DropoutHook, KeyValues } from "./architecture.js";
+import { type AttentionInputs, attend, blockTokens, splitHeads } from "./attention.js";
 import { relativeBias } from "./relative-positions.js";
 
 // Shape legend: N vocabulary rows, K width, F inner width, H heads, D head size (H·D need not be K); n tokens: B rows of T positions in
@@ -27,11 +29,13 @@ export const t5: Architecture<T5Config> = {
       { name: `${name}.wo.weight`, shape: [K, F] },
     ];
     const stack = (name: "encoder" | "decoder", blocks: number) => [
-      { name: biasTable(name), shape: [positionBuckets, heads] },
       ...Array.from({ length: blocks }, (_, i) => {
         const layer = `${name}.block.${i}.layer`;
         const last = name === "decoder" ? 2 : 1;
         return [
+          ...(i === 0 || config.biasInEveryBlock
+            ? [{ name: biasTable(name, i), shape: [positionBuckets, heads] }]
+            : []),
           norm(`${layer}.0.layer_norm`),
           ...attention(`${layer}.0.SelfAttention`),
           ...(name === "decoder" ? [norm(`${layer}.1.layer_norm`), ...attention(`${layer}.1.EncDecAttention`)] : []),
@@ -83,8 +87,11 @@ export const t5: Architecture<T5Config> = {
     const { positions, dropout } = inputs;
     const parts: Parts = { graph, config, weight, dropout };
     const length = positions.dim(1);
-    const bias = graph.scope("encoder.bias", () =>
-      op.Add(relativeBias(graph, weight(biasTable("encoder")), config, true, [length, length]), inputs.attentionBias),
+    const biasOf = blockBias(config, (block) =>
+      graph.scope("encoder.bias", () => {
+        const relative = relativeBias(graph, weight(biasTable("encoder", block)), config, true, [length, length]);
+        return [op.Add(relative, inputs.attentionBias)];
+      }),
     ); // [A, H, E, E]
     let x = dropout(inputs.embeddings, config.dropout);
     for (let i = 0; i < config.encoderLayers; i++) {
@@ -93,7 +100,7 @@ export const t5: Architecture<T5Config> = {
         const name = `${layer}.0.SelfAttention`;
         const normal = norm(parts, `${layer}.0.layer_norm`, x);
         const fresh = keyValues(parts, name, normal, positions);
-        x = op.Add(x, attention(parts, name, normal, fresh, { positions, attentionBias: [bias] }).output);
+        x = op.Add(x, attention(parts, name, normal, fresh, { positions, attentionBias: biasOf(i) }).output);
         x = op.Add(x, feedForward(parts, `${layer}.1`, x));
       });
     }
@@ -112,12 +119,15 @@ export const t5: Architecture<T5Config> = {
     const { positions, memory, dropout } = inputs;
     if (!memory) throw new Error("T5's decoder needs what its encoder has made of the prompt");
     const parts: Parts = { graph, config, weight, dropout };
-    const attentionBias = graph.scope("decoder.bias", () =>
-      inputs.attentionBias.map((mask) => {
-        const sizes = [mask.dim(2), mask.dim(3)] as const;
-        return op.Add(relativeBias(graph, weight(biasTable("decoder")), config, false, sizes), mask);
-      }),
-    ); // [B, H, T, S], or as many blocks
+    const masks = inputs.attentionBias();
+    const biasOf = blockBias(config, (block) =>
+      graph.scope("decoder.bias", () =>
+        masks.map((mask) => {
+          const sizes = [mask.dim(2), mask.dim(3)] as const;
+          return op.Add(relativeBias(graph, weight(biasTable("decoder", block)), config, false, sizes), mask);
+        }),
+      ),
+    ); // [B, H, T, S], or as many blocks of queries
     let x = dropout(inputs.embeddings, config.dropout);
     const present: KeyValues[] = [];
     for (let i = 0; i < config.layers; i++) {
@@ -127,7 +137,11 @@ export const t5: Architecture<T5Config> = {
         const self = `${layer}.0.SelfAttention`;
         const normal = norm(parts, `${layer}.0.layer_norm`, x);
         const fresh = keyValues(parts, self, normal, positions);
-        const mixed = attention(parts, self, normal, fresh, { positions, attentionBias, past: inputs.past?.[i] });
+        const mixed = attention(parts, self, normal, fresh, {
+          positions,
+          attentionBias: biasOf(i),
+          past: inputs.past?.[i],
+        });
         present.push(mixed.present);
         x = op.Add(x, mixed.output);
         const cross = { positions, attentionBias: [memory.attentionBias], finished };
@@ -149,9 +163,21 @@ interface Parts {
   readonly dropout: DropoutHook;
 }
 
-/** The first block of each stack has the biases that all its blocks use. */
-const biasTable = (stack: "encoder" | "decoder") =>
-  `${stack}.block.0.layer.0.SelfAttention.relative_attention_bias.weight`;
+const biasTable = (stack: "encoder" | "decoder", block: number) =>
+  `${stack}.block.${block}.layer.0.SelfAttention.relative_attention_bias.weight`;
+
+/** The position biases of a block: those of the first block in all of a stack, or its own. */
+function blockBias(
+  { biasInEveryBlock }: T5Config,
+  make: (block: number) => readonly Value[],
+): (block: number) => readonly Value[] {
+  let first: readonly Value[] | undefined;
+  return (block) => {
+    if (biasInEveryBlock) return make(block);
+    first ??= make(0);
+    return first;
+  };
+}
 
 function norm({ graph, config, weight }: Parts, name: string, x: Value): Value {
   return graph.op.RMSNormalization(x, weight(`${name}.weight`), { axis: -1, epsilon: config.normEpsilon });
@@ -181,7 +207,7 @@ function attention(
     attentionBias,
     past,
     finished = (rows) => rows,
-  }: Pick<DecoderInputs, "positions" | "attentionBias"> & {
+  }: Omit<AttentionInputs, "dropout"> & {
     readonly past?: KeyValues | undefined;
     readonly finished?: (rows: Value) => Value;
   },
@@ -200,14 +226,9 @@ function feedForward(parts: Parts, layer: string, x: Value): Value {
   const { graph, config, dropout } = parts;
   const name = `${layer}.DenseReluDense`;
   const normal = norm(parts, `${layer}.layer_norm`, x);
+  const active = (value: Value) => activate(graph, config.activation, value);
   const inner = config.gated
-    ? graph.op.Mul(activate(parts, linear(parts, `${name}.wi_0`, normal)), linear(parts, `${name}.wi_1`, normal))
-    : activate(parts, linear(parts, `${name}.wi`, normal)); // [n, F]
+    ? graph.op.Mul(active(linear(parts, `${name}.wi_0`, normal)), linear(parts, `${name}.wi_1`, normal))
+    : active(linear(parts, `${name}.wi`, normal)); // [n, F]
   return dropout(linear(parts, `${name}.wo`, dropout(inner, config.dropout)), config.dropout);
-}
-
-function activate({ graph: { op }, config: { activation } }: Parts, x: Value): Value {
-  if (activation === "relu") return op.Relu(x);
-  if (activation === "silu") return op.Mul(x, op.Sigmoid(x));
-  return op.Gelu(x, { approximate: activation === "gelu" ? "none" : "tanh" });
 }

@@ -1,5 +1,6 @@
 // GPT-2's config.json. Radford et al. 2019; field names as in transformers' GPT2Config.
 import { z } from "zod";
+import { activationOf } from "./config-activation.js";
 import {
   type CommonConfig,
   type ConfigContext,
@@ -27,14 +28,6 @@ export interface Gpt2Config extends CommonConfig<"gpt2"> {
   /** Probabilities with which GPT-2 is trained: on the input embeddings, the attention weights, and each block's two outputs. */
   readonly dropout: { readonly embedding: number; readonly attention: number; readonly residual: number };
 }
-
-const ACTIVATIONS: Readonly<Record<string, Gpt2Config["activation"]>> = {
-  gelu_new: "gelu_tanh",
-  gelu_pytorch_tanh: "gelu_tanh",
-  gelu_fast: "gelu_tanh", // the same formula, √(2/π) as a literal
-  gelu: "gelu",
-  relu: "relu",
-};
 
 const keys = configKeys({
   understood: {
@@ -70,17 +63,11 @@ const keys = configKeys({
 export function parseGpt2Config(config: JsonObject, context: ConfigContext): Gpt2Config {
   const fields = parseFields(keys, config, context);
   refuseCommon(fields, context);
-  const activation = Object.hasOwn(ACTIVATIONS, fields.activation_function)
-    ? ACTIVATIONS[fields.activation_function]
-    : undefined;
-  if (!activation) {
-    throw unsupported(
-      context,
-      "activation_function",
-      fields.activation_function,
-      `one of ${Object.keys(ACTIVATIONS).join(", ")}`,
-    );
-  }
+  const activation = activationOf("activation_function", fields.activation_function, context, [
+    "gelu_tanh",
+    "gelu",
+    "relu",
+  ]);
   if (!fields.scale_attn_weights) throw unsupported(context, "scale_attn_weights", false, "true");
   if (fields.scale_attn_by_inverse_layer_idx)
     throw unsupported(context, "scale_attn_by_inverse_layer_idx", true, "false");

@@ -1,7 +1,7 @@
-// The config.json of the Llama family: llama, mistral, qwen2. Field names as in transformers' LlamaConfig, MistralConfig, Qwen2Config.
-// One normal form: what differs between the three (biases, windows) is a field of it.
-import { isDeepStrictEqual } from "node:util";
+// The config.json of the Llama family: llama, mistral, qwen2, qwen3, smollm3, phi3. Field names as in transformers' LlamaConfig and its kin.
+// One normal form: what differs between them (biases, norms, windows, fused matrices) is a field of it.
 import { z } from "zod";
+import { activationOf } from "./config-activation.js";
 import {
   type CommonConfig,
   type ConfigContext,
@@ -16,114 +16,126 @@ import {
   specialTokens,
   unsupported,
 } from "./config-common.js";
-import { configKeys, unrecognised } from "./config-keys.js";
-import { CheckpointError, shown } from "./errors.js";
-import { isJsonObject, type JsonObject } from "./json.js";
+import { type ConfigKeys, configKeys, unrecognised } from "./config-keys.js";
+import { parseRope, type Rope, type RopeDefaults, ropeFields } from "./config-rope.js";
+import { sameWindow, type Windows, windowsOf } from "./config-windows.js";
+import { CheckpointError } from "./errors.js";
+import type { JsonObject } from "./json.js";
 
-/** How rotary frequencies are stretched beyond the length of pretraining. */
-export type RopeScaling =
-  | {
-      readonly type: "linear";
-      /** All frequencies are divided by this. */
-      readonly factor: number;
-    }
-  | {
-      /** Llama 3.1: low frequencies are divided by `factor`, high ones kept, those between interpolated. */
-      readonly type: "llama3";
-      readonly factor: number;
-      readonly lowFrequencyFactor: number;
-      readonly highFrequencyFactor: number;
-      readonly originalMaxPositions: number;
-    };
-
-/** Llama, Mistral and Qwen2: RMSNorm, rotary positions, grouped-query attention, SwiGLU. */
-export interface LlamaConfig extends CommonConfig<"llama" | "mistral" | "qwen2"> {
+/** Llama and its kin: RMSNorm, rotary positions, grouped-query attention, SwiGLU. */
+export interface LlamaConfig extends CommonConfig<LlamaType> {
   /** Heads of keys and values; divides `heads`. */
   readonly keyValueHeads: number;
   readonly activation: "silu";
-  readonly rope: {
-    /** θ: pair d of a head turns by position · θ^(−2d / headSize). */
-    readonly theta: number;
-    readonly scaling: RopeScaling | null;
-  };
+  readonly rope: Rope;
+  /** Which layers have rotary positions; the others have none at all (SmolLM3's NoPE layers). */
+  readonly rotaryLayers: readonly boolean[];
+  /** For each layer the number of last positions that a query looks at, itself included; null for all. */
+  readonly windows: Windows;
   /** Which attention projections have a bias: q, k and v together, and the output. */
   readonly attentionBias: { readonly queryKeyValue: boolean; readonly output: boolean };
+  /** Whether every head of queries and keys goes through an RMSNorm (Qwen3). */
+  readonly queryKeyNorm: boolean;
   /** Whether gate, up and down projections have a bias. */
   readonly mlpBias: boolean;
-  /** Probability of dropping attention weights in training. */
-  readonly dropout: { readonly attention: number };
+  /** Whether q, k and v are one matrix, and gate and up another (Phi-3). */
+  readonly fusedProjections: boolean;
+  /** Probabilities of dropping, in training: attention weights, and the two outputs of each block. */
+  readonly dropout: { readonly attention: number; readonly residual: number };
 }
 
-const ropeSchema = z.object({
-  type: z.string().nullish(),
-  rope_type: z.string().nullish(),
-  rope_theta: z.number().positive().nullish(),
-  partial_rotary_factor: z.number().nullish(),
-  factor: z.number().min(1).nullish(),
-  low_freq_factor: z.number().positive().nullish(),
-  high_freq_factor: z.number().positive().nullish(),
-  original_max_position_embeddings: count.nullish(),
-});
+export type LlamaType = "llama" | "mistral" | "qwen2" | "qwen3" | "smollm3" | "phi3";
 
-const keys = configKeys({
+const understood = {
+  ...commonFields,
+  ...ropeFields,
+  vocab_size: count,
+  hidden_size: count,
+  intermediate_size: count,
+  num_hidden_layers: layerCount,
+  num_attention_heads: count,
+  num_key_value_heads: count.nullish(),
+  head_dim: count.nullish(),
+  rms_norm_eps: epsilon.nullish(),
+  hidden_act: z.string().default("silu"),
+  attention_dropout: probability.default(0),
+  tie_word_embeddings: z.boolean().nullish(),
+  attention_bias: z.boolean().nullish(),
+  mlp_bias: z.boolean().nullish(),
+  sliding_window: count.nullish(),
+  use_sliding_window: z.boolean().nullish(),
+  max_window_layers: z.number().int().nonnegative().nullish(),
+  layer_types: z.array(z.string()).nullish(),
+};
+const keys = configKeys({ understood });
+
+/** Of which layers have rotary positions. */
+const smollm3Keys = configKeys({
   understood: {
-    ...commonFields,
-    vocab_size: count,
-    hidden_size: count,
-    intermediate_size: count,
-    num_hidden_layers: layerCount,
-    num_attention_heads: count,
-    num_key_value_heads: count.nullish(),
-    head_dim: count.nullish(),
-    max_position_embeddings: count,
-    rms_norm_eps: epsilon.default(1e-6),
-    hidden_act: z.string().default("silu"),
-    attention_dropout: probability.default(0),
-    tie_word_embeddings: z.boolean().default(false),
-    rope_theta: z.number().positive().nullish(),
-    rope_scaling: ropeSchema.nullish(),
-    rope_parameters: ropeSchema.nullish(),
-    rope_interleaved: z.boolean().nullish(),
-    partial_rotary_factor: z.number().nullish(),
-    original_max_position_embeddings: count.nullish(),
-    attention_bias: z.boolean().nullish(),
-    mlp_bias: z.boolean().nullish(),
-    sliding_window: count.nullish(),
-    use_sliding_window: z.boolean().nullish(),
-    max_window_layers: z.number().int().nonnegative().nullish(),
-    layer_types: z.array(z.string()).nullish(),
+    ...understood,
+    no_rope_layers: z.array(z.union([z.literal(0), z.literal(1)])).nullish(),
+    no_rope_layer_interval: count.nullish(),
   },
 });
 
-type Fields = z.infer<typeof keys.schema>;
+/** Dropout of the embeddings is read by nobody. */
+const phi3Keys = configKeys({
+  understood: { ...understood, resid_pdrop: probability.default(0) },
+  harmless: ["embd_pdrop"],
+  // In the files of Phi-4 mini, at these values.
+  changing: { lm_head_bias: [false], full_attn_mod: [1], interpolate_factor: [1] },
+});
+
+type Fields = z.infer<typeof keys.schema> &
+  Partial<Pick<z.infer<typeof smollm3Keys.schema>, "no_rope_layers" | "no_rope_layer_interval">> &
+  Partial<Pick<z.infer<typeof phi3Keys.schema>, "resid_pdrop">>;
+
+/** What transformers takes for absent fields, and what each member of the family is made of. */
+interface Traits {
+  readonly keys?: ConfigKeys<typeof keys.schema>;
+  /** As many as query heads where null. */
+  readonly keyValueHeads: number | null;
+  /** The width shared out among the heads where null. */
+  readonly headSize?: number;
+  readonly normEpsilon?: number;
+  readonly tied?: boolean;
+  readonly rope?: Omit<RopeDefaults, "headSize">;
+  /** Biases that it has; where absent they follow `attention_bias` and `mlp_bias`. */
+  readonly biases?: Pick<LlamaConfig, "attentionBias" | "mlpBias">;
+  readonly queryKeyNorm?: boolean;
+  readonly fusedProjections?: boolean;
+}
+
+const biases = (queryKeyValue: boolean) => ({ attentionBias: { queryKeyValue, output: false }, mlpBias: false });
+
+const FAMILY: Readonly<Record<LlamaType, Traits>> = {
+  llama: { keyValueHeads: null },
+  mistral: { keyValueHeads: 8, biases: biases(false) },
+  qwen2: { keyValueHeads: 32, biases: biases(true) },
+  qwen3: { keyValueHeads: 32, headSize: 128, queryKeyNorm: true },
+  smollm3: { keys: smollm3Keys, keyValueHeads: 4, tied: true, rope: { theta: 2_000_000 } },
+  phi3: {
+    keys: phi3Keys,
+    keyValueHeads: null,
+    normEpsilon: 1e-5,
+    biases: biases(false),
+    fusedProjections: true,
+    rope: { partial: true, types: ["default", "longrope"], aliases: { su: "longrope", yarn: "longrope" } },
+  },
+};
 
 /** The typed config of a checkpoint of the Llama family; see `parseConfig`. */
-export function parseLlamaConfig(
-  modelType: LlamaConfig["modelType"],
-  config: JsonObject,
-  context: ConfigContext,
-): LlamaConfig {
-  const fields = parseFields(keys, config, context);
+export function parseLlamaConfig(modelType: LlamaType, config: JsonObject, context: ConfigContext): LlamaConfig {
+  const traits = FAMILY[modelType];
+  const { keys: known = keys } = traits;
+  const fields: Fields = parseFields(known, config, context);
   refuseCommon(fields, context);
-  if (fields.hidden_act !== "silu" && fields.hidden_act !== "swish") {
-    throw unsupported(context, "hidden_act", fields.hidden_act, '"silu"');
-  }
-  if (fields.rope_interleaved) throw unsupported(context, "rope_interleaved", true, "false");
-  const heads = fields.num_attention_heads;
-  const keyValueHeads = keyValueHeadsOf(modelType, fields);
-  const headSize = fields.head_dim ?? fields.hidden_size / heads;
-  if (heads % keyValueHeads !== 0) {
-    throw new CheckpointError(
-      `${context.file}: "num_key_value_heads" is ${keyValueHeads}, expected a divisor of "num_attention_heads" = ${heads}`,
-    );
-  }
-  if (!Number.isInteger(headSize) || headSize % 2 !== 0) {
-    throw new CheckpointError(
-      `${context.file}: heads are ${headSize} wide ("head_dim", or "hidden_size" / "num_attention_heads"), expected an even whole number`,
-    );
-  }
-  const maxPositions = limitPositions(fields.max_position_embeddings, context);
-  refuseWindow(modelType, fields, maxPositions, context);
+  const activation = activationOf("hidden_act", fields.hidden_act, context, ["silu"]);
+  const biased = parseBiases(modelType, traits, fields, context);
+  const { heads, keyValueHeads, headSize } = attentionHeads(fields, traits, context);
+  const rope = parseRope(config, fields, context, { ...traits.rope, headSize });
+  const maxPositions = limitPositions(longest(fields, rope, context), context);
+  const rotaryLayers = rotary(modelType, fields, context);
   return {
     modelType,
     hiddenSize: fields.hidden_size,
@@ -134,148 +146,126 @@ export function parseLlamaConfig(
     intermediateSize: fields.intermediate_size,
     vocabularySize: fields.vocab_size,
     maxPositions,
-    normEpsilon: fields.rms_norm_eps,
-    activation: "silu",
-    rope: parseRope(config, fields, context),
-    ...biases(modelType, fields, context),
-    tieWordEmbeddings: fields.tie_word_embeddings,
-    dropout: { attention: fields.attention_dropout },
+    normEpsilon: fields.rms_norm_eps ?? traits.normEpsilon ?? 1e-6,
+    activation,
+    rope,
+    rotaryLayers,
+    windows: windows(modelType, fields, rotaryLayers, maxPositions, context),
+    ...biased,
+    queryKeyNorm: traits.queryKeyNorm ?? false,
+    fusedProjections: traits.fusedProjections ?? false,
+    tieWordEmbeddings: fields.tie_word_embeddings ?? traits.tied ?? false,
+    dropout: { attention: fields.attention_dropout, residual: fields.resid_pdrop ?? 0 },
     ...specialTokens(fields, context),
-    unrecognisedKeys: unrecognised(keys, config),
+    unrecognisedKeys: unrecognised(known, config),
   };
 }
 
-/** transformers' defaults: absent is 8 in Mistral and 32 in Qwen2, and as many as query heads in Llama; null is always the latter. */
-function keyValueHeadsOf(modelType: LlamaConfig["modelType"], fields: Fields): number {
-  const absent = { llama: null, mistral: 8, qwen2: 32 }[modelType];
-  const { num_key_value_heads: stated = absent } = fields;
-  return stated ?? fields.num_attention_heads;
+/** Heads, and how wide they are. */
+function attentionHeads(
+  fields: Fields,
+  traits: Traits,
+  context: ConfigContext,
+): Pick<LlamaConfig, "heads" | "keyValueHeads" | "headSize"> {
+  const heads = fields.num_attention_heads;
+  const stated = fields.num_key_value_heads;
+  const keyValueHeads = stated ?? (stated === null ? heads : (traits.keyValueHeads ?? heads));
+  const headSize = fields.head_dim ?? traits.headSize ?? fields.hidden_size / heads;
+  if (heads % keyValueHeads !== 0) {
+    throw new CheckpointError(
+      `${context.file}: "num_key_value_heads" is ${stated ?? `absent, which means ${keyValueHeads}`}, expected a divisor of "num_attention_heads" = ${heads}`,
+    );
+  }
+  if (!Number.isInteger(headSize) || headSize % 2 !== 0) {
+    throw new CheckpointError(
+      `${context.file}: heads are ${headSize} wide ("head_dim", or "hidden_size" / "num_attention_heads"), expected an even whole number`,
+    );
+  }
+  return { heads, keyValueHeads, headSize };
 }
 
-/** Llama's biases follow its config, Mistral never has any, Qwen2 always has them on q, k and v only. */
-function biases(
-  modelType: LlamaConfig["modelType"],
+/** The model's own limit. LongRoPE has other frequencies for sequences beyond the original length, so those end there. */
+function longest(fields: Fields, { scaling }: Rope, context: ConfigContext): number {
+  const own = fields.max_position_embeddings;
+  if (scaling?.type !== "longrope" || scaling.originalMaxPositions >= own) return own;
+  const { maxPositions } = context;
+  if (maxPositions !== undefined && maxPositions > scaling.originalMaxPositions && maxPositions <= own) {
+    throw new CheckpointError(
+      `${context.file}: maxPositions is ${maxPositions}, expected at most ${scaling.originalMaxPositions}: for longer sequences LongRoPE takes "long_factor", which is not supported`,
+    );
+  }
+  return scaling.originalMaxPositions;
+}
+
+/** Biases follow the config or the architecture. */
+function parseBiases(
+  modelType: LlamaType,
+  traits: Traits,
   fields: Fields,
   context: ConfigContext,
 ): Pick<LlamaConfig, "attentionBias" | "mlpBias"> {
-  if (modelType === "llama") {
-    const attention = fields.attention_bias ?? false;
-    return { attentionBias: { queryKeyValue: attention, output: attention }, mlpBias: fields.mlp_bias ?? false };
+  const attention = fields.attention_bias ?? false;
+  const mlp = fields.mlp_bias ?? false;
+  if (!traits.biases) {
+    // transformers reads no mlp_bias for Qwen3.
+    if (mlp && modelType === "qwen3") throw unsupported(context, "mlp_bias", true, `false for model_type "qwen3"`);
+    return { attentionBias: { queryKeyValue: attention, output: attention }, mlpBias: mlp };
   }
-  const queryKeyValue = modelType === "qwen2";
   // transformers does not read these two keys here; a file that sets them against the architecture comes from somewhere else.
-  if (fields.attention_bias != null && fields.attention_bias !== queryKeyValue) {
-    throw unsupported(
-      context,
-      "attention_bias",
-      fields.attention_bias,
-      `${queryKeyValue} for model_type "${modelType}"`,
-    );
-  }
-  if (fields.mlp_bias) throw unsupported(context, "mlp_bias", true, `false for model_type "${modelType}"`);
-  return { attentionBias: { queryKeyValue, output: false }, mlpBias: false };
+  const { queryKeyValue } = traits.biases.attentionBias;
+  if (fields.attention_bias != null && attention !== queryKeyValue)
+    throw unsupported(context, "attention_bias", attention, `${queryKeyValue} for model_type "${modelType}"`);
+  if (mlp) throw unsupported(context, "mlp_bias", true, `false for model_type "${modelType}"`);
+  return traits.biases;
 }
 
-/** A sliding window no shorter than the longest sequence hides nothing; a shorter one would have to be masked. */
-function refuseWindow(
-  modelType: LlamaConfig["modelType"],
+/** Layers with rotary positions: all, but for SmolLM3 those with a 1 in `no_rope_layers`, or three of four. */
+function rotary(modelType: LlamaType, fields: Fields, context: ConfigContext): boolean[] {
+  const { num_hidden_layers: layers, no_rope_layers: stated, no_rope_layer_interval: interval } = fields;
+  if (modelType !== "smollm3") return new Array<boolean>(layers).fill(true);
+  if (stated && stated.length < layers)
+    throw unsupported(context, "no_rope_layers", stated, `${layers} numbers, one for each layer`);
+  return Array.from({ length: layers }, (_, i) => (stated ? stated[i] === 1 : (i + 1) % (interval ?? 4) !== 0));
+}
+
+/** Each member of the family has keys and defaults of its own for the layers that look at a window only. */
+function windows(
+  modelType: LlamaType,
   fields: Fields,
+  rotaryLayers: readonly boolean[],
   maxPositions: number,
   context: ConfigContext,
-): void {
-  const other = fields.layer_types?.find((type) => type !== "full_attention" && type !== "sliding_attention");
-  if (other !== undefined) throw unsupported(context, "layer_types", other, '"full_attention"');
-  let window: number | null = null;
-  if (modelType === "mistral") {
-    window = fields.sliding_window === undefined ? 4096 : fields.sliding_window; // absent is 4096 in transformers, null is none
-  } else if (fields.layer_types) {
-    if (fields.layer_types.includes("sliding_attention")) window = fields.sliding_window ?? 4096;
-  } else if (fields.use_sliding_window && fields.num_hidden_layers > (fields.max_window_layers ?? 28)) {
-    window = fields.sliding_window ?? 4096;
+): Windows {
+  const { num_hidden_layers: layers, layer_types: types, sliding_window: window, use_sliding_window: used } = fields;
+  const size = { layers, maxPositions };
+  if (modelType === "mistral" || modelType === "phi3") {
+    // Absent is 4096 for Mistral in transformers, null is none. It is the same in all layers, whatever layer_types says.
+    const all = window === undefined && modelType === "mistral" ? 4096 : window;
+    const same = sameWindow(all, layers, maxPositions);
+    if (types && windowsOf(types, all, size, context).some((each, i) => each !== same[i]))
+      throw unsupported(context, "layer_types", types, `the same in all layers for model_type "${modelType}"`);
+    return same;
   }
-  if (window !== null && window < maxPositions) {
-    throw unsupported(
-      context,
-      "sliding_window",
-      window,
-      `none, or at least the ${maxPositions} positions of the model: attention within a window is not implemented. With sequences that short it hides nothing: pass maxPositions: ${window}`,
-    );
-  }
-}
-
-/** Rotary settings, from `rope_parameters` (transformers 5) or `rope_theta` and `rope_scaling` (before). */
-function parseRope(config: JsonObject, fields: Fields, context: ConfigContext): LlamaConfig["rope"] {
-  for (const each of ["rope_parameters", "rope_scaling"]) {
-    const raw = config[each];
-    const unknown = isJsonObject(raw)
-      ? Object.keys(raw).find((name) => !Object.hasOwn(ropeSchema.shape, name))
-      : undefined;
-    // The types that have further parameters are refused by name; otherwise an unknown parameter is.
-    if (unknown !== undefined && isJsonObject(raw)) {
-      const type = raw.rope_type ?? raw.type;
-      if (type === undefined || SUPPORTED.includes(String(type)))
-        throw unsupported(context, `${each}.${unknown}`, raw[unknown], "it absent");
-    }
-  }
-  const [current, legacy] = [fields.rope_parameters, fields.rope_scaling];
-  const rope = resolveRope(current ? "rope_parameters" : "rope_scaling", current ?? legacy ?? {}, fields, context);
-  if (current && legacy && !isDeepStrictEqual(resolveRope("rope_scaling", legacy, fields, context), rope)) {
-    throw unsupported(
-      context,
-      "rope_scaling",
-      legacy,
-      `it to mean the same as "rope_parameters", ${shown(current)}, in every number (also "rope_theta"), or only one of the two`,
-    );
-  }
-  return rope;
-}
-
-/** One of the two objects in normal form; what it lacks is taken from the top level of the file. */
-function resolveRope(
-  key: "rope_parameters" | "rope_scaling",
-  rope: z.infer<typeof ropeSchema>,
-  fields: Fields,
-  context: ConfigContext,
-): LlamaConfig["rope"] {
-  const type = ropeType(rope);
-  if (type === undefined || !SUPPORTED.includes(type)) {
-    throw unsupported(context, `${key}.rope_type`, type ?? rope, `one of ${SUPPORTED.join(", ")}`);
-  }
-  const partial = rope.partial_rotary_factor ?? fields.partial_rotary_factor ?? 1;
-  if (partial !== 1) throw unsupported(context, "partial_rotary_factor", partial, "1");
-  const theta = rope.rope_theta ?? fields.rope_theta ?? 10_000;
-  if (type === "default") return { theta, scaling: null };
-  const need = (name: "factor" | "low_freq_factor" | "high_freq_factor"): number => {
-    const value = rope[name];
-    if (value == null)
-      throw new CheckpointError(
-        `${context.file}: "${key}.${name}" is absent, expected a positive number for rope type "${type}"`,
+  if (modelType === "llama") {
+    if (types) windowsOf(types, window ?? 1, size, context);
+    if (used || types?.includes("sliding_attention"))
+      throw unsupported(
+        context,
+        used ? "use_sliding_window" : "layer_types",
+        used ? true : types,
+        `no windows for model_type "llama"`,
       );
-    return value;
-  };
-  const factor = need("factor");
-  if (type === "linear") return { theta, scaling: { type, factor } };
-  const lowFrequencyFactor = need("low_freq_factor");
-  const highFrequencyFactor = need("high_freq_factor");
-  if (highFrequencyFactor <= lowFrequencyFactor) {
-    throw new CheckpointError(
-      `${context.file}: "${key}.high_freq_factor" is ${highFrequencyFactor}, expected more than "low_freq_factor" = ${lowFrequencyFactor}`,
-    );
+    return sameWindow(null, layers, maxPositions);
   }
-  // transformers gives the top level priority over the object (RotaryEmbeddingConfigMixin.standardize_rope_params).
-  const originalMaxPositions =
-    fields.original_max_position_embeddings ?? rope.original_max_position_embeddings ?? fields.max_position_embeddings;
-  return {
-    theta,
-    scaling: { type: "llama3", factor, lowFrequencyFactor, highFrequencyFactor, originalMaxPositions },
-  };
-}
-
-const SUPPORTED = ["default", "linear", "llama3"];
-
-/** The type a rope object states; none stated and no parameters means default; two that disagree are none. */
-function ropeType(rope: z.infer<typeof ropeSchema>): string | undefined {
-  const { rope_type: current, type: legacy } = rope;
-  if (current != null && legacy != null && current !== legacy) return `${current} / ${legacy}`;
-  return current ?? legacy ?? (rope.factor == null ? "default" : undefined);
+  // transformers takes absent for 4096 in Qwen, and for none in SmolLM3; without use_sliding_window there is none.
+  const width = used ? (window === undefined && modelType !== "smollm3" ? 4096 : window) : null;
+  if (types) {
+    if (!used && types.includes("sliding_attention"))
+      throw unsupported(context, "use_sliding_window", used, 'true where "layer_types" has "sliding_attention"');
+    return windowsOf(types, width, size, context);
+  }
+  const sliding = (i: number) =>
+    width != null && (modelType === "smollm3" ? !rotaryLayers[i] : i >= (fields.max_window_layers ?? 28));
+  const derived = Array.from({ length: layers }, (_, i) => (sliding(i) ? "sliding_attention" : "full_attention"));
+  return windowsOf(derived, width, size, context);
 }

@@ -1,5 +1,7 @@
-// T5's config.json: T5 1.0 (tied, scaled head) and T5 1.1, Flan-T5 (a head of its own). Raffel et al. 2020; field names as in T5Config.
+// T5's config.json: T5 1.0 (tied, scaled head), T5 1.1 and Flan-T5 (a head of its own), mT5 and UMT5. Raffel et al. 2020; field names as in
+// T5Config, MT5Config and UMT5Config.
 import { z } from "zod";
+import { ACTIVATIONS, type Activation } from "./config-activation.js";
 import {
   type CommonConfig,
   type ConfigContext,
@@ -19,17 +21,19 @@ import { CheckpointError } from "./errors.js";
 import type { JsonObject } from "./json.js";
 
 /** T5: encoder and decoder, relative position biases, RMSNorm without biases, unscaled dot products. */
-export interface T5Config extends CommonConfig<"t5"> {
+export interface T5Config extends CommonConfig<T5Type> {
   /** Blocks of the encoder; `layers` counts those of the decoder. */
   readonly encoderLayers: number;
-  readonly activation: "relu" | "gelu" | "gelu_tanh" | "silu";
+  readonly activation: Activation;
   /** Whether the inner layer is act(x·W₀) ∘ x·W₁ (T5 1.1) rather than act(x·W) (1.0). */
   readonly gated: boolean;
   /** Relative distances fall into this many classes, … */
   readonly positionBuckets: number;
   /** … all from this one on into the same. */
   readonly maxDistance: number;
-  /** Whether the next-word head takes hidden states times K^−½ (1.0); where the head is tied it always does. */
+  /** Whether every block has position biases of its own (UMT5), or each stack one table for all its blocks. */
+  readonly biasInEveryBlock: boolean;
+  /** Whether the next-word head takes hidden states times K^−½ (1.0). */
   readonly scaleWordHead: boolean;
   /** What the decoder starts with. */
   readonly decoderStartTokenId: number;
@@ -37,14 +41,7 @@ export interface T5Config extends CommonConfig<"t5"> {
   readonly dropout: number;
 }
 
-const ACTIVATIONS: Readonly<Record<string, T5Config["activation"]>> = {
-  relu: "relu",
-  gelu: "gelu",
-  gelu_new: "gelu_tanh",
-  gelu_pytorch_tanh: "gelu_tanh",
-  silu: "silu",
-  swish: "silu",
-};
+export type T5Type = "t5" | "mt5" | "umt5";
 
 /** Graphs hold a table with an entry for every distance up to the largest; all models have 128. */
 const MOST_DISTANCE = 100_000;
@@ -63,16 +60,16 @@ const keys = configKeys({
     relative_attention_max_distance: count.max(MOST_DISTANCE).default(128),
     dropout_rate: probability.default(0.1),
     layer_norm_epsilon: epsilon.default(1e-6),
-    feed_forward_proj: z.string().default("relu"),
+    feed_forward_proj: z.string().nullish(),
     dense_act_fn: z.string().nullish(),
     is_gated_act: z.boolean().nullish(),
-    tie_word_embeddings: z.boolean().default(true),
+    tie_word_embeddings: z.boolean().nullish(),
     scale_decoder_outputs: z.boolean().nullish(),
     decoder_start_token_id: z.number().int().nonnegative().nullish(),
     n_positions: count.nullish(),
   },
-  // Of the classification head, and of training.
-  harmless: ["classifier_dropout", "initializer_factor", "output_past"],
+  // Of the classification head, and of training; the last is in UMT5's files and means what UMT5 always does.
+  harmless: ["classifier_dropout", "initializer_factor", "output_past", "scalable_attention"],
 });
 
 type Fields = z.infer<typeof keys.schema>;
@@ -84,7 +81,7 @@ const HEAD = "lm_head.weight";
 const PRETRAINED_LENGTH = 512;
 
 /** The typed config of a T5 checkpoint; see `parseConfig`. */
-export function parseT5Config(config: JsonObject, context: ConfigContext): T5Config {
+export function parseT5Config(modelType: T5Type, config: JsonObject, context: ConfigContext): T5Config {
   const fields = parseFields(keys, config, context);
   refuseCommon({ ...fields, is_encoder_decoder: false }, context);
   if (fields.is_encoder_decoder === false)
@@ -100,17 +97,15 @@ export function parseT5Config(config: JsonObject, context: ConfigContext): T5Con
       `more than ${buckets / 2}, half of the buckets`,
     );
   }
-  const decoderStartTokenId = fields.decoder_start_token_id ?? fields.pad_token_id;
+  const decoderStartTokenId =
+    fields.decoder_start_token_id ?? fields.pad_token_id ?? (modelType === "t5" ? undefined : 0);
   if (decoderStartTokenId == null || decoderStartTokenId < 0 || decoderStartTokenId >= fields.vocab_size) {
     throw new CheckpointError(
       `${context.file}: "decoder_start_token_id" is ${decoderStartTokenId ?? "absent"}, expected a token from 0 to ${fields.vocab_size - 1}; T5 starts with its padding token, 0`,
     );
   }
-  // transformers 5 writes every T5 as tied and tells 1.1 from 1.0 by scale_decoder_outputs; before, the tie said both. Its own T5 1.1 is
-  // saved without a head, which is then the vocabulary matrix, unscaled; a head in the file is used.
-  const scaleWordHead = fields.scale_decoder_outputs ?? fields.tie_word_embeddings;
   return {
-    modelType: "t5",
+    modelType,
     hiddenSize: fields.d_model,
     encoderLayers: fields.num_layers,
     layers: fields.num_decoder_layers ?? fields.num_layers,
@@ -120,11 +115,11 @@ export function parseT5Config(config: JsonObject, context: ConfigContext): T5Con
     vocabularySize: fields.vocab_size,
     maxPositions: choosePositions(fields.n_positions ?? PRETRAINED_LENGTH, context),
     normEpsilon: fields.layer_norm_epsilon,
-    ...feedForward(fields, context),
+    ...feedForward(modelType, fields, context),
+    biasInEveryBlock: modelType === "umt5",
     positionBuckets: buckets,
     maxDistance,
-    tieWordEmbeddings: fields.tie_word_embeddings && (scaleWordHead || context.tensors?.has(HEAD) === false),
-    scaleWordHead,
+    ...wordHead(modelType, fields, context),
     decoderStartTokenId,
     dropout: fields.dropout_rate,
     ...specialTokens(fields, context),
@@ -132,9 +127,31 @@ export function parseT5Config(config: JsonObject, context: ConfigContext): T5Con
   };
 }
 
+/**
+ * transformers 5 writes every T5 as tied and tells 1.1 from 1.0 by `scale_decoder_outputs`; before, the tie said both. Its own T5 1.1 is saved
+ * without a head, which is then the vocabulary matrix, unscaled. In mT5, never scaled, and UMT5 the file decides, whatever the config
+ * says of a tie: a head in it is used.
+ */
+function wordHead(
+  modelType: T5Type,
+  { tie_word_embeddings, scale_decoder_outputs }: Fields,
+  { tensors }: ConfigContext,
+): Pick<T5Config, "tieWordEmbeddings" | "scaleWordHead"> {
+  const tied = tie_word_embeddings ?? true;
+  const scaled = modelType !== "mt5" && (scale_decoder_outputs ?? tied);
+  if (modelType === "t5")
+    return { tieWordEmbeddings: tied && (scaled || tensors?.has(HEAD) === false), scaleWordHead: scaled };
+  return { tieWordEmbeddings: tensors ? !tensors.has(HEAD) : tied, scaleWordHead: scaled };
+}
+
 /** `relu`, `gated-gelu` and the like; "gated-gelu" has always meant the tanh form. */
-function feedForward(fields: Fields, context: ConfigContext): Pick<T5Config, "activation" | "gated"> {
-  const { feed_forward_proj: kind, dense_act_fn, is_gated_act } = fields;
+function feedForward(
+  modelType: T5Type,
+  fields: Fields,
+  context: ConfigContext,
+): Pick<T5Config, "activation" | "gated"> {
+  const { feed_forward_proj, dense_act_fn, is_gated_act } = fields;
+  const kind = feed_forward_proj ?? (modelType === "t5" ? "relu" : "gated-gelu");
   const gated = kind.startsWith("gated-");
   const name = kind === "gated-gelu" ? "gelu_new" : gated ? kind.slice("gated-".length) : kind;
   const activation = Object.hasOwn(ACTIVATIONS, name) ? ACTIVATIONS[name] : undefined;

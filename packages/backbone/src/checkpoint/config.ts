@@ -1,20 +1,31 @@
 // From config.json to one typed config per architecture. Adding an architecture: its parser in a file of its own, one line here.
 import type { ConfigContext } from "./config-common.js";
+import { type Gemma3Config, parseGemma3Config } from "./config-gemma3.js";
+import { type GptNeoxConfig, parseGptNeoxConfig } from "./config-gpt-neox.js";
 import { type Gpt2Config, parseGpt2Config } from "./config-gpt2.js";
 import { type LlamaConfig, parseLlamaConfig } from "./config-llama.js";
+import { type OptConfig, parseOptConfig } from "./config-opt.js";
 import { parseT5Config, type T5Config } from "./config-t5.js";
 import { CheckpointError, shown } from "./errors.js";
 import { isJsonObject, type JsonObject } from "./json.js";
 
 /** The typed config of any supported backbone, told apart by `modelType`. */
-export type BackboneConfig = Gpt2Config | LlamaConfig | T5Config;
+export type BackboneConfig = Gemma3Config | Gpt2Config | GptNeoxConfig | LlamaConfig | OptConfig | T5Config;
 
 const PARSERS: Readonly<Record<string, (config: JsonObject, context: ConfigContext) => BackboneConfig>> = {
+  gemma3_text: parseGemma3Config,
   gpt2: parseGpt2Config,
+  gpt_neox: parseGptNeoxConfig,
   llama: (config, context) => parseLlamaConfig("llama", config, context),
   mistral: (config, context) => parseLlamaConfig("mistral", config, context),
+  mt5: (config, context) => parseT5Config("mt5", config, context),
+  opt: parseOptConfig,
+  phi3: (config, context) => parseLlamaConfig("phi3", config, context),
   qwen2: (config, context) => parseLlamaConfig("qwen2", config, context),
-  t5: parseT5Config,
+  qwen3: (config, context) => parseLlamaConfig("qwen3", config, context),
+  smollm3: (config, context) => parseLlamaConfig("smollm3", config, context),
+  t5: (config, context) => parseT5Config("t5", config, context),
+  umt5: (config, context) => parseT5Config("umt5", config, context),
 };
 
 /**
@@ -24,8 +35,7 @@ const PARSERS: Readonly<Record<string, (config: JsonObject, context: ConfigConte
  * @param config the parsed JSON, e.g. `checkpoint.config`
  * @param options.file how messages name it
  * @param options.generationConfig `generation_config.json`, whose end-of-sequence ids have precedence
- * @param options.maxPositions a limit on the sequence length below the model's own; needed for models with a sliding window. T5 has no
- * limit of its own, and takes any
+ * @param options.maxPositions a limit on the sequence length below the model's own. T5 has no limit of its own, and takes any
  * @param options.tensors the tensors of the checkpoint by name, e.g. `checkpoint.tensors`: they bound the number of layers, and tell
  * whether a T5 1.1 that transformers 5 wrote has a head of its own (where absent, it has)
  * @throws CheckpointError when `model_type` is unknown (listing the known ones), a field is missing or out of range, or the model

@@ -2,7 +2,7 @@
 // encoder–decoder also the graph before the first step: the prompt in, the decoder's memory of it out.
 import { type Dim, Graph, type Value } from "@cllm4rec/onnx-grad";
 import type { KeyValues } from "../architectures/architecture.js";
-import { embedTokens } from "../model/body.js";
+import { causalBias, embedTokens, perWindow } from "../model/body.js";
 import type { LanguageModel } from "../model/language-model.js";
 
 // Shape legend: T new positions, P cached positions, V positions of the prompt in the encoder, G key/value heads, D head size, K width, N
@@ -27,7 +27,9 @@ export function generationGraph(backbone: LanguageModel): Graph {
   const hasEncoder = backbone.layout.kind === "encoder-decoder";
   const memory = hasEncoder ? { keyValues: cached("memory", "V"), attentionBias: noBias(graph) } : undefined;
   const { embeddings, positions } = embedTokens(graph, backbone, [1, "T"]);
-  const attentionBias = [causalBias(graph, positions)];
+  const keyPositions = op.Range(op.scalar(0, "int64"), op.Squeeze(op.dims(["P+T"]), [0]), op.scalar(1, "int64")); // [P+T]
+  const queryPositions = op.Unsqueeze(positions, [1, 3]); // [1, 1, T, 1]
+  const attentionBias = perWindow((window) => [causalBias(graph, queryPositions, keyPositions, window)]); // [1, 1, T, P+T]
   const { hiddenStates, present } = backbone.decode(graph, {
     embeddings,
     positions,
@@ -62,12 +64,3 @@ function outputCaches(graph: Graph, kind: "present" | "memory", caches: readonly
 
 /** Every position may look at every other: [1, 1, 1, 1]. */
 const noBias = (graph: Graph): Value => graph.constant([0], { shape: [1, 1, 1, 1] });
-
-/** 0 where key position ≤ query position, −∞ elsewhere: [1, 1, T, P+T]. */
-function causalBias(graph: Graph, positions: Value): Value {
-  const { op } = graph;
-  const scalar = (n: number) => op.scalar(n, "int64");
-  const keys = op.Range(scalar(0), op.Squeeze(op.dims(["P+T"]), [0]), scalar(1)); // [P+T]
-  const visible = op.GreaterOrEqual(op.Unsqueeze(positions, [1, 3]), keys);
-  return op.Where(visible, op.scalar(0), op.scalar(Number.NEGATIVE_INFINITY));
-}

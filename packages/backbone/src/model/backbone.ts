@@ -18,8 +18,8 @@ export interface OpenBackboneOptions extends OpenModelOptions {
   /** Where F16 and BF16 weights are kept as F32; see {@link openFloat32Weights}. */
   readonly weights?: Pick<Float32Options, "cacheDirectory" | "verify" | "onProgress">;
   /**
-   * A limit on the sequence length below the model's own; needed for models with a sliding window. T5 has no limit of its own: it may be any,
-   * and is the length of pretraining, 512, where absent.
+   * A limit on the sequence length below the model's own. T5 has no limit of its own: it may be any, and is the length of pretraining, 512,
+   * where absent.
    */
   readonly maxPositions?: number;
   /** Only the first blocks, of encoder and decoder alike, with the final norm after them: a cheaper LM of the same width. All where absent. */
@@ -125,8 +125,9 @@ export class Backbone extends ArchitectureModel {
 
   /**
    * Floating-point operations (two a multiplication) of a forward pass over these sequences: the floor that running times are held against.
-   * Attention counts the pairs that the masks allow; the last block's output projection and MLP count for the wanted states alone. Backward
-   * towards the inputs costs the same again for the frozen matrices and twice that for attention, both factors of which vary.
+   * Attention counts the pairs that causal masks allow (windows hide more of them, but they are computed); the last block's output projection
+   * and MLP count for the wanted states alone. Backward towards the inputs costs the same again for the frozen matrices and twice that for
+   * attention, both factors of which vary.
    * @param lengths of the sequences; of both sequences of each document where the LM has an encoder
    * @param wanted how many final hidden states are wanted; all of the decoder's where absent
    * @throws RangeError for lengths of the other kind of LM
@@ -175,7 +176,7 @@ function shortened(config: BackboneConfig, layers: number | undefined): Backbone
   if (layers === undefined || layers === config.layers) return config;
   if (!Number.isInteger(layers) || layers < 1 || layers > config.layers)
     throw new RangeError(`layers: found ${layers}, expected 1 … ${config.layers}, as many as the model has`);
-  if (config.modelType === "t5") return { ...config, layers, encoderLayers: Math.min(config.encoderLayers, layers) };
+  if ("encoderLayers" in config) return { ...config, layers, encoderLayers: Math.min(config.encoderLayers, layers) };
   return { ...config, layers };
 }
 

@@ -1,6 +1,6 @@
 // The part that all graphs of the base model share: packed token ids and soft rows in, final hidden states out (Eq. 3).
 import type { Dim, Graph, Shape, Value } from "@cllm4rec/onnx-grad";
-import type { Queries, Wanted } from "../architectures/architecture.js";
+import type { AttentionBias, Queries, Wanted } from "../architectures/architecture.js";
 import { type BatchFeeds, SHARED_SEGMENT } from "./batch.js";
 import { type Dropout, noDropout } from "./dropout.js";
 import type { LanguageModel } from "./language-model.js";
@@ -40,7 +40,7 @@ export function addBody(
     return addPairBody(graph, backbone, queryBlocks, length, dropout, wanted && { tokens: wanted.positions });
   const { embeddings, positions, softTokens } = embedTokens(graph, backbone, ["B", length], dropout.softTokens);
   const segments = graph.input("segments", "int64", ["B", length]);
-  const attentionBias = graph.scope("mask", () => segmentBiases(graph, positions, segments, queryBlocks));
+  const attentionBias = segmentBiases(graph, positions, segments, queryBlocks);
   const { hiddenStates } = backbone.decode(graph, {
     embeddings,
     positions,
@@ -68,7 +68,7 @@ function fewQueries(graph: Graph, positions: Value, segments: Value): Queries {
   return {
     tokens,
     positions: own.positions,
-    attentionBias: visible(graph, own, { positions, segments }),
+    attentionBias: perWindow((window) => [visible(graph, own, { positions, segments }, window)]),
     places: graph.input("queryPlaces", "int64", ["M"]),
   };
 }
@@ -167,18 +167,19 @@ function together(graph: Graph, queries: Value, keys: Value, also?: Value): Valu
  * 0 where a position may look (its own segment and what the row shares, not after itself), −∞ elsewhere; block i of queries against the
  * keys of blocks 0 … i: [B, 1, T/C, (i+1)·T/C]. Padding looks at padding.
  */
-function segmentBiases(graph: Graph, positions: Value, segments: Value, blocks: number): Value[] {
+function segmentBiases(graph: Graph, positions: Value, segments: Value, blocks: number): AttentionBias {
   const { op } = graph;
   const parts = (x: Value) => (blocks === 1 ? [x] : op.Split(x, blocks, { axis: 1 }));
   const [positionParts, segmentParts] = [parts(positions), parts(segments)];
   const upTo = (x: readonly Value[], i: number) => (i === 0 ? x[0]! : op.Concat(x.slice(0, i + 1), { axis: 1 })); // [B, S']
-  return positionParts.map((position, i) =>
+  const block = (i: number, window: number | null) =>
     visible(
       graph,
-      { positions: position, segments: segmentParts[i]! },
+      { positions: positionParts[i]!, segments: segmentParts[i]! },
       { positions: upTo(positionParts, i), segments: upTo(segmentParts, i) },
-    ),
-  );
+      window,
+    );
+  return perWindow((window) => graph.scope("mask", () => positionParts.map((_, i) => block(i, window))));
 }
 
 /** Where tokens of a row are: which segment they belong to, and their positions in it; int64, [B, T'] each. */
@@ -187,13 +188,34 @@ interface Whereabouts {
   readonly segments: Value;
 }
 
+/** Masks that are made when they are first asked for, and once for all layers with the same window. */
+export function perWindow(make: (window: number | null) => readonly Value[]): AttentionBias {
+  const made = new Map<number | null, readonly Value[]>();
+  return (window = null) => {
+    const known = made.get(window) ?? make(window);
+    made.set(window, known);
+    return known;
+  };
+}
+
+/**
+ * 0 where the distance from a key to its query is 0 or more, and less than the window where there is one; −∞ elsewhere.
+ * @param queries positions, which broadcast against those of `keys`
+ * @param also what must be true besides
+ */
+export function causalBias(graph: Graph, queries: Value, keys: Value, window: number | null, also?: Value): Value {
+  const { op } = graph;
+  const past = op.GreaterOrEqual(queries, keys);
+  const near = window === null ? past : op.And(past, op.Less(op.Sub(queries, keys), window));
+  return op.Where(also ? op.And(also, near) : near, op.scalar(0), op.scalar(Number.NEGATIVE_INFINITY));
+}
+
 /** 0 where a query may look at a key, −∞ elsewhere: [B, 1, T', S']. */
-function visible(graph: Graph, queries: Whereabouts, keys: Whereabouts): Value {
+function visible(graph: Graph, queries: Whereabouts, keys: Whereabouts, window: number | null): Value {
   const { op } = graph;
   const asQuery = (x: Value) => op.Unsqueeze(x, [1, 3]); // [B, 1, T', 1]
   const asKey = (x: Value) => op.Unsqueeze(x, [1, 2]); // [B, 1, 1, S']
   const keySegments = asKey(keys.segments);
   const together = op.Or(op.Equal(asQuery(queries.segments), keySegments), op.Equal(keySegments, SHARED_SEGMENT));
-  const past = op.GreaterOrEqual(asQuery(queries.positions), asKey(keys.positions));
-  return op.Where(op.And(together, past), op.scalar(0), op.scalar(Number.NEGATIVE_INFINITY));
+  return causalBias(graph, asQuery(queries.positions), asKey(keys.positions), window, together);
 }

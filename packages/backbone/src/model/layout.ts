@@ -14,7 +14,7 @@ export type SequenceLayout =
 
 /** The layout that belongs to a config. */
 export function layoutOf(config: BackboneConfig): SequenceLayout {
-  if (config.modelType !== "t5") return { kind: "decoder-only" };
+  if (!("encoderLayers" in config)) return { kind: "decoder-only" };
   const [encoderEnd] = config.eosTokenIds;
   return {
     kind: "encoder-decoder",

@@ -177,10 +177,16 @@ def matrix_of_words(model):
     return model.get_input_embeddings().weight
 
 
+def states(model, embeddings):
+    """Hidden states after the last normalisation, [T, K], from rows of the matrix of words or rows like them, which Gemma multiplies by √K."""
+    scale = getattr(model.get_input_embeddings(), "scalar_embed_scale", 1)
+    return model.base_model(inputs_embeds=scale * embeddings[None], use_cache=False).last_hidden_state[0]
+
+
 def through(model, embeddings):
     """Hidden states after the last normalisation, and logits: [T, K], [T, N]."""
-    hidden = model.base_model(inputs_embeds=embeddings[None], use_cache=False).last_hidden_state[0]
-    return hidden, model.lm_head(hidden)
+    hidden = states(model, embeddings)
+    return hidden, model.get_output_embeddings()(hidden)
 
 
 def golden(model, ids, targets):
@@ -270,8 +276,8 @@ def base_model(name, model, users=5, items=9):
         extended = torch.cat([matrix_of_words(model), users_table, items_table])
         losses, count = [], 0
         for ids, wanted in documents:
-            hidden = model.base_model(inputs_embeds=extended[torch.tensor(ids)][None], use_cache=False).last_hidden_state[0]
-            head = items_table if classes == "items" else model.lm_head.weight
+            hidden = states(model, extended[torch.tensor(ids)])
+            head = items_table if classes == "items" else model.get_output_embeddings().weight
             log_p = F.log_softmax(hidden @ head.T, dim=-1)
             pairs = scored(ids, wanted)
             losses.append(-sum(log_p[t, c] for t, c in pairs))

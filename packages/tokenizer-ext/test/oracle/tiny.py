@@ -1,12 +1,13 @@
 """Trains the tiny tokenizers of the tests, one per family, on the prose below, and writes them to ../fixtures/tiny/*.json.
 
-Run: python tiny.py        (tokenizers 0.23.3)
+Run: python tiny.py [NAME …]        (tokenizers 0.23.3)
 Each file is {"tokenizer": tokenizer.json, "config": tokenizer_config.json}. Training is deterministic except for ties between
-equally frequent pairs, so the committed files stand; only run this again to add a tokenizer.
+equally frequent pairs, so the committed files stand; only run this again, with its name, to add a tokenizer.
 """
 
 import json
 import pathlib
+import sys
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
@@ -125,14 +126,95 @@ def word_piece():
     }
 
 
+def qwen():
+    """Qwen2's and Qwen3's pipeline: NFC, their own pattern instead of GPT-2's (Llama 3 and SmolLM3 differ in the digits), byte level."""
+    t = Tokenizer(models.BPE())
+    t.normalizer = normalizers.NFC()
+    pattern = (
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    )
+    t.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(pattern), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    t.decoder = decoders.ByteLevel()
+    t.post_processor = processors.ByteLevel(trim_offsets=False)
+    t.train_from_iterator(
+        lines(),
+        trainers.BpeTrainer(vocab_size=420, special_tokens=[], initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False),
+    )
+    t.add_special_tokens(special("<|endoftext|>", "<|im_start|>", "<|im_end|>"))
+    t.add_tokens([AddedToken("<think>", special=False, normalized=False)])
+    return t, {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>", "clean_up_tokenization_spaces": False}
+
+
+def gemma():
+    """Gemma's pipeline: spaces become \u2581 in a normalizer, nothing is put in front, bytes where a character is unknown."""
+    t = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    t.normalizer = normalizers.Replace(" ", "\u2581")
+    t.pre_tokenizer = pre_tokenizers.Split(" ", behavior="merged_with_previous")
+    t.decoder = decoders.Sequence([decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse()])
+    t.train_from_iterator(
+        [" " + word for line in lines() for word in line.split()],
+        trainers.BpeTrainer(
+            vocab_size=600,
+            special_tokens=special("<pad>", "<eos>", "<bos>", "<unk>") + special(*[f"<0x{b:02X}>" for b in range(256)]),
+            show_progress=False,
+        ),
+    )
+    data = json.loads(t.to_str())
+    data["added_tokens"] = [a for a in data["added_tokens"] if not a["content"].startswith("<0x")]
+    return with_first(data, "<bos>", 2), {
+        "bos_token": "<bos>",
+        "eos_token": "<eos>",
+        "pad_token": "<pad>",
+        "unk_token": "<unk>",
+        "clean_up_tokenization_spaces": False,
+    }
+
+
+def opt():
+    """OPT's pipeline: GPT-2's, with </s> before every text."""
+    t = Tokenizer(models.BPE())
+    t.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    t.decoder = decoders.ByteLevel()
+    t.train_from_iterator(
+        lines(),
+        trainers.BpeTrainer(
+            vocab_size=420, special_tokens=special("<s>", "<pad>", "</s>"), initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        ),
+    )  # fmt: skip
+    config = {"bos_token": "</s>", "eos_token": "</s>", "unk_token": "</s>", "pad_token": "<pad>", "clean_up_tokenization_spaces": False}
+    return with_first(json.loads(t.to_str()), "</s>", 2), config
+
+
+def with_first(data, token, index):
+    """The tokenizer with a post-processor that puts a token before every text."""
+    data["post_processor"] = {
+        "type": "TemplateProcessing",
+        "single": [{"SpecialToken": {"id": token, "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+        "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+        "special_tokens": {token: {"id": token, "ids": [index], "tokens": [token]}},
+    }
+    return Tokenizer.from_str(json.dumps(data))
+
+
 OUT.mkdir(parents=True, exist_ok=True)
-for name, (tokenizer, config) in {
-    "byte-bpe": byte_bpe(),
-    "llama-prepend": llama("prepend"),
-    "llama-first": llama("first"),
-    "unigram": unigram(),
-    "word-piece": word_piece(),
-}.items():
+TOKENIZERS = {
+    "byte-bpe": byte_bpe,
+    "llama-prepend": lambda: llama("prepend"),
+    "llama-first": lambda: llama("first"),
+    "unigram": unigram,
+    "word-piece": word_piece,
+    "qwen": qwen,
+    "gemma": gemma,
+    "opt": opt,
+}
+for name in sys.argv[1:] or TOKENIZERS:
+    tokenizer, config = TOKENIZERS[name]()
     body = {"tokenizer": json.loads(tokenizer.to_str()), "config": config}
     (OUT / f"{name}.json").write_text(json.dumps(body, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
     print(name, tokenizer.get_vocab_size())
