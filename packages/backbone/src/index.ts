@@ -1,5 +1,7 @@
 // The package's public API.
 // Checkpoints: from a hub id or a directory to checked weights as F32 in files.
+
+export { removeLeftovers, writeAtomically } from "./checkpoint/atomic-file.js";
 export { Checkpoint, openCheckpoint } from "./checkpoint/checkpoint.js";
 export { type BackboneConfig, parseConfig } from "./checkpoint/config.js";
 export type { CommonConfig } from "./checkpoint/config-common.js";

@@ -51,7 +51,7 @@ Examples:
   $ cllm4rec prepare --input a.csv b.csv.zst --columns user=uid,item=sku,rating=stars,timestamp=t,text=body \\
       --min-rating none --core 0 --split time --out shop --json
 
-Exit codes: 0 done, 1 the data cannot be used, 2 the command line cannot, 130 interrupted.
+Exit codes: 0 done, 1 the data cannot be used, 2 the command line cannot, 129, 130 or 143 interrupted.
 `;
 
 /** The `prepare` command. */

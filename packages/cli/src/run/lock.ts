@@ -9,9 +9,10 @@ import fs from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { removeLeftovers } from "@cllm4rec/backbone";
 import { z } from "zod";
 import { UsageError } from "../errors.js";
-import { cannotWrite } from "./clock.js";
+import { cannotWrite } from "./whole-file.js";
 
 const holderSchema = z.object({
   host: z.string(),
@@ -30,7 +31,7 @@ const CLAIM = /^lock\.json\.[0-9a-f]{16}\.claim$/;
 const PATIENCE = 10_000;
 
 /**
- * Takes the directory for this process, and makes it where it is not there.
+ * Takes the directory for this process, and makes it where it is not there. What killed processes left half-written is removed.
  * @returns what gives it back
  * @throws UsageError naming the process that has it: one that is not running any more loses it, of another machine's nothing is known.
  *   TrainingError where the directory cannot be written
@@ -48,6 +49,7 @@ export async function lockDirectory(directory: string): Promise<() => Promise<vo
       if (rival === undefined) {
         await refuseHeld(directory, lock);
         await fs.rename(claim, lock).catch((error: unknown) => Promise.reject(cannotWrite(lock, error)));
+        await removeRemains(directory);
         return async () => {
           // A person may have removed the lock by hand, and another run taken it since.
           const holder = await holderOf(lock);
@@ -69,7 +71,7 @@ export async function lockDirectory(directory: string): Promise<() => Promise<vo
 /** Appears whole or not at all, so that nobody takes an unfinished one for a dead process's. */
 async function writeClaim(claim: string, holder: Holder): Promise<void> {
   await fs.mkdir(path.dirname(claim), { recursive: true });
-  const draft = `${claim}.tmp`;
+  const draft = `${claim}.${process.pid}-${randomBytes(6).toString("hex")}.tmp`;
   try {
     await fs.writeFile(draft, JSON.stringify(holder), { flag: "wx", flush: true });
     await fs.rename(draft, claim);
@@ -115,6 +117,11 @@ async function refuseHeld(directory: string, lock: string): Promise<void> {
   throw new UsageError(
     `${directory}: is being written by process ${holder.process} on ${holder.host} since ${holder.since}; wait for it, or choose another --out. If it is not running any more, remove ${lock}`,
   );
+}
+
+/** Temporary files of killed runs: nobody else writes here now. */
+async function removeRemains(directory: string): Promise<void> {
+  for (const folder of [directory, path.join(directory, "training-state")]) await removeLeftovers(folder);
 }
 
 async function holderOf(file: string): Promise<Holder | "absent" | "unreadable"> {
