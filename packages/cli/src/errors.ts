@@ -19,6 +19,7 @@ export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+const POSITIONS = "maxPositions is ";
 const USAGE = new Set(["UsageError", "CorpusUsageError"]);
 
 /** The exit code of an error, and what to say about it; no message where commander has said it already. */
@@ -27,5 +28,8 @@ export function explain(error: unknown): { code: number; message?: string } {
   const message = reasonOf(error);
   if (error instanceof Error && USAGE.has(error.name)) return { code: EXIT.usage, message };
   if (error instanceof Error && error.name === "CorpusError") return { code: EXIT.data, message };
-  return { code: EXIT.data, message: message.split("\n")[0] ?? message };
+  const [line = message] = message.split("\n");
+  // The library's setting has another name here; the command line is at fault, not the checkpoint.
+  if (line.startsWith(POSITIONS)) return { code: EXIT.usage, message: `--max-length is ${line.slice(POSITIONS.length)}` };
+  return { code: EXIT.data, message: line };
 }

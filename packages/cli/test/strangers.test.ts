@@ -163,6 +163,16 @@ describe("one clear sentence", () => {
     expect(filled("a b c d\n\n  x y z w\ne: f", 4)).toBe("a b\nc d\n\n  x y z w\ne: f");
   });
 
+  test("a prompt longer than the backbone's positions is the flag's fault", async () => {
+    writeChoices(file("few.jsonl"));
+    await runHere(folder, "prepare --input @few.jsonl --columns user=user,item=item --core 0 --out @few");
+    const outcome = await runHere(folder, "train --data @few --backbone @backbone --out @long --max-length 5000");
+    expect(outcome).toMatchObject({ code: 2, stdout: "" });
+    expect(errors(outcome)).toEqual([
+      expect.stringContaining("--max-length is 5000, expected an integer from 1 to 160, the positions of the model in "),
+    ]);
+  });
+
   test("file names of recommenders are ASCII", () => {
     expect(fileName("EASE, λ 200")).toBe("ease-lambda-200.json");
     expect(fileName("item KNN, shrinkage 10")).toBe("item-knn-shrinkage-10.json");

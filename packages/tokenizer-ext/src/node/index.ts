@@ -14,6 +14,11 @@ import {
   type TokenizerJson,
 } from "../index.js";
 
+/** The text of anything that was thrown. */
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** A tokenizer with the files it came from, parsed. */
 export interface LoadedTokenizer {
   readonly tokenizer: Tokenizer;
@@ -32,7 +37,7 @@ async function readIfThere(file: string): Promise<string | undefined> {
     return await fs.readFile(file, "utf8");
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-    throw new Error(`${file}: cannot be read (${error instanceof Error ? error.message : String(error)})`, {
+    throw new Error(`${file}: cannot be read (${reasonOf(error)})`, {
       cause: error,
     });
   }
@@ -44,7 +49,7 @@ function parseRecord(file: string, text: string): Record<string, unknown> {
     value = JSON.parse(text);
   } catch (error) {
     throw new Error(
-      `${file}: not valid JSON (${error instanceof Error ? error.message : String(error)}); fetch the file again`,
+      `${file}: not valid JSON (${reasonOf(error)}); fetch the file again`,
       {
         cause: error,
       },
@@ -108,7 +113,7 @@ async function readTokenizerJson(directory: string): Promise<TokenizerJson> {
   try {
     return byteLevelBpe({ vocab, merges });
   } catch (error) {
-    throw new Error(`${directory}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new Error(`${directory}: ${reasonOf(error)}`, { cause: error });
   }
 }
 
@@ -131,7 +136,7 @@ export async function loadTokenizer(directory: string): Promise<LoadedTokenizer>
     return { tokenizer: new Tokenizer(json, config), json, config };
   } catch (error) {
     throw new Error(
-      `${directory}: the tokenizer library cannot build this tokenizer (${error instanceof Error ? error.message : String(error)})`,
+      `${directory}: the tokenizer library cannot build this tokenizer (${reasonOf(error)})`,
       { cause: error },
     );
   }
@@ -177,7 +182,7 @@ export async function loadExtended(
   try {
     return { ...loaded, extended: ExtendedTokenizer.fromJSON(extension, loaded.tokenizer) };
   } catch (error) {
-    throw new Error(`${file}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new Error(`${file}: ${reasonOf(error)}`, { cause: error });
   }
 }
 
