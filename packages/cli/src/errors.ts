@@ -30,6 +30,7 @@ export function explain(error: unknown): { code: number; message?: string } {
   if (error instanceof Error && error.name === "CorpusError") return { code: EXIT.data, message };
   const [line = message] = message.split("\n");
   // The library's setting has another name here; the command line is at fault, not the checkpoint.
-  if (line.startsWith(POSITIONS)) return { code: EXIT.usage, message: `--max-length is ${line.slice(POSITIONS.length)}` };
+  if (line.startsWith(POSITIONS))
+    return { code: EXIT.usage, message: `--max-length is ${line.slice(POSITIONS.length)}` };
   return { code: EXIT.data, message: line };
 }

@@ -127,7 +127,8 @@ async function readShards(folder: string, signal: AbortSignal | undefined): Prom
     }
     shardOf.set(name, shard);
   }
-  if (shardOf.size === 0) throw new CheckpointError(`${indexFile}: "weight_map" names no tensor; download or write it again`);
+  if (shardOf.size === 0)
+    throw new CheckpointError(`${indexFile}: "weight_map" names no tensor; download or write it again`);
 
   const headers: SafetensorsHeader[] = [];
   const missing = new Set(shardOf.keys());
