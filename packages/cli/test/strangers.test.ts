@@ -169,8 +169,21 @@ describe("one clear sentence", () => {
     const outcome = await runHere(folder, "train --data @few --backbone @backbone --out @long --max-length 5000");
     expect(outcome).toMatchObject({ code: 2, stdout: "" });
     expect(errors(outcome)).toEqual([
-      expect.stringContaining("--max-length is 5000, expected an integer from 1 to 160, the positions of the model in "),
+      expect.stringContaining(
+        "--max-length is 5000, expected an integer from 1 to 160, the positions of the model in ",
+      ),
     ]);
+  });
+
+  test("each signal has its exit code, and training says how to resume", async () => {
+    writeChoices(file("some.jsonl"));
+    await runHere(folder, "prepare --input @some.jsonl --columns user=user,item=item --core 0 --out @some");
+    const train = "finetune --data some --backbone backbone --report none --out".split(" ");
+    for (const [signal, code] of [["SIGHUP", 129] as const, ["SIGTERM", 143] as const]) {
+      const outcome = await runCli(folder, [...train, signal], { signal, after: "finetune: epoch 1/" });
+      expect(outcome).toMatchObject({ code, stdout: "" });
+      expect(outcome.stderr).toContain(`interrupted: everything is saved in ${signal}`);
+    }
   });
 
   test("file names of recommenders are ASCII", () => {

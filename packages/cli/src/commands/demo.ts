@@ -31,7 +31,7 @@ export function demoCommand(context: CliContext): Command {
       "From reviews to recommendations on bundled data with a bundled tiny language model, in a minute or two.",
     )
     .option("--out <dir>", "where data, model and report go", "cllm4rec-demo")
-    .option("--seed <n>", "of everything random in training", integerFrom(0), 0)
+    .option("--seed <n>", "seed of the random numbers in training", integerFrom(0), 0)
     .option("--config <file.json>", "settings of training in place of the demo's own")
     .option("--json", "one JSON object on stdout")
     .addHelpText("after", HELP)
