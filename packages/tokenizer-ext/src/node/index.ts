@@ -48,12 +48,9 @@ function parseRecord(file: string, text: string): Record<string, unknown> {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new Error(
-      `${file}: not valid JSON (${reasonOf(error)}); fetch the file again`,
-      {
-        cause: error,
-      },
-    );
+    throw new Error(`${file}: not valid JSON (${reasonOf(error)}); fetch the file again`, {
+      cause: error,
+    });
   }
   if (!isRecord(value))
     throw new Error(`${file}: found ${JSON.stringify(value)?.slice(0, 40)}, expected a JSON object`);
@@ -135,10 +132,9 @@ export async function loadTokenizer(directory: string): Promise<LoadedTokenizer>
   try {
     return { tokenizer: new Tokenizer(json, config), json, config };
   } catch (error) {
-    throw new Error(
-      `${directory}: the tokenizer library cannot build this tokenizer (${reasonOf(error)})`,
-      { cause: error },
-    );
+    throw new Error(`${directory}: the tokenizer library cannot build this tokenizer (${reasonOf(error)})`, {
+      cause: error,
+    });
   }
 }
 
