@@ -20,7 +20,8 @@ export function filled(text: string, width: number = WIDTH): string {
     }
     if (rest !== "") lines.push(rest);
   };
-  for (const line of text.split("\n")) {
+  // The codes have a paragraph of their own, wherever a command's text puts them.
+  for (const line of text.replaceAll(". Exit codes:", ".\n\nExit codes:").split("\n")) {
     const isProse = line !== "" && !/^\s/.test(line);
     if (isProse && !paragraph.endsWith(":")) paragraph += paragraph === "" ? line : ` ${line}`;
     else {
