@@ -1,6 +1,8 @@
 // The package's public API.
 export { type SupportedModel, supportedModels } from "./architectures/supported-models.js";
 // Checkpoints: from a hub id or a directory to checked weights as F32 in files.
+
+export { removeLeftovers, writeAtomically } from "./checkpoint/atomic-file.js";
 export { Checkpoint, openCheckpoint } from "./checkpoint/checkpoint.js";
 export { type BackboneConfig, parseConfig } from "./checkpoint/config.js";
 export type { CommonConfig } from "./checkpoint/config-common.js";

@@ -4,9 +4,10 @@ import fs from "node:fs";
 import path from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { writeAtomically } from "../src/checkpoint/atomic-file.js";
 import { CheckpointError } from "../src/checkpoint/errors.js";
 import { elementCount, MAX_HEADER_BYTES, readSafetensorsHeader } from "../src/checkpoint/safetensors.js";
-import { type TensorData, writeAtomically, writeSafetensors } from "../src/checkpoint/safetensors-writer.js";
+import { type TensorData, writeSafetensors } from "../src/checkpoint/safetensors-writer.js";
 import { fixture, goldens, rawSafetensors, temporaryFolder } from "./checkpoint-helpers.js";
 
 const folder = temporaryFolder();

@@ -1,14 +1,24 @@
 #!/usr/bin/env node
 // The executable: real streams and signals around main().
+import { EXIT } from "./errors.js";
 import { main } from "./main.js";
 
-// A reader that stops early (`| head`) is no error of ours.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
+const { stdout, stderr } = process;
+
+/** Ends with this where it is set, whatever the command itself ends with. */
+let exitCode: number | undefined;
+
+// A reader that stops early (`| head`) is no error of ours; results that are lost otherwise (a full disk) are.
+stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE" || exitCode !== undefined) return;
+  exitCode = EXIT.data;
+  stderr.write(`error: standard output cannot be written (${error.message}); make room, or direct it elsewhere\n`);
+  process.exitCode = exitCode;
 });
+// Where nobody can be told, the exit code has to do.
+stderr.on("error", () => undefined);
 
 const interruption = new AbortController();
-let exitCode: number | undefined;
 for (const [signal, code] of [["SIGINT", 130] as const, ["SIGTERM", 143] as const, ["SIGHUP", 129] as const]) {
   // Once: a second signal ends the process at once.
   process.once(signal, () => {
@@ -17,6 +27,5 @@ for (const [signal, code] of [["SIGINT", 130] as const, ["SIGTERM", 143] as cons
   });
 }
 
-const { stdout, stderr } = process;
 const result = await main(process.argv.slice(2), { stdout, stderr, signal: interruption.signal });
 process.exitCode = exitCode ?? result;

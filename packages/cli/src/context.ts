@@ -1,7 +1,7 @@
 // What every command gets from outside, so that commands can be run in a test with other streams.
 
 /** A stream to write to; `isTTY` says whether a person looks at it. */
-export type Output = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+export type Output = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number | undefined };
 
 export interface CliContext {
   /** Results only. */

@@ -14,15 +14,25 @@ export class Interrupted extends Error {
   override name = "Interrupted";
 }
 
+/** The text of anything that was thrown. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+const POSITIONS = "maxPositions is ";
 const USAGE = new Set(["UsageError", "CorpusUsageError"]);
 
 /** The exit code of an error, and what to say about it; no message where commander has said it already. */
 export function explain(error: unknown): { code: number; message?: string } {
   if (error instanceof CommanderError) return { code: error.exitCode === 0 ? EXIT.done : EXIT.usage };
-  const message = withFlags(error instanceof Error ? error.message : String(error), optionsOf(error));
+  const message = withFlags(reasonOf(error), optionsOf(error));
   if (error instanceof Error && USAGE.has(error.name)) return { code: EXIT.usage, message };
   if (error instanceof Error && error.name === "CorpusError") return { code: EXIT.data, message };
-  return { code: EXIT.data, message: message.split("\n")[0] ?? message };
+  const [line = message] = message.split("\n");
+  // The library's setting has another name here; the command line is at fault, not the checkpoint.
+  if (line.startsWith(POSITIONS))
+    return { code: EXIT.usage, message: `--max-length is ${line.slice(POSITIONS.length)}` };
+  return { code: EXIT.data, message: line };
 }
 
 /** Options of the library that have another name on the command line. */

@@ -3,9 +3,11 @@
 import type { CliContext } from "./context.js";
 import { EXIT, explain, Interrupted } from "./errors.js";
 import { createProgram } from "./program.js";
+import { EscapedOutput } from "./terminal.js";
 
 /** Runs a command line. Never throws: an error ends in one message on stderr and its exit code. */
-export async function main(argv: readonly string[], context: CliContext): Promise<number> {
+export async function main(argv: readonly string[], { stdout, stderr, signal }: CliContext): Promise<number> {
+  const context = { stdout: new EscapedOutput(stdout), stderr: new EscapedOutput(stderr), signal };
   try {
     const program = await createProgram(context, argv);
     await program.parseAsync(argv, { from: "user" });

@@ -1,14 +1,16 @@
 // Parsers for option values: each gives the value or one message that says what was found and what is expected.
 import { InvalidArgumentError, Option } from "commander";
+import { reasonOf } from "./errors.js";
 import { ENGINES, parseEngine } from "./run/engine.js";
 import { HISTORIES, SPLITS } from "./run/protocol.js";
 
-/** An integer of at least `least`. */
-export function integerFrom(least: number): (text: string) => number {
+/** An integer of at least `least`, and at most `most` where there is a limit. */
+export function integerFrom(least: number, most = Number.POSITIVE_INFINITY): (text: string) => number {
+  const range = most === Number.POSITIVE_INFINITY ? `from ${least} on` : `from ${least} to ${most}`;
   return (text) => {
     const value = Number(text);
-    if (text.trim() === "" || !Number.isSafeInteger(value) || value < least) {
-      throw new InvalidArgumentError(`An integer from ${least} on is expected.`);
+    if (text.trim() === "" || !Number.isSafeInteger(value) || value < least || value > most) {
+      throw new InvalidArgumentError(`An integer ${range} is expected.`);
     }
     return value;
   };
@@ -41,7 +43,7 @@ export function parsedBy<T>(parse: (text: string) => T): (text: string) => T {
     try {
       return parse(text);
     } catch (error) {
-      throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
+      throw new InvalidArgumentError(reasonOf(error));
     }
   };
 }
@@ -57,13 +59,16 @@ export function numberFrom(least: number, { above = false } = {}): (text: string
   };
 }
 
+/** More than any machine has use for; each costs memory from the start. */
+export const MAX_THREADS = 256;
+
 /** `--engine` and `--threads`, the same for every command that opens a backbone: flag, description, parser. */
 export const ENGINE = [
   "--engine <name>",
   `what computes: ${ENGINES.join(", ")} (default: cpu)`,
   parsedBy(parseEngine),
 ] as const;
-export const THREADS = ["--threads <n>", "of the CPU (default: all that it has)", integerFrom(1)] as const;
+export const THREADS = ["--threads <n>", "of the CPU (default: all that it has)", integerFrom(1, MAX_THREADS)] as const;
 
 /** `--model` of the commands that predict: several directories are one ensemble. */
 export const MODELS = [

@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import packageJson from "../package.json" with { type: "json" };
 import type { CliContext } from "./context.js";
+import { filled, nameUnknownOptionsFirst } from "./help.js";
 
 interface Entry {
   readonly name: string;
@@ -69,11 +70,17 @@ const COMMANDS: readonly Entry[] = [
   },
 ];
 
+const HELP = `
+Exit codes: 0 done, 1 the data or a file cannot be used, 2 the command line cannot, 129, 130 or 143 interrupted by SIGHUP, SIGINT (Ctrl-C)
+or SIGTERM. Results go to standard output; progress, warnings and errors to standard error. CLLM4REC_DEBUG=1 adds the stack of an error.
+`;
+
 /** The `cllm4rec` program for one command line; it throws CommanderError where commander would end the process. */
 export async function createProgram(context: CliContext, argv: readonly string[]): Promise<Command> {
   const program = new Command("cllm4rec")
     .description("Collaborative large language models for recommendation, from raw reviews to recommendations.")
-    .version(packageJson.version);
+    .version(packageJson.version)
+    .addHelpText("after", HELP);
   for (const { name, summary, load } of COMMANDS) {
     // `help NAME` is the other way to ask for a command's own help.
     const called = argv.slice(0, 2).includes(name);
@@ -82,9 +89,13 @@ export async function createProgram(context: CliContext, argv: readonly string[]
   // Subcommands inherit neither: https://github.com/tj/commander.js#override-exit-and-output-handling
   for (const command of [program, ...program.commands]) {
     command.showHelpAfterError("(--help shows the options)");
+    nameUnknownOptionsFirst(command);
+    const { stdout, stderr } = context;
     command.exitOverride().configureOutput({
-      writeOut: (text) => context.stdout.write(text),
-      writeErr: (text) => context.stderr.write(text),
+      writeOut: (text) => stdout.write(filled(text, stdout.columns)),
+      writeErr: (text) => stderr.write(filled(text, stderr.columns)),
+      outputError: (text) => stderr.write(text),
+      ...(stdout.columns !== undefined && { getOutHelpWidth: () => stdout.columns ?? 80 }),
     });
   }
   return program;

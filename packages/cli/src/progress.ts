@@ -1,12 +1,18 @@
 // Stages of a long command on stderr: a bar for a person at a terminal, one line a stage for a log.
 import cliProgress from "cli-progress";
 import type { Output } from "./context.js";
+import { EscapedOutput, oneLine } from "./terminal.js";
 
 /** Shows one stage at a time. */
 export class StageDisplay {
   #bar: cliProgress.SingleBar | undefined;
 
   constructor(private readonly output: Output) {}
+
+  /** Where the bar is drawn, past the escaping of texts. */
+  private get screen(): Output {
+    return this.output instanceof EscapedOutput ? this.output.raw : this.output;
+  }
 
   /** Ends the stage before, if any, and begins the next. */
   start(label: string): void {
@@ -19,15 +25,15 @@ export class StageDisplay {
     this.stop();
     if (!this.output.isTTY) return;
     this.#bar = new cliProgress.SingleBar({
-      stream: this.output,
-      format: `${label} {bar} {percentage}%  {note}`,
+      stream: this.screen,
+      format: "{label} {bar} {percentage}%  {note}",
       barCompleteChar: "█",
       barIncompleteChar: "░",
       barsize: 24,
       hideCursor: true,
       clearOnComplete: true,
     });
-    this.#bar.start(1, 0, { note: "" });
+    this.#bar.start(1, 0, { label: oneLine(label), note: "" });
   }
 
   /**
@@ -35,7 +41,7 @@ export class StageDisplay {
    * @param note what else is to be seen beside the bar
    */
   update(share: number, note = ""): void {
-    this.#bar?.update(share, { note });
+    this.#bar?.update(share, { note: oneLine(note) });
   }
 
   /** A line that stays, above whatever moves. */

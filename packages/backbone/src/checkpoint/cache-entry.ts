@@ -5,11 +5,11 @@ import fs from "node:fs/promises";
 import { homedir } from "node:os";
 import path from "node:path";
 import { z } from "zod";
+import { writeAtomically, writeFully } from "./atomic-file.js";
 import { CheckpointError, errorCode, reasonOf } from "./errors.js";
 import { readJsonObject } from "./json.js";
 import { makeDirectory } from "./make-directory.js";
 import { readSafetensorsHeader, type SafetensorsHeader } from "./safetensors.js";
-import { writeAtomically, writeFully } from "./safetensors-writer.js";
 import { fileStamp, hashFile } from "./tensor-reader.js";
 
 const WEIGHTS = "weights.safetensors";

@@ -117,7 +117,7 @@ async function readShards(folder: string, signal: AbortSignal | undefined): Prom
   const index = await readJsonObject(indexFile, MAX_INDEX_BYTES);
   const weightMap = index?.weight_map;
   if (!isJsonObject(weightMap))
-    throw new CheckpointError(`${indexFile}: "weight_map" is missing or not an object; download it again`);
+    throw new CheckpointError(`${indexFile}: "weight_map" is missing or not an object; download or write it again`);
   const shardOf = new Map<string, string>();
   for (const [name, shard] of Object.entries(weightMap)) {
     if (typeof shard !== "string" || !isInside(shard)) {
@@ -127,7 +127,8 @@ async function readShards(folder: string, signal: AbortSignal | undefined): Prom
     }
     shardOf.set(name, shard);
   }
-  if (shardOf.size === 0) throw new CheckpointError(`${indexFile}: "weight_map" names no tensor; download it again`);
+  if (shardOf.size === 0)
+    throw new CheckpointError(`${indexFile}: "weight_map" names no tensor; download or write it again`);
 
   const headers: SafetensorsHeader[] = [];
   const missing = new Set(shardOf.keys());

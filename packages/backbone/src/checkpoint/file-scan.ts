@@ -3,12 +3,12 @@
 import { createHash } from "node:crypto";
 import path from "node:path";
 import { z } from "zod";
+import { writeAtomically, writeFully } from "./atomic-file.js";
 import { bitsOf, describeNonFinite, firstNonFinite, isWeightDtype, WEIGHT_BYTES } from "./convert.js";
 import { CheckpointError } from "./errors.js";
 import { readJsonObject } from "./json.js";
 import { makeDirectory } from "./make-directory.js";
 import type { SafetensorsHeader } from "./safetensors.js";
-import { writeAtomically, writeFully } from "./safetensors-writer.js";
 import { fileStamp, readPieces } from "./tensor-reader.js";
 
 const scanSchema = z.object({

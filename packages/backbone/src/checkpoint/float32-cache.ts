@@ -2,13 +2,14 @@
 // else converted once into a cache. Also the place for tensors derived from weights (transposed, quantised), stored once.
 import { createHash } from "node:crypto";
 import path from "node:path";
+import { writeAtomically, writeFully } from "./atomic-file.js";
 import { cacheDirectory, cachedEntry } from "./cache-entry.js";
 import type { Checkpoint } from "./checkpoint.js";
 import { bitsOf, isWeightDtype, weightDtype, widen } from "./convert.js";
 import { CheckpointError, didYouMean, shown, shownShape } from "./errors.js";
 import { changedWhileRead, type FileScan, scanFile } from "./file-scan.js";
 import { elementCount, layoutSafetensors, type SafetensorsHeader, type TensorLocation } from "./safetensors.js";
-import { type TensorData, writeAtomically, writeFully, writeSafetensors } from "./safetensors-writer.js";
+import { type TensorData, writeSafetensors } from "./safetensors-writer.js";
 import { fileStamp, hashFile, readFloat32, readPieces, requireLittleEndian } from "./tensor-reader.js";
 
 /** How far the first open of a checkpoint has come, in bytes of the checkpoint's files; a later open jumps to the end at once. */

@@ -4,10 +4,10 @@ import { createHash, type Hash, randomBytes } from "node:crypto";
 import fs from "node:fs/promises";
 import { homedir, hostname } from "node:os";
 import path from "node:path";
+import { writeAtomically, writeFully } from "./atomic-file.js";
 import { CheckpointError, errorCode, reasonOf } from "./errors.js";
 import { isJsonObject, readJsonObject } from "./json.js";
 import { makeDirectory } from "./make-directory.js";
-import { writeAtomically, writeFully } from "./safetensors-writer.js";
 
 /** The cache that huggingface_hub uses: `$HF_HUB_CACHE`, `$HF_HOME/hub`, or `huggingface/hub` under `$XDG_CACHE_HOME` or `~/.cache`. */
 export function hubCacheDirectory(chosen?: string): string {

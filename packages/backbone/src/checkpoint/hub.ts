@@ -4,11 +4,11 @@ import { createReadStream } from "node:fs";
 import fs from "node:fs/promises";
 import path from "node:path";
 import { downloadFile, type ListFileEntry, listFiles, modelInfo } from "@huggingface/hub";
+import { writeFully } from "./atomic-file.js";
 import { CheckpointError, errorCode, reasonOf, shown } from "./errors.js";
 import { type BlobId, blobHash, hubCacheDirectory, isCommit, ModelCache, shardNames } from "./hub-cache.js";
 import { type ClientRequest, RequestFailure, type Trace, withRetries } from "./hub-request.js";
 import { readJsonObject } from "./json.js";
-import { writeFully } from "./safetensors-writer.js";
 
 /** How far a download has come. Files that are already in the cache count as done. */
 export interface HubProgress {

@@ -1,9 +1,7 @@
 // Writing safetensors files so that a reader sees the old file or the new one, whole, and never something between.
 // Temporary file in the same folder → fsync → rename; the data goes from the typed arrays to the disk without a copy.
-import { randomBytes } from "node:crypto";
-import fs from "node:fs/promises";
-import path from "node:path";
-import { CheckpointError, reasonOf, shown, shownShape } from "./errors.js";
+import { writeAtomically, writeFully } from "./atomic-file.js";
+import { CheckpointError, shown, shownShape } from "./errors.js";
 import { elementCount, layoutSafetensors, type SafetensorsDtype } from "./safetensors.js";
 
 /** The arrays that can be stored, and so the dtypes: F32, F64, I8, U8, I16, I32, U32, I64. (U16 is ambiguous with F16/BF16.) */
@@ -64,44 +62,4 @@ export async function writeSafetensors(
       await writeFully(handle, new Uint8Array(data.buffer, data.byteOffset, data.byteLength), signal);
     }
   });
-}
-
-/** Appends all of `bytes` at the handle's position, in pieces of at most 64 MiB, between which an abort is noticed. */
-export async function writeFully(handle: fs.FileHandle, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    signal?.throwIfAborted();
-    const { bytesWritten } = await handle.write(bytes, done, Math.min(bytes.length - done, 1 << 26));
-    done += bytesWritten;
-  }
-}
-
-/**
- * Gives `write` a temporary file beside `file`; when it returns, the file's contents reach the disk and then take `file`'s name.
- * When it throws, the temporary file is removed and `file` is as before.
- */
-export async function writeAtomically(file: string, write: (handle: fs.FileHandle) => Promise<void>): Promise<void> {
-  const temporary = `${file}.${process.pid}-${randomBytes(6).toString("hex")}.tmp`;
-  try {
-    const handle = await fs.open(temporary, "wx");
-    try {
-      await write(handle);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await fs.rename(temporary, file);
-  } catch (error) {
-    await fs.rm(temporary, { force: true });
-    if (!(error instanceof Error && "syscall" in error)) throw error; // not the file system's: the caller's own, or an abort
-    throw new CheckpointError(`${file}: cannot be written: ${reasonOf(error)}`);
-  }
-  await syncFolder(path.dirname(file));
-}
-
-/** Makes a rename inside `folder` durable, where the platform can open folders (Windows cannot, and does not need it). */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await fs.open(folder, "r").catch(() => undefined);
-  if (!handle) return;
-  await handle.sync().catch(() => undefined);
-  await handle.close();
 }

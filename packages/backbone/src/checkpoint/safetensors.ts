@@ -105,7 +105,7 @@ export async function readSafetensorsHeader(file: string): Promise<SafetensorsHe
     const dataOffset = 8 + Number(headerBytes);
     if (dataOffset > stat.size) {
       throw new CheckpointError(
-        `${file}: truncated: the header should end at byte ${dataOffset}, the file has ${stat.size}; download it again`,
+        `${file}: truncated: the header should end at byte ${dataOffset}, the file has ${stat.size}; download or write it again`,
       );
     }
     const header = new Uint8Array(dataOffset - 8);
@@ -139,7 +139,7 @@ export async function readExactly(
     const { bytesRead } = await handle.read(target, done, length, position + done);
     if (bytesRead === 0) {
       throw new CheckpointError(
-        `${file}: truncated: ends at byte ${position + done}, expected at least ${position + target.length}; download it again`,
+        `${file}: truncated: ends at byte ${position + done}, expected at least ${position + target.length}; download or write it again`,
       );
     }
     done += bytesRead;

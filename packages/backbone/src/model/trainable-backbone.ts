@@ -11,12 +11,13 @@ import {
   type Value,
 } from "@cllm4rec/onnx-grad";
 import { architectureOf } from "../architectures/registry.js";
+import { writeAtomically } from "../checkpoint/atomic-file.js";
 import { type BackboneConfig, parseConfig } from "../checkpoint/config.js";
 import { CheckpointError, reasonOf } from "../checkpoint/errors.js";
 import { openFloat32Weights } from "../checkpoint/float32-cache.js";
 import type { JsonObject } from "../checkpoint/json.js";
 import { makeDirectory } from "../checkpoint/make-directory.js";
-import { type TensorData, writeAtomically, writeSafetensors } from "../checkpoint/safetensors-writer.js";
+import { type TensorData, writeSafetensors } from "../checkpoint/safetensors-writer.js";
 import type { ExpectedWeight } from "../checkpoint/weights.js";
 import { ArchitectureModel } from "./architecture-model.js";
 import type { OpenBackboneOptions } from "./backbone.js";

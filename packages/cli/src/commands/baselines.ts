@@ -36,7 +36,7 @@ Examples:
   $ cllm4rec baselines --data beauty --per-user baselines
   $ cllm4rec baselines --data beauty --neighbours 100 --no-ease
 
-Exit codes: 0 done, 1 the data cannot be used, 2 the command line cannot, 130 interrupted.
+Exit codes: 0 done, 1 the data cannot be used, 2 the command line cannot, 129, 130 or 143 interrupted.
 `;
 
 /** The `baselines` command. */

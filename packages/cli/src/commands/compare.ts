@@ -22,7 +22,7 @@ Examples:
   $ cllm4rec compare --candidate model.json --baseline baselines/item-knn.json
   $ cllm4rec compare --candidate a0.json a1.json a2.json --baseline b0.json b1.json b2.json --json
 
-Exit codes: 0 done, 1 a file cannot be used or holds other users, 2 the command line cannot, 130 interrupted.
+Exit codes: 0 done, 1 a file cannot be used or holds other users, 2 the command line cannot, 129, 130 or 143 interrupted.
 `;
 
 /** The `compare` command. */

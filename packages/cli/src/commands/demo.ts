@@ -21,7 +21,7 @@ Examples:
   $ cllm4rec demo --out somewhere --seed 1
   $ cllm4rec demo --json
 
-Exit codes: 0 done, 1 the folder cannot be used, 2 the command line cannot, 130 interrupted.
+Exit codes: 0 done, 1 the folder cannot be used, 2 the command line cannot, 129, 130 or 143 interrupted.
 `;
 
 /** The `demo` command. */
@@ -31,7 +31,7 @@ export function demoCommand(context: CliContext): Command {
       "From reviews to recommendations on bundled data with a bundled tiny language model, in a minute or two.",
     )
     .option("--out <dir>", "where data, model and report go", "cllm4rec-demo")
-    .option("--seed <n>", "of everything random in training", integerFrom(0), 0)
+    .option("--seed <n>", "seed of the random numbers in training", integerFrom(0), 0)
     .option("--config <file.json>", "settings of training in place of the demo's own")
     .option("--json", "one JSON object on stdout")
     .addHelpText("after", HELP)

@@ -29,7 +29,7 @@ Examples:
   $ cllm4rec evaluate --model model --history train+validation
   $ cllm4rec evaluate --model seed0 seed1 seed2 --per-user ensemble.json
 
-Exit codes: 0 done, 1 the model or its data cannot be used, 2 the command line cannot, 130 interrupted.
+Exit codes: 0 done, 1 the model or its data cannot be used, 2 the command line cannot, 129, 130 or 143 interrupted.
 `;
 
 /** The `evaluate` command. */

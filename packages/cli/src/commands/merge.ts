@@ -3,6 +3,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { Command } from "commander";
 import type { CliContext } from "../context.js";
+import { refuseOccupiedFolder } from "../run/target.js";
 
 interface Flags {
   readonly model: readonly string[];
@@ -21,7 +22,7 @@ Examples:
   $ cllm4rec merge --model seed0 seed1 --out merged
   $ cllm4rec evaluate --model merged
 
-Exit codes: 0 done, 1 the models do not go together or the folder cannot be written, 2 the command line cannot, 130 interrupted.
+Exit codes: 0 done, 1 the models do not go together or the folder cannot be written, 2 the command line cannot, 129, 130 or 143 interrupted.
 `;
 
 /** The `merge` command. */
@@ -41,6 +42,7 @@ export function mergeCommand(context: CliContext): Command {
       const directory = path.normalize(out);
       if (fs.existsSync(path.join(directory, "config.json")))
         throw new TrainingError(`${directory}: found a model there already, expected a new folder as --out`);
+      await refuseOccupiedFolder(directory);
       const result = merged(await openEnsemble(model));
       await writeModel(directory, result.model);
       if (json) {

@@ -61,7 +61,7 @@ Examples:
       --min-rating none --core 0 --split time --out shop --json
   $ cllm4rec prepare --input events.txt --columns user=1,item=3,timestamp=2 --out shop
 
-Exit codes: 0 done, 1 the data cannot be used, 2 the command line cannot, 130 interrupted.
+Exit codes: 0 done, 1 the data cannot be used, 2 the command line cannot, 129, 130 or 143 interrupted.
 `;
 
 /** The `prepare` command. */

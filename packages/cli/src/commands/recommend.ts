@@ -35,7 +35,7 @@ Examples:
   $ cllm4rec recommend --model model --history B00005JS5C B0009V1YR8
   $ cllm4rec recommend --model model --user new-customer --history B00005JS5C --json
 
-Exit codes: 0 done, 1 the model, a user or an item cannot be used, 2 the command line cannot, 130 interrupted.
+Exit codes: 0 done, 1 the model, a user or an item cannot be used, 2 the command line cannot, 129, 130 or 143 interrupted.
 `;
 
 /** The `recommend` command. */

@@ -28,7 +28,7 @@ Examples:
   $ cllm4rec report --model model --split validation --out validation.html
   $ cllm4rec report --model model --no-evaluate
 
-Exit codes: 0 done, 1 the run or its data cannot be used, 2 the command line cannot, 130 interrupted.
+Exit codes: 0 done, 1 the run or its data cannot be used, 2 the command line cannot, 129, 130 or 143 interrupted.
 `;
 
 /** The `report` command. */

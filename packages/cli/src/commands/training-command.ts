@@ -258,6 +258,6 @@ Examples:
 ${examples.map((example) => `  $ cllm4rec ${example}`).join("\n")}
 
 Ctrl-C ends after the step under way and saves; the same command goes on. Exit codes: 0 done, 1 the data cannot be used,
-2 the command line cannot, 130 interrupted.
+2 the command line cannot, 129, 130 or 143 interrupted.
 `;
 }

@@ -1,5 +1,5 @@
 // The report at the end of a training command: whatever becomes of it, the model is safe.
-import { Interrupted } from "../errors.js";
+import { Interrupted, reasonOf } from "../errors.js";
 import type { StageDisplay } from "../progress.js";
 import type { RunConfig, StageName } from "../run/config.js";
 import { writeReport } from "./report.js";
@@ -37,7 +37,7 @@ export async function reportAfterTraining(
         `interrupted: the model is in ${out}, without a report; cllm4rec report --model ${out} writes it`,
       );
     }
-    display.say(`warning: no report was written: ${error instanceof Error ? error.message : String(error)}`);
+    display.say(`warning: no report was written: ${reasonOf(error)}`);
     return undefined;
   }
 }

@@ -2,10 +2,10 @@
 import type { MetricComparison } from "@cllm4rec/eval";
 import { decimal, pValue, signed, whole } from "../format.js";
 import { describeProtocol } from "../run/protocol.js";
+import type { ReportContent } from "./content.js";
 import { type Html, html } from "./html.js";
 import { intervalChart } from "./interval-chart.js";
 import { type Measured, REPORTED } from "./measure.js";
-import type { ReportContent } from "./report.js";
 
 /** The metrics of the paper's tables. */
 const MAIN = ["recall@20", "recall@40", "ndcg@100"] as const;

@@ -1,10 +1,10 @@
 // The report's page: sections in the order in which a reader asks. Everything that comes from data goes through `html`.
 import path from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
+import type { ReportContent } from "./content.js";
 import { curvesSection } from "./curves-section.js";
 import { type Html, html } from "./html.js";
 import { metricsSection, summaryCards } from "./metrics-section.js";
-import type { ReportContent } from "./report.js";
 import { runSection } from "./run-section.js";
 import { samplesSection } from "./samples-section.js";
 import { style } from "./style.js";

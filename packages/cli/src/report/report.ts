@@ -5,12 +5,12 @@ import { Dataset } from "@cllm4rec/corpus";
 import type { StageDisplay } from "../progress.js";
 import { writeWhole } from "../run/clock.js";
 import type { EngineSettings } from "../run/engine.js";
-import { type HeldOutSplit, type HistoryChoice, openProtocol, type Protocol } from "../run/protocol.js";
-import { openItsDataset, openPredictor, openTrainedModel, type TrainedModel } from "../run/saved-model.js";
+import { type HeldOutSplit, type HistoryChoice, openProtocol } from "../run/protocol.js";
+import { openItsDataset, openPredictor, openTrainedModel } from "../run/saved-model.js";
 import { type Measurement, measure } from "./measure.js";
 import { page } from "./page.js";
 import { readFacts } from "./run-facts.js";
-import { type Sample, sampleUsers } from "./samples.js";
+import { sampleUsers } from "./samples.js";
 
 export interface ReportOptions {
   /** The model directory. */
@@ -39,21 +39,6 @@ export interface WrittenReport {
   readonly history?: HistoryChoice;
   /** Absent where nothing was measured. */
   readonly measurement?: Measurement;
-}
-
-/** All that the page shows. */
-export interface ReportContent {
-  readonly directory: string;
-  readonly facts: Awaited<ReturnType<typeof readFacts>>;
-  readonly manifest: Dataset["manifest"];
-  readonly model?: Pick<TrainedModel, "description" | "serving"> & { readonly hasContent: boolean };
-  readonly measured?: {
-    readonly protocol: Pick<Protocol, "split" | "historyOf">;
-    readonly measurement: Measurement;
-    readonly samples: readonly Sample[];
-    /** Of the frozen LM. */
-    readonly backboneParameters: number;
-  };
 }
 
 /**

@@ -1,7 +1,7 @@
 // What was run, on what, with which objective, how large it is, and how long it took.
 import { bytes, decimal, percent, seconds, whole } from "../format.js";
+import type { ReportContent } from "./content.js";
 import { type Html, html } from "./html.js";
-import type { ReportContent } from "./report.js";
 import type { RunFacts } from "./run-facts.js";
 import { type StageHistory, type Step, stepsByTask } from "./run-history.js";
 

@@ -1,7 +1,7 @@
 // Sample recommendations beside the histories that they rest on.
 import { decimal } from "../format.js";
+import type { ReportContent } from "./content.js";
 import { type Html, html } from "./html.js";
-import type { ReportContent } from "./report.js";
 import type { Sample, SampleItem } from "./samples.js";
 
 /** Items of a history that are shown. */

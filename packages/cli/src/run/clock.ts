@@ -4,6 +4,7 @@ import path from "node:path";
 import { TrainingError } from "@cllm4rec/training";
 import { z } from "zod";
 import type { StageName } from "./config.js";
+import { writeWhole } from "./whole-file.js";
 
 const entry = z.strictObject({
   /** Seconds of work that the saved training state holds. */
@@ -56,22 +57,4 @@ export class StageClock {
   }
 }
 
-/** Writes beside the file and renames, so that a reader sees the old content or the new. */
-export async function writeWhole(file: string, text: string): Promise<void> {
-  const beside = `${file}.${process.pid}.tmp`;
-  try {
-    await fs.mkdir(path.dirname(file), { recursive: true });
-    await fs.writeFile(beside, text);
-    await fs.rename(beside, file);
-  } catch (error) {
-    await fs.rm(beside, { force: true }).catch(() => undefined);
-    throw cannotWrite(file, error);
-  }
-}
-
-export function cannotWrite(file: string, error: unknown): TrainingError {
-  const reason = error instanceof Error ? error.message : String(error);
-  return new TrainingError(`${file}: cannot be written (${reason}); make room, or choose another --out`, {
-    cause: error,
-  });
-}
+export { cannotWrite, writeWhole } from "./whole-file.js";

@@ -1,22 +1,11 @@
 // The known word that a mistyped one was probably meant to be.
+import { closest, distance } from "fastest-levenshtein";
 
 /** The candidate with the least edit distance (Levenshtein), or `undefined` where none is near: more than a third of the letters apart. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
-  const ranked = candidates
-    .map((candidate) => ({ candidate, distance: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))
-    .sort((a, b) => a.distance - b.distance);
-  const [best] = ranked;
-  return best && best.distance <= Math.max(2, Math.ceil(word.length / 3)) ? best.candidate : undefined;
-}
-
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    }
-    row = next;
-  }
-  return row[b.length]!;
+  const known = new Map(candidates.map((candidate) => [candidate.toLowerCase(), candidate]));
+  if (known.size === 0) return undefined;
+  const typed = word.toLowerCase();
+  const best = closest(typed, [...known.keys()]);
+  return distance(typed, best) <= Math.max(2, Math.ceil(word.length / 3)) ? known.get(best) : undefined;
 }

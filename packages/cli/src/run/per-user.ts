@@ -1,8 +1,11 @@
 // Every user's metric values as a file, so that two evaluations can be compared user by user.
 import fs from "node:fs/promises";
 import { type EvaluationResult, fromJson, toJson } from "@cllm4rec/eval";
-import { writeWhole } from "./clock.js";
+import { reasonOf } from "../errors.js";
 import type { Protocol } from "./protocol.js";
+import { writeWhole } from "./whole-file.js";
+
+const EXPECTED = "a file that `evaluate --per-user` or `baselines --per-user` wrote is expected";
 
 type Convention = Pick<Protocol, "split" | "historyOf">;
 
@@ -21,24 +24,23 @@ export async function writePerUser(
  * @throws Error naming the file, and what of it is not as expected
  */
 export async function readPerUser(file: string): Promise<{ result: EvaluationResult; convention: string }> {
+  const text = await fs.readFile(file, "utf8").catch((error: unknown) => {
+    throw new Error(`${file}: cannot be read (${reasonOf(error)}); ${EXPECTED}`, { cause: error });
+  });
   try {
-    const json: unknown = JSON.parse(await fs.readFile(file, "utf8"));
+    const json: unknown = JSON.parse(text);
     const result = fromJson(json);
     const { split, history } = json as { split?: unknown; history?: unknown };
     return { result, convention: `split ${split}, history ${history}` };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(
-      `${file}: ${reason} A file that \`evaluate --per-user\` or \`baselines --per-user\` wrote is expected.`,
-      {
-        cause: error,
-      },
-    );
+    const reason = reasonOf(error).replace(/[.;]?$/, "");
+    throw new Error(`${file}: ${reason}; ${EXPECTED}`, { cause: error });
   }
 }
 
-/** A recommender's name as a file name: `item KNN, shrinkage 10` → `item-knn-shrinkage-10.json`. */
+/** A recommender's name as a file name of ASCII characters: `EASE, λ 200` → `ease-lambda-200.json`. */
 export function fileName(recommender: string): string {
-  const words = recommender.toLowerCase().match(/[\p{L}\p{N}.]+/gu) ?? [];
+  const plain = recommender.toLowerCase().replaceAll("λ", "lambda").normalize("NFKD");
+  const words = plain.replace(/\p{Mark}/gu, "").match(/[a-z0-9.]+/g) ?? [];
   return `${words.join("-")}.json`;
 }

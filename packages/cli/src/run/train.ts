@@ -21,6 +21,7 @@ import { writeRecord } from "./record.js";
 import type { Serving } from "./saved-model.js";
 import { type SettledConfig, settle } from "./scales.js";
 import { freshTables, refuseOverwriting, tablesOf } from "./starting-tables.js";
+import { refuseForeignFolder } from "./target.js";
 import { documentsOf, openTokenCaches } from "./texts.js";
 import { datasetHash, type OpenBackbone, openBackbone } from "./workplace.js";
 
@@ -59,6 +60,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   const { stages, from, signal, display } = options;
   const { data, out } = options.config;
   if (from !== undefined) refuseOverwriting(from, out);
+  await refuseForeignFolder(out);
   const dataset = await Dataset.open(data);
   const closers: Closer[] = [() => dataset.close()];
   try {

@@ -3,6 +3,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { CorpusError, CorpusUsageError } from "../errors.js";
 import { MANIFEST_FILE } from "./manifest.js";
+import { OWNER, removeRemains } from "./remains.js";
 
 /**
  * Refuses a target that would lose something: a file, or a non-empty folder that is not a dataset, or is one while `force` is off.
@@ -48,7 +49,8 @@ export async function publishDirectory<T>(
   let temporary: string;
   try {
     fs.mkdirSync(parent, { recursive: true });
-    temporary = fs.mkdtempSync(path.join(parent, `.${base}.partial-`));
+    removeRemains(directory, parent, base);
+    temporary = fs.mkdtempSync(path.join(parent, `.${base}.partial-${OWNER}-`));
   } catch (error) {
     throw new CorpusError(`${parent} cannot be written to: ${error instanceof Error ? error.message : String(error)}`);
   }
@@ -67,7 +69,7 @@ export async function publishDirectory<T>(
 }
 
 function moveIntoPlace(temporary: string, directory: string, parent: string, base: string): void {
-  const old = path.join(parent, `.${base}.replaced-${process.pid}`);
+  const old = path.join(parent, `.${base}.replaced-${OWNER}`);
   const replaces = fs.existsSync(directory);
   if (replaces) fs.renameSync(directory, old);
   try {

@@ -14,6 +14,11 @@ import {
   type TokenizerJson,
 } from "../index.js";
 
+/** The text of anything that was thrown. */
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** A tokenizer with the files it came from, parsed. */
 export interface LoadedTokenizer {
   readonly tokenizer: Tokenizer;
@@ -32,7 +37,7 @@ async function readIfThere(file: string): Promise<string | undefined> {
     return await fs.readFile(file, "utf8");
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-    throw new Error(`${file}: cannot be read (${error instanceof Error ? error.message : String(error)})`, {
+    throw new Error(`${file}: cannot be read (${reasonOf(error)})`, {
       cause: error,
     });
   }
@@ -43,12 +48,9 @@ function parseRecord(file: string, text: string): Record<string, unknown> {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new Error(
-      `${file}: not valid JSON (${error instanceof Error ? error.message : String(error)}); fetch the file again`,
-      {
-        cause: error,
-      },
-    );
+    throw new Error(`${file}: not valid JSON (${reasonOf(error)}); fetch the file again`, {
+      cause: error,
+    });
   }
   if (!isRecord(value))
     throw new Error(`${file}: found ${JSON.stringify(value)?.slice(0, 40)}, expected a JSON object`);
@@ -108,7 +110,7 @@ async function readTokenizerJson(directory: string): Promise<TokenizerJson> {
   try {
     return byteLevelBpe({ vocab, merges });
   } catch (error) {
-    throw new Error(`${directory}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new Error(`${directory}: ${reasonOf(error)}`, { cause: error });
   }
 }
 
@@ -130,10 +132,9 @@ export async function loadTokenizer(directory: string): Promise<LoadedTokenizer>
   try {
     return { tokenizer: new Tokenizer(json, config), json, config };
   } catch (error) {
-    throw new Error(
-      `${directory}: the tokenizer library cannot build this tokenizer (${error instanceof Error ? error.message : String(error)})`,
-      { cause: error },
-    );
+    throw new Error(`${directory}: the tokenizer library cannot build this tokenizer (${reasonOf(error)})`, {
+      cause: error,
+    });
   }
 }
 
@@ -177,7 +178,7 @@ export async function loadExtended(
   try {
     return { ...loaded, extended: ExtendedTokenizer.fromJSON(extension, loaded.tokenizer) };
   } catch (error) {
-    throw new Error(`${file}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new Error(`${file}: ${reasonOf(error)}`, { cause: error });
   }
 }
 

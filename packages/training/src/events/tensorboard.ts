@@ -1,8 +1,9 @@
 // Events as a TensorBoard event file: scalars only, written record by record.
 // Record (TensorFlow, record_writer.h): uint64 length, masked CRC-32C of it, data, masked CRC-32C of the data; little-endian.
-// Data: protobuf tensorflow.Event { double wall_time = 1; int64 step = 2; string file_version = 3; Summary summary = 5; }
+// Data: the protobuf message tensorflow.Event.
 import fs from "node:fs";
 import path from "node:path";
+import protobuf from "protobufjs/light.js";
 import { cannotWrite } from "../checkpoint/atomic.js";
 import type { TrainingEvent } from "./events.js";
 import type { EventLog } from "./json-lines.js";
@@ -37,6 +38,22 @@ export function tensorBoardRecord(data: Uint8Array): Uint8Array {
   return record;
 }
 
+/** The part of tensorflow/core/util/event.proto and framework/summary.proto that scalars need. */
+const Event = protobuf.Root.fromJSON({
+  nested: {
+    Event: {
+      fields: {
+        wallTime: { id: 1, type: "double" },
+        step: { id: 2, type: "int64" },
+        fileVersion: { id: 3, type: "string" },
+        summary: { id: 5, type: "Summary" },
+      },
+    },
+    Summary: { fields: { value: { id: 1, type: "Value", rule: "repeated" } } },
+    Value: { fields: { tag: { id: 1, type: "string" }, simpleValue: { id: 2, type: "float" } } },
+  },
+}).lookupType("Event");
+
 /** The protobuf bytes of one event; `wallTime` in seconds since 1970. */
 export function tensorBoardEvent(
   wallTime: number,
@@ -44,30 +61,11 @@ export function tensorBoardEvent(
     | { readonly fileVersion: string }
     | { readonly step: number; readonly scalars: Readonly<Record<string, number>> },
 ): Uint8Array {
-  const time = Buffer.alloc(9);
-  time[0] = 0x09; // field 1, 64 bits
-  time.writeDoubleLE(wallTime, 1);
-  if ("fileVersion" in content) return Buffer.concat([time, delimited(3, Buffer.from(content.fileVersion))]);
-  const values = Object.entries(content.scalars).map(([tag, scalar]) => {
-    const value = Buffer.alloc(5);
-    value[0] = 0x15; // field 2 (simple_value), 32 bits
-    value.writeFloatLE(scalar, 1);
-    return delimited(1, Buffer.concat([delimited(1, Buffer.from(tag)), value]));
-  });
-  const step = content.step === 0 ? [] : [Buffer.of(0x10), varint(content.step)]; // proto3 leaves zeros out
-  return Buffer.concat([time, ...step, delimited(5, Buffer.concat(values))]);
-}
-
-function varint(value: number): Buffer {
-  const bytes: number[] = [];
-  let rest = value;
-  for (; rest >= 128; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 0x80);
-  bytes.push(rest);
-  return Buffer.from(bytes);
-}
-
-function delimited(field: number, content: Buffer): Buffer {
-  return Buffer.concat([Buffer.of((field << 3) | 2), varint(content.length), content]);
+  if ("fileVersion" in content) return Event.encode({ wallTime, fileVersion: content.fileVersion }).finish();
+  const value = Object.entries(content.scalars).map(([tag, simpleValue]) => ({ tag, simpleValue }));
+  // proto3 leaves zeros out.
+  const step = content.step === 0 ? {} : { step: content.step };
+  return Event.encode({ wallTime, ...step, summary: { value } }).finish();
 }
 
 /** The scalars of an event, by TensorBoard tag, or `undefined` for events that have none. */
