@@ -19,7 +19,7 @@ export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-const POSITIONS = "maxPositions is ";
+const POSITIONS = /^(.+): maxPositions is (.+)$/;
 const USAGE = new Set(["UsageError", "CorpusUsageError"]);
 
 /** The exit code of an error, and what to say about it; no message where commander has said it already. */
@@ -30,8 +30,8 @@ export function explain(error: unknown): { code: number; message?: string } {
   if (error instanceof Error && error.name === "CorpusError") return { code: EXIT.data, message };
   const [line = message] = message.split("\n");
   // The library's setting has another name here; the command line is at fault, not the checkpoint.
-  if (line.startsWith(POSITIONS))
-    return { code: EXIT.usage, message: `--max-length is ${line.slice(POSITIONS.length)}` };
+  const [, file, rest] = POSITIONS.exec(line) ?? [];
+  if (rest !== undefined) return { code: EXIT.usage, message: `--max-length is ${rest} in ${file}` };
   return { code: EXIT.data, message: line };
 }
 

@@ -147,7 +147,7 @@ export function limitPositions(own: number, context: ConfigContext): number {
   if (maxPositions === undefined) return own;
   if (!Number.isInteger(maxPositions) || maxPositions < 1 || maxPositions > own) {
     throw new CheckpointError(
-      `maxPositions is ${maxPositions}, expected an integer from 1 to ${own}, the positions of the model in ${context.file}`,
+      `${context.file}: maxPositions is ${maxPositions}, expected an integer from 1 to ${own}, the positions of the model`,
     );
   }
   return maxPositions;
@@ -157,6 +157,6 @@ export function limitPositions(own: number, context: ConfigContext): number {
 export function choosePositions(pretrained: number, context: ConfigContext): number {
   const { maxPositions = pretrained } = context;
   if (!Number.isInteger(maxPositions) || maxPositions < 1)
-    throw new CheckpointError(`maxPositions is ${maxPositions}, expected a positive integer`);
+    throw new CheckpointError(`${context.file}: maxPositions is ${maxPositions}, expected a positive integer`);
   return maxPositions;
 }
