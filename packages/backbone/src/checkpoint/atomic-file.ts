@@ -33,7 +33,7 @@ export async function writeAtomically(file: string, write: (handle: fs.FileHandl
   } catch (error) {
     await fs.rm(temporary, { force: true }).catch(() => undefined);
     if (!(error instanceof Error && "syscall" in error)) throw error; // not the file system's: the caller's own, or an abort
-    throw new CheckpointError(`${file}: cannot be written: ${reasonOf(error)}`, { cause: error });
+    throw new CheckpointError(`${file}: cannot be written: ${reasonOf(error)}`, [], { cause: error });
   }
   await syncFolder(path.dirname(file));
 }

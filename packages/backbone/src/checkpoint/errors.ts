@@ -13,9 +13,9 @@ export class CheckpointError extends Error {
    * @param message on one line
    * @param list further lines where several things are wrong at once
    */
-  constructor(message: string, list: readonly string[] = []) {
+  constructor(message: string, list: readonly string[] = [], options?: ErrorOptions) {
     // Names and values come from files that anybody may have made; a terminal would obey their control characters.
-    super([message, ...list].map(printable).join("\n"));
+    super([message, ...list].map(printable).join("\n"), options);
   }
 }
 
