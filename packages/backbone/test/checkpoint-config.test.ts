@@ -295,7 +295,7 @@ describe("what is not supported", () => {
     [
       "unknown type",
       { model_type: "lama" },
-      /"model_type" is "lama", expected one of gemma3_text, gpt2, gpt_neox, llama, mistral, .*, t5$/,
+      /"model_type" is "lama", expected one of gemma3_text, gpt2, gpt_neox, llama, mistral, .*, t5, umt5$/,
     ],
     ["no type", {}, /"model_type" is absent/],
     ["type of Object.prototype", { model_type: "constructor" }, /"model_type" is "constructor"/],

@@ -55,7 +55,10 @@ async function withModel<T>(
 async function vocabularyRows(name: string, ids: readonly number[]): Promise<Float32Array> {
   const checkpoint = await openCheckpoint(modelDirectory(name));
   const weights = await openFloat32Weights(checkpoint, { cacheDirectory: path.join(folder, "cache") });
-  const names = ["wte.weight", "transformer.wte.weight", "model.embed_tokens.weight", "lm_head.weight"];
+  const names = [
+    ...["wte.weight", "transformer.wte.weight", "model.embed_tokens.weight", "model.decoder.embed_tokens.weight"],
+    ...["gpt_neox.embed_in.weight", "lm_head.weight"],
+  ];
   const found = names.find((candidate) => checkpoint.tensors.has(candidate))!;
   const width = weights.tensor(found).shape[1]!;
   const all = await weights.read(found);
@@ -63,7 +66,7 @@ async function vocabularyRows(name: string, ids: readonly number[]): Promise<Flo
 }
 
 describe("against transformers", () => {
-  it.each(models.filter((name) => !name.startsWith("t5")))(
+  it.each(models.filter((name) => !/^u?m?t5/.test(name)))(
     "%s: losses, and the gradient of every position",
     async (name) => {
       const { sequences } = goldenRecord<GoldenModel>(name);
