@@ -206,7 +206,8 @@ describe("evaluate", () => {
       await dataset.rawItemIds(),
     ];
     dataset.close();
-    const lines = (await cllm4rec("recommend", "--model", "model", "-k", "20", "--json", "--user", ...users)).stdout;
+    const request = ["-k", "20", "--json", "--known", "train", "--user", ...users];
+    const lines = (await cllm4rec("recommend", "--model", "model", ...request)).stdout;
     const recalls = lines
       .trimEnd()
       .split("\n")

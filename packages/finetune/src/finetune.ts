@@ -1,7 +1,9 @@
 // Recommendation-oriented finetuning (§3.4): the rec-step of Eq. 10 on masked histories, the C-step of Eq. 8 beside it where there is text.
 import type { TensorData } from "@cllm4rec/backbone";
+import { evaluate } from "@cllm4rec/recommend";
 import {
   type CheckpointStore,
+  contentOf,
   copyTables,
   type Json,
   type JsonRecord,
@@ -17,7 +19,6 @@ import {
   writeModel,
 } from "@cllm4rec/training";
 import { z } from "zod";
-import { evaluate } from "./evaluate.js";
 import type { BestModel, FinetuneOptions, FinetuneResult } from "./options.js";
 import { batchPlans, complete, record, type Settings } from "./settings.js";
 
@@ -266,7 +267,7 @@ class Finetuning {
         ...(best && { metrics: { ...best.metrics } }),
       },
       tables,
-      ...(output.ids && { ids: output.ids }),
+      ...contentOf(output),
     });
   }
 }

@@ -15,7 +15,7 @@ import type {
   EventListener,
   JsonRecord,
   LearningRate,
-  RawIds,
+  ModelContent,
   RegulariserScaling,
   StopReason,
   TokenTables,
@@ -36,11 +36,10 @@ export interface FinetuneOptions extends FinetuneSettings {
   /** Documents of reviews and descriptions (Eq. 5), on which the content tables go on training; needs `tables.content`. */
   readonly texts?: DocumentSource<LanguageDocument>;
   /** The model directory: the best model so far, and the training state that a run resumes from. Absent: nothing is saved. */
-  readonly output?: {
+  readonly output?: ModelContent & {
     readonly directory: string;
     /** How the backbone is named in config.json, e.g. its hub id. */
     readonly backboneId: string;
-    readonly ids?: RawIds;
     /** Written into config.json beside this run's own settings. */
     readonly settings?: JsonRecord;
   };

@@ -14,7 +14,7 @@ import type {
   EventListener,
   JsonRecord,
   LearningRate,
-  RawIds,
+  ModelContent,
   RegulariserScaling,
   StopReason,
   TokenTables,
@@ -36,11 +36,10 @@ export interface PretrainOptions extends PretrainSettings {
    */
   readonly texts?: DocumentSource<LanguageDocument>;
   /** The model directory: the tables at the end, and the training state that a run resumes from. Absent: nothing is saved. */
-  readonly output?: {
+  readonly output?: ModelContent & {
     readonly directory: string;
     /** How the backbone is named in config.json, e.g. its hub id. */
     readonly backboneId: string;
-    readonly ids?: RawIds;
     /** Written into config.json beside this run's own settings. */
     readonly settings?: JsonRecord;
   };

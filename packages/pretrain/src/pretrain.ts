@@ -2,6 +2,7 @@
 import type { LanguageDocument } from "@cllm4rec/corpus";
 import {
   type BatchSource,
+  contentOf,
   copyTables,
   type JsonRecord,
   type ModelDescription,
@@ -166,6 +167,6 @@ async function publish(
       settings: json,
     },
     tables,
-    ...(output.ids && { ids: output.ids }),
+    ...contentOf(output),
   });
 }

@@ -9,8 +9,14 @@ export {
   type JsonRecord,
 } from "./checkpoint/checkpoint.js";
 export {
-  type ModelDescription,
+  contentOf,
+  type Histories,
+  type ModelContent,
   type RawIds,
+  type UserItems,
+} from "./checkpoint/model-content.js";
+export {
+  type ModelDescription,
   readModel,
   type SavedModel,
   stageCheckpoint,

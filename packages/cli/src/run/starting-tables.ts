@@ -1,9 +1,9 @@
 // The tables that a run begins with: random ones, ones moved towards the texts, or those of an earlier run.
 import path from "node:path";
 import type { TokenCache } from "@cllm4rec/corpus";
+import { openTrainedModel, type Serving } from "@cllm4rec/recommend";
 import { initialTables, type TokenTables, TrainingError, textMeans } from "@cllm4rec/training";
 import { UsageError } from "../errors.js";
-import { openTrainedModel, type Serving } from "./saved-model.js";
 import type { SettledConfig } from "./scales.js";
 import type { OpenBackbone } from "./workplace.js";
 
@@ -49,12 +49,12 @@ export async function tablesOf(
   from: string,
   { backbone }: Pick<SettledConfig, "backbone">,
   { model }: OpenBackbone,
-  dataset: Serving["dataset"],
+  dataset: NonNullable<Serving["dataset"]>,
 ): Promise<TokenTables> {
   const saved = await openTrainedModel(from);
-  if (saved.serving.dataset.hash !== dataset.hash) {
+  if (saved.serving.dataset?.hash !== dataset.hash) {
     throw new TrainingError(
-      `${from}: was trained on ${saved.serving.dataset.path}, whose content differs from ${dataset.path}; prepare and pretrain on the same dataset`,
+      `${from}: was trained on ${saved.serving.dataset?.path}, whose content differs from ${dataset.path}; prepare and pretrain on the same dataset`,
     );
   }
   if (saved.description.backbone.contentHash !== model.backbone.contentHash) {

@@ -3,11 +3,12 @@ import path from "node:path";
 import { Dataset, type DocumentSource, definePrompts, type LanguageDocument } from "@cllm4rec/corpus";
 import { type BestModel, finetune } from "@cllm4rec/finetune";
 import { pretrain } from "@cllm4rec/pretrain";
+import { readModelContent, type Serving } from "@cllm4rec/recommend";
 import {
   type EventListener,
   type JsonRecord,
   jsonLinesLog,
-  type RawIds,
+  type ModelContent,
   type StopReason,
   type TokenTables,
   tensorBoardLog,
@@ -18,7 +19,6 @@ import { StageClock } from "./clock.js";
 import { lengths, type RunConfig, type StageName } from "./config.js";
 import { lockDirectory } from "./lock.js";
 import { writeRecord } from "./record.js";
-import type { Serving } from "./saved-model.js";
 import { type SettledConfig, settle } from "./scales.js";
 import { freshTables, refuseOverwriting, tablesOf } from "./starting-tables.js";
 import { documentsOf, openTokenCaches } from "./texts.js";
@@ -110,10 +110,9 @@ interface Materials {
   readonly train: Awaited<ReturnType<Dataset["interactions"]>>;
   readonly validation: Awaited<ReturnType<Dataset["interactions"]>>;
   readonly texts: DocumentSource<LanguageDocument> | undefined;
-  readonly output: {
+  readonly output: ModelContent & {
     readonly directory: string;
     readonly backboneId: string;
-    readonly ids: RawIds;
     readonly settings: JsonRecord;
   };
 }
@@ -122,7 +121,7 @@ async function materials(
   config: RunConfig,
   dataset: Dataset,
   opened: OpenBackbone,
-  source: Serving["dataset"],
+  source: NonNullable<Serving["dataset"]>,
   texts: DocumentSource<LanguageDocument> | undefined,
 ): Promise<Materials> {
   const { seed, prompts, finetune: settings, maxLength, layers } = config;
@@ -146,7 +145,7 @@ async function materials(
     output: {
       directory: config.out,
       backboneId: opened.reference,
-      ids: { users: await dataset.rawUserIds(), items: await dataset.rawItemIds() },
+      ...(await readModelContent(dataset)),
       settings: {
         serving: { ...serving, recommendation: { ...recommendation, prompts: { ...recommendation.prompts } } },
       },

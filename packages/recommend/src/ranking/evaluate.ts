@@ -1,12 +1,12 @@
 // Full-ranking evaluation of a model's tables: the history in the prompt and masked, the held-out items to be found.
-import { type Csr, csrRow } from "@cllm4rec/corpus";
+import { type Csr, csrRow } from "@cllm4rec/corpus/prompts";
 import { type EvaluationResult, itemLists, type MetricName, RankingEvaluator } from "@cllm4rec/eval";
-import { TrainingError } from "@cllm4rec/training";
-import { Recommender, type RecommenderOptions } from "./recommender.js";
+import { RecommendError } from "../error.js";
+import { IndexRecommender, type IndexRecommenderOptions } from "./index-recommender.js";
 
 // Shape legend: I users, J items, B users of a batch.
 
-export interface EvaluateOptions extends RecommenderOptions {
+export interface EvaluateOptions extends IndexRecommenderOptions {
   /** [I, J] what the prompts hold, and what is never recommended: training items, or training and validation items. */
   readonly history: Csr;
   /** [I, J] what is to be found. */
@@ -18,11 +18,11 @@ export interface EvaluateOptions extends RecommenderOptions {
 
 /**
  * Ranks all items for every user who has held-out ones. Users without any are left out and counted.
- * @throws TrainingError where a user with held-out items has nothing to be known by: no history, and no user token in the prompt
+ * @throws RecommendError where a user with held-out items has nothing to be known by: no history, and no user token in the prompt
  */
 export async function evaluate(options: EvaluateOptions): Promise<EvaluationResult> {
   const { model, history, heldOut, metrics, signal, batch = 128, userToken = false } = options;
-  const recommender = new Recommender(options);
+  const recommender = new IndexRecommender(options);
   const evaluator = new RankingEvaluator({ items: model.vocabulary.items, ...(metrics && { metrics }) });
   let group: number[] = [];
   const flush = async () => {
@@ -47,7 +47,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
       continue;
     }
     if (!userToken && history.indptr[user + 1] === history.indptr[user]) {
-      throw new TrainingError(
+      throw new RecommendError(
         `user ${user} has held-out items and no history: without the user token there is nothing to recommend by; leave such users out of the split, or train with userToken`,
       );
     }

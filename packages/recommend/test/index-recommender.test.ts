@@ -1,7 +1,7 @@
 // Recommendation in one forward pass: history excluded, batches and order of requests without influence, users known by a history alone.
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
 import { csrRow } from "@cllm4rec/corpus";
-import { evaluate, type Recommendation, Recommender, type Request } from "@cllm4rec/finetune";
+import { evaluate, type IndexRecommendation, IndexRecommender, type IndexRequest } from "@cllm4rec/recommend";
 import { asciiTokenizer } from "@cllm4rec/testing";
 import { initialTables } from "@cllm4rec/training";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -23,16 +23,16 @@ afterAll(async () => {
   await backbone.dispose();
 });
 
-async function all(recommendations: AsyncIterable<Recommendation>): Promise<Recommendation[]> {
-  const found: Recommendation[] = [];
+async function all(recommendations: AsyncIterable<IndexRecommendation>): Promise<IndexRecommendation[]> {
+  const found: IndexRecommendation[] = [];
   for await (const one of recommendations) found.push(one);
   return found;
 }
 
-describe("Recommender", () => {
+describe("IndexRecommender", () => {
   it("ranks all items but the history and what is excluded, best first", async () => {
-    const recommender = new Recommender({ model, tables, tokenizer });
-    const requests: Request[] = [{ history: [3, 1] }, { history: [0], exclude: [5, 6, 7] }];
+    const recommender = new IndexRecommender({ model, tables, tokenizer });
+    const requests: IndexRequest[] = [{ history: [3, 1] }, { history: [0], exclude: [5, 6, 7] }];
     const [first, second] = await all(recommender.recommend(requests, items));
     expect([...first!.items].sort((a, b) => a - b)).toEqual([0, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]);
     expect([...second!.items].sort((a, b) => a - b)).toEqual([1, 2, 3, 4, 8, 9, 10, 11, 12, 13]);
@@ -46,10 +46,10 @@ describe("Recommender", () => {
   it("gives each request the same answer in any batch", async () => {
     const everyone = Array.from({ length: users }, (_, user) => user);
     const single = await all(
-      new Recommender({ model, tables, tokenizer, userToken: true, batch: 1 }).recommendUsers(everyone, train, 4),
+      new IndexRecommender({ model, tables, tokenizer, userToken: true, batch: 1 }).recommendUsers(everyone, train, 4),
     );
     const together = await all(
-      new Recommender({ model, tables, tokenizer, userToken: true, batch: 7 }).recommendUsers(everyone, train, 4),
+      new IndexRecommender({ model, tables, tokenizer, userToken: true, batch: 7 }).recommendUsers(everyone, train, 4),
     );
     expect(single.length).toBe(users);
     single.forEach((one, user) => {
@@ -62,9 +62,9 @@ describe("Recommender", () => {
 
   it("averages the logits of several models", async () => {
     const another = initialTables({ users, items, width: 16, seed: 6, priorDeviation: 0.5 }).collaborative;
-    const requests: Request[] = [{ history: [3, 1] }, { history: [0, 7, 2] }];
+    const requests: IndexRequest[] = [{ history: [3, 1] }, { history: [0, 7, 2] }];
     const of = (some: typeof tables | (typeof tables)[]) =>
-      new Recommender({ model, tables: some, tokenizer }).scores(requests);
+      new IndexRecommender({ model, tables: some, tokenizer }).scores(requests);
     const [one, other, both] = [await of(tables), await of(another), await of([tables, another])];
     expect(one).not.toEqual(other);
     both.forEach((score, at) => {
@@ -75,20 +75,20 @@ describe("Recommender", () => {
   });
 
   it("needs no user where the user token is not in the prompt", async () => {
-    const recommender = new Recommender({ model, tables, tokenizer, order: "fixed" });
+    const recommender = new IndexRecommender({ model, tables, tokenizer, order: "fixed" });
     const [known] = await all(recommender.recommendUsers([4], train, 5));
     const [unknown] = await all(recommender.recommend([{ history: csrRow(train, 4) }], 5));
     expect(unknown).toEqual(known);
   });
 
   it("refuses requests with nothing to go by, unknown items and unknown users", async () => {
-    const bare = new Recommender({ model, tables, tokenizer });
-    const personal = new Recommender({ model, tables, tokenizer, userToken: true });
+    const bare = new IndexRecommender({ model, tables, tokenizer });
+    const personal = new IndexRecommender({ model, tables, tokenizer, userToken: true });
     await expect(all(bare.recommend([{ history: [] }], 1))).rejects.toThrow(/at least one item of history/);
     await expect(all(bare.recommend([{ history: [items] }], 1))).rejects.toThrow(/names item 14/);
     await expect(all(personal.recommend([{ history: [1] }], 1))).rejects.toThrow(/needs a user/);
     await expect(all(bare.recommendUsers([users], train, 1))).rejects.toThrow(/row 10/);
-    expect(() => new Recommender({ model, tables, tokenizer, batch: 0 })).toThrow(/batch: found 0/);
+    expect(() => new IndexRecommender({ model, tables, tokenizer, batch: 0 })).toThrow(/batch: found 0/);
     const [cold] = await all(personal.recommend([{ user: 0, history: [] }], 3));
     expect(cold!.items.length).toBe(3);
   });
@@ -106,7 +106,7 @@ describe("evaluate", () => {
       batch: 4,
     });
     const lists = await all(
-      new Recommender({ model, tables, tokenizer }).recommendUsers(
+      new IndexRecommender({ model, tables, tokenizer }).recommendUsers(
         Array.from({ length: users }, (_, u) => u),
         train,
         items,

@@ -1,5 +1,5 @@
-// Recommendation (§3.5): the whole history in the prompt, one forward pass, the best of all items that are not in the history.
-import type { BaseModel, SoftTables } from "@cllm4rec/backbone";
+// Recommendation (§3.5) by rows of the tables: the whole history in the prompt, one forward pass, the best of all items that are not in it.
+import type { BaseModel, Prompt, SoftTables } from "@cllm4rec/backbone";
 import {
   type Csr,
   csrRow,
@@ -10,13 +10,13 @@ import {
   type PromptTokenizer,
   type RecommendationRequest,
   recommendationPrompter,
-} from "@cllm4rec/corpus";
+} from "@cllm4rec/corpus/prompts";
 import { itemLists, topK } from "@cllm4rec/eval";
-import { TrainingError } from "@cllm4rec/training";
+import { RecommendError } from "../error.js";
 
-// Shape legend: B prompts of a batch, J items, k recommendations.
+// Shape legend: B prompts of a batch, J items, K width, M models of an ensemble, k recommendations.
 
-export interface RecommenderOptions {
+export interface IndexRecommenderOptions {
   readonly model: BaseModel;
   /** The collaborative tables of the trained model; those of several runs (other seeds) are an ensemble: their logits are averaged. */
   readonly tables: SoftTables | readonly SoftTables[];
@@ -35,34 +35,35 @@ export interface RecommenderOptions {
 }
 
 /** Whom to recommend to. Without the user token a history is all that is needed, so users who were not in training are welcome. */
-export interface Request extends RecommendationRequest {
+export interface IndexRequest extends RecommendationRequest {
   /** Items that are not to be recommended either; the history never is. */
   readonly exclude?: ArrayLike<number>;
 }
 
 /** Best first; fewer than k only where fewer items are left. */
-export interface Recommendation {
+export interface IndexRecommendation {
   readonly items: Int32Array;
   /** Logits of the multinomial (Eq. 9). */
   readonly scores: Float32Array;
 }
 
 /** Ranks all items for users or for bare histories, in batches. Deterministic. */
-export class Recommender {
-  readonly #options: RecommenderOptions;
+export class IndexRecommender {
+  readonly #options: IndexRecommenderOptions;
   readonly #prompt: ReturnType<typeof recommendationPrompter<unknown, HeldOutDocument>>;
   readonly #moment: { readonly seed: number; readonly epoch: number };
   readonly #members: readonly SoftTables[];
   readonly #batch: number;
 
-  /** @throws CorpusUsageError for a prompt that does not fit; TrainingError for a batch below 1, or no tables */
-  constructor(options: RecommenderOptions) {
+  /** @throws CorpusUsageError for a prompt that does not fit; RecommendError for a batch below 1, or no tables */
+  constructor(options: IndexRecommenderOptions) {
     const { model, tokenizer, userToken = false, prompts, order, seed = 0, batch = 128 } = options;
     if (!(Number.isSafeInteger(batch) && batch > 0))
-      throw new TrainingError(`batch: found ${batch}, expected a positive integer`);
+      throw new RecommendError(`batch: found ${batch}, expected a positive integer`);
     this.#options = options;
     this.#members = [options.tables].flat();
-    if (this.#members.length === 0) throw new TrainingError("tables: found none, expected those of at least one model");
+    if (this.#members.length === 0)
+      throw new RecommendError("tables: found none, expected those of at least one model");
     this.#batch = batch;
     this.#moment = { seed, epoch: 0 };
     this.#prompt = recommendationPrompter({
@@ -81,10 +82,10 @@ export class Recommender {
    *   user token is in the prompt, no history where it is not
    */
   async *recommend(
-    requests: Iterable<Request>,
+    requests: Iterable<IndexRequest>,
     k: number,
     signal?: AbortSignal,
-  ): AsyncGenerator<Recommendation, void, undefined> {
+  ): AsyncGenerator<IndexRecommendation, void, undefined> {
     const { items } = this.#options.model.vocabulary;
     for (const group of groups(requests, this.#batch)) {
       const scores = await this.scores(group, signal);
@@ -108,7 +109,7 @@ export class Recommender {
     history: Csr,
     k: number,
     signal?: AbortSignal,
-  ): AsyncGenerator<Recommendation, void, undefined> {
+  ): AsyncGenerator<IndexRecommendation, void, undefined> {
     return this.recommend(
       mapIterable(users, (user) => ({ user, history: csrRow(history, user) })),
       k,
@@ -117,12 +118,25 @@ export class Recommender {
   }
 
   /** Scores (logits) of all items, [B, J] row-major, in one forward pass a member; items of the history included. */
-  async scores(requests: readonly RecommendationRequest[], signal?: AbortSignal): Promise<Float32Array> {
+  scores(requests: readonly RecommendationRequest[], signal?: AbortSignal): Promise<Float32Array> {
+    return this.promptScores(
+      requests.map((request) => this.prompt(request)),
+      signal,
+    );
+  }
+
+  /**
+   * The prompt of a request, for {@link promptScores} and {@link promptEmbeddings}.
+   * @throws CorpusUsageError as {@link recommend} does
+   */
+  prompt(request: RecommendationRequest): Prompt {
+    const document = this.#prompt(request, this.#moment);
+    return "ids" in document ? document.ids : document;
+  }
+
+  /** Scores of all items after each prompt, [B, J] row-major. */
+  async promptScores(prompts: readonly Prompt[], signal?: AbortSignal): Promise<Float32Array> {
     const { model } = this.#options;
-    const prompts = requests.map((request) => {
-      const document = this.#prompt(request, this.#moment);
-      return "ids" in document ? document.ids : document;
-    });
     const [first, ...others] = this.#members;
     const scores = await model.itemScores(prompts, first!, signal);
     for (const tables of others) {
@@ -131,6 +145,40 @@ export class Recommender {
     }
     if (others.length > 0) for (let at = 0; at < scores.length; at++) scores[at] = scores[at]! / this.#members.length;
     return scores;
+  }
+
+  /**
+   * The vector that stands for each prompt's user, [B, M·K] row-major: its inner product with a row of {@link itemEmbeddings} is the item's
+   * score, but for rounding.
+   */
+  async promptEmbeddings(prompts: readonly Prompt[], signal?: AbortSignal): Promise<Float32Array> {
+    const { model } = this.#options;
+    const { width } = model.vocabulary;
+    const M = this.#members.length;
+    const scale = model.backbone.tiedHeadScale / M;
+    const embeddings = new Float32Array(prompts.length * M * width);
+    for (const [m, tables] of this.#members.entries()) {
+      const states = await model.hiddenStates(prompts, tables, signal); // [T, K] each
+      for (const [b, sequence] of states.entries()) {
+        const last = sequence.subarray(sequence.length - width);
+        for (let k = 0; k < width; k++) embeddings[(b * M + m) * width + k] = scale * last[k]!;
+      }
+    }
+    return embeddings;
+  }
+
+  /** The embeddings of items, [items, M·K] row-major: those of the ensemble's models side by side. */
+  itemEmbeddings(items: ArrayLike<number>): Float32Array {
+    const { width } = this.#options.model.vocabulary;
+    const M = this.#members.length;
+    const embeddings = new Float32Array(items.length * M * width);
+    for (let at = 0; at < items.length; at++) {
+      for (const [m, tables] of this.#members.entries()) {
+        const row = tables.items.data.subarray(items[at]! * width, (items[at]! + 1) * width);
+        embeddings.set(row, (at * M + m) * width);
+      }
+    }
+    return embeddings;
   }
 }
 
