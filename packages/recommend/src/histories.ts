@@ -41,12 +41,12 @@ export async function openContent(
       dataset.close();
     }
   } catch (error) {
-    const reason = `${directory}: the model directory has no histories, and its dataset cannot be read: ${reasonOf(error)}`;
-    onNotice?.(`${reason}. Recommendations by a history work`);
+    const problem = `${directory}: the model directory has no histories, and its dataset cannot be read`;
+    onNotice?.(`${problem}: it recommends for histories, not for users`);
     return {
       titles,
       historyOf() {
-        throw new NotAvailableError("no-histories", reason, { cause: error });
+        throw new NotAvailableError("no-histories", `${problem}: ${reasonOf(error)}`, { cause: error });
       },
     };
   }

@@ -1,6 +1,11 @@
 // What commands that train or predict work with: an engine by its name, and a backbone whose download is shown.
-import type { PredictorOptions } from "@cllm4rec/recommend";
-import { type OpenBaseModel, openBaseModel, WrongPartError } from "@cllm4rec/recommend";
+import {
+  NotAvailableError,
+  type OpenBaseModel,
+  openBaseModel,
+  type PredictorOptions,
+  WrongPartError,
+} from "@cllm4rec/recommend";
 import type { StageDisplay } from "../progress.js";
 import { type EngineSettings, openEngine } from "./engine.js";
 
@@ -93,8 +98,9 @@ export async function naming<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof WrongPartError)) throw error;
-    throw new Error(error.messageFor(`--${error.option}`), { cause: error });
+    const part = error instanceof NotAvailableError ? error.cause : error;
+    if (!(part instanceof WrongPartError)) throw error;
+    throw new Error(part.messageFor(`--${part.option}`), { cause: error });
   }
 }
 

@@ -20,7 +20,13 @@ const description = z.strictObject({
   format: z.literal("cllm4rec-model"),
   version: z.literal(1),
   /** What the tables were trained on. */
-  backbone: z.strictObject({ id: z.string(), contentHash: z.string() }),
+  backbone: z.strictObject({
+    id: z.string(),
+    /** SHA-256 of the weights. */
+    contentHash: z.string(),
+    /** SHA-256 of what config.json says about the computation; absent in models of earlier versions. */
+    configHash: z.string().exactOptional(),
+  }),
   sizes: z.strictObject({ words: count, users: count, items: count, width: count }),
   /** The stage that wrote the tables, e.g. `pretrain` or `finetune`. */
   stage: z.string(),
