@@ -301,6 +301,14 @@ describe("recommend", () => {
     }
   });
 
+  test("the model directory holds what it needs: without the dataset the answer is the same", async () => {
+    const here = await recommend("--user", "u5", "-k", "7");
+    fs.renameSync(file("data"), file("data-away"));
+    const { code, stdout, stderr } = await recommend("--user", "u5", "-k", "7");
+    fs.renameSync(file("data-away"), file("data"));
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: here.stdout, stderr: "" });
+  });
+
   test("a history is enough for someone whom the model does not know", async () => {
     const { code, stdout } = await recommend("--user", "stranger", "--history", "i0", "i3", "i6", "-k", "3");
     expect(code).toBe(0);

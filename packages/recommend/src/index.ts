@@ -20,6 +20,7 @@ export {
   type IndexRecommenderOptions,
   type IndexRequest,
 } from "./ranking/index-recommender.js";
+export { type HeldOutSplit, type HistoryChoice, openProtocol, type Protocol } from "./ranking/protocol.js";
 export type {
   Embeddings,
   ExplainRequest,

@@ -38,10 +38,10 @@ export type Histories = Readonly<Partial<Record<HistorySplit, UserItems>>>;
 
 /** Raw ids, titles and histories: what prediction needs beside the tables, so that it does not need the dataset. */
 export interface ModelContent {
-  readonly ids?: RawIds;
+  readonly ids?: RawIds | undefined;
   /** [J], `null` where an item has none. */
-  readonly titles?: readonly (string | null)[];
-  readonly histories?: Histories;
+  readonly titles?: readonly (string | null)[] | undefined;
+  readonly histories?: Histories | undefined;
 }
 
 /** The content among other properties, such as those of a stage's `output`. */

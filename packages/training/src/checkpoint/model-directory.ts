@@ -10,7 +10,14 @@ import type { TokenTables } from "../tables/tables.js";
 import { cannotWrite, removeLeftovers, writeTextAtomically } from "./atomic.js";
 import { type CheckpointStore, checkpointFile } from "./checkpoint.js";
 import { tensorsChecksum } from "./checksums.js";
-import { checkChecksum, checkContent, type ModelContent, readContent, writeContent } from "./model-content.js";
+import {
+  checkChecksum,
+  checkContent,
+  type ModelContent,
+  type RawIds,
+  readContent,
+  writeContent,
+} from "./model-content.js";
 import { float32, readTensors } from "./read-tensors.js";
 
 // Shape legend: I users, J items, K width.
@@ -38,6 +45,8 @@ const description = z.strictObject({
 
 /** What `config.json` says of a model. */
 export type ModelDescription = z.infer<typeof description>;
+
+export type { RawIds };
 
 /** A model directory's content. Ids, titles and histories are absent where none were saved. */
 export interface SavedModel extends ModelContent {
@@ -160,15 +169,20 @@ function parseChecksums(file: string, text: string): z.infer<typeof checksumsSch
 /** @throws TrainingError naming the first row with a number that is not finite */
 function checkFinite(file: string, tensors: Readonly<Record<string, TensorData>>, { ids }: ModelContent): void {
   for (const [name, { shape, data }] of Object.entries(tensors)) {
-    for (let at = 0; at < data.length; at++) {
-      const value = Number(data[at]);
-      if (value - value === 0) continue;
-      const row = Math.floor(at / shape[1]!);
-      const id = (name.endsWith(".user") ? ids?.users : ids?.items)?.[row];
-      const whose = id === undefined ? "" : ` (${JSON.stringify(id)})`;
-      throw new TrainingError(
-        `${file}: tensor ${name}, row ${row}${whose}: found ${value}, expected finite numbers; the training diverged or the file is damaged`,
-      );
-    }
+    if (!(data instanceof Float32Array)) continue;
+    const at = firstNonFinite(data);
+    if (at < 0) continue;
+    const row = Math.floor(at / shape[1]!);
+    const id = (name.endsWith(".user") ? ids?.users : ids?.items)?.[row];
+    const whose = id === undefined ? "" : ` (${JSON.stringify(id)})`;
+    throw new TrainingError(
+      `${file}: tensor ${name}, row ${row}${whose}: found ${data[at]}, expected finite numbers; the training diverged or the file is damaged`,
+    );
   }
+}
+
+/** −1 where all are finite. */
+function firstNonFinite(data: Float32Array): number {
+  for (let at = 0; at < data.length; at++) if (data[at]! - data[at]! !== 0) return at;
+  return -1;
 }
