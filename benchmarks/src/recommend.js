@@ -7,6 +7,7 @@ import { execFileSync } from "node:child_process";
 import os from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { csrRow } from "@cllm4rec/corpus";
 import { IndexRecommender, openEnsemble, openPredictor, openRecommender } from "@cllm4rec/recommend";
 import { rowsAsTable } from "./table.js";
 
@@ -29,19 +30,23 @@ const cpuMilliseconds = () => process.cpuUsage().user / 1000 + process.cpuUsage(
 /** @param {number[]} numbers */
 const median = (numbers) => numbers.sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
 
-/** One opening and one answer: wall and CPU milliseconds. */
-async function openOnce(/** @type {string} */ model) {
-  const marks = [[performance.now(), cpuMilliseconds()]];
-  const mark = () => marks.push([performance.now(), cpuMilliseconds()]);
-  const recommender = await openRecommender(model);
-  mark();
-  await recommender.recommend({ user: recommender.users[0], k: K });
-  mark();
-  await recommender.close();
-  const [open, first] = [1, 2].map((at) => ({
-    wall: marks[at][0] - marks[at - 1][0],
-    cpu: marks[at][1] - marks[at - 1][1],
-  }));
+/** Wall and CPU milliseconds of some work. @param {() => Promise<unknown>} work */
+async function cost(work) {
+  const [wall, cpu] = [performance.now(), cpuMilliseconds()];
+  await work();
+  return { wall: performance.now() - wall, cpu: cpuMilliseconds() - cpu };
+}
+
+/** What one opening and one answer cost. @param {string} model */
+async function openOnce(model) {
+  /** @type {Awaited<ReturnType<typeof openRecommender>> | undefined} */
+  let recommender;
+  const open = await cost(async () => {
+    recommender = await openRecommender(model);
+  });
+  const user = recommender?.users[0];
+  const first = await cost(async () => recommender?.recommend({ user, k: K }));
+  await recommender?.close();
   return { open, first };
 }
 
@@ -64,14 +69,13 @@ const { predictor, dispose } = await openPredictor(models);
 const bare = new IndexRecommender(predictor);
 const histories = models[0].histories?.train;
 if (!histories) throw new Error(`${directory}: the model holds no histories; train it again with this version`);
-const users = Array.from(recommender.users.keys()).filter((u) => histories.indptr[u + 1] > histories.indptr[u]);
+const users = Array.from(recommender.users.keys()).filter((user) => csrRow(histories, user).length > 0);
 
 /** @type {{ request: number[], forward: number[], ratio: number[] }} */
 const warm = { request: [], forward: [], ratio: [] };
 for (let round = 0; round < 300; round++) {
-  const user = users[round % users.length];
-  const history = Array.from(histories.indices.subarray(histories.indptr[user], histories.indptr[user + 1]));
-  const raw = history.map((item) => recommender.items[item]);
+  const history = Array.from(csrRow(histories, users[round % users.length] ?? 0));
+  const raw = history.flatMap((item) => recommender.items[item] ?? []);
   const time = async (/** @type {() => Promise<unknown>} */ work) => {
     const started = performance.now();
     await work();
@@ -79,9 +83,11 @@ for (let round = 0; round < 300; round++) {
   };
   const forward = () => bare.scores([{ history }]);
   const request = () => recommender.recommend({ history: raw, k: K });
-  // The one that goes first has warmer caches or colder ones: they take turns.
-  const [a, b] =
-    round % 2 === 0 ? [await time(forward), await time(request)] : [await time(request), await time(forward)].reverse();
+  // The one that goes first finds other caches: they take turns.
+  let [a, b] = [0, 0];
+  if (round % 2 === 0) a = await time(forward);
+  b = await time(request);
+  if (round % 2 === 1) a = await time(forward);
   if (round < 50) continue;
   warm.forward.push(a);
   warm.request.push(b);
@@ -109,7 +115,7 @@ else {
   const { open, first, warm: one } = result;
   const fixed = (/** @type {number} */ value) => value.toFixed(1);
   console.log(
-    `> ${directory}: ${result.users} users, ${result.items} items. ${head.join(", ")}; load ${os.loadavg()[0].toFixed(1)}`,
+    `> ${directory}: ${result.users} users, ${result.items} items. ${head.join(", ")}; load ${os.loadavg()[0]?.toFixed(1)}`,
   );
   console.log(
     rowsAsTable(
