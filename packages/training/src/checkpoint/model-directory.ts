@@ -6,6 +6,7 @@ import path from "node:path";
 import { type SoftTables, type TensorData, writeSafetensors } from "@cllm4rec/backbone";
 import { z } from "zod";
 import { reasonOf, TrainingError } from "../error.js";
+import { firstNotFinite } from "../tables/finite.js";
 import type { TokenTables } from "../tables/tables.js";
 import { cannotWrite, removeLeftovers, writeTextAtomically } from "./atomic.js";
 import { type CheckpointStore, checkpointFile } from "./checkpoint.js";
@@ -170,7 +171,7 @@ function parseChecksums(file: string, text: string): z.infer<typeof checksumsSch
 function checkFinite(file: string, tensors: Readonly<Record<string, TensorData>>, { ids }: ModelContent): void {
   for (const [name, { shape, data }] of Object.entries(tensors)) {
     if (!(data instanceof Float32Array)) continue;
-    const at = firstNonFinite(data);
+    const at = firstNotFinite(data);
     if (at < 0) continue;
     const row = Math.floor(at / shape[1]!);
     const id = (name.endsWith(".user") ? ids?.users : ids?.items)?.[row];
@@ -179,10 +180,4 @@ function checkFinite(file: string, tensors: Readonly<Record<string, TensorData>>
       `${file}: tensor ${name}, row ${row}${whose}: found ${data[at]}, expected finite numbers; the training diverged or the file is damaged`,
     );
   }
-}
-
-/** −1 where all are finite. */
-function firstNonFinite(data: Float32Array): number {
-  for (let at = 0; at < data.length; at++) if (data[at]! - data[at]! !== 0) return at;
-  return -1;
 }
