@@ -12,9 +12,10 @@ export const mayImport = {
   backbone: ["onnx-grad"],
   training: ["onnx-grad", "backbone"],
   eval: [],
+  recommend: ["onnx-grad", "tokenizer-ext", "corpus", "backbone", "training", "eval"],
   pretrain: ["training", "backbone", "corpus"],
-  finetune: ["training", "backbone", "corpus", "eval"],
-  cli: ["onnx-grad", "tokenizer-ext", "corpus", "backbone", "training", "eval", "pretrain", "finetune"],
+  finetune: ["training", "backbone", "corpus", "eval", "recommend"],
+  cli: ["onnx-grad", "tokenizer-ext", "corpus", "backbone", "training", "eval", "recommend", "pretrain", "finetune"],
 };
 
 /** Private helpers outside `packages/`: tests may import them, published code may not. They import no package themselves. */

@@ -10,7 +10,7 @@ import { csrRow, Dataset, prepare } from "@cllm4rec/corpus";
 import { finetune } from "@cllm4rec/finetune";
 import { ExtendedTokenizer } from "@cllm4rec/tokenizer-ext";
 import { loadTokenizer } from "@cllm4rec/tokenizer-ext/node";
-import { initialTables, trainWeights, WeightOptimiser } from "@cllm4rec/training";
+import { initialTables, Parameters, trainWeights, weightParameters } from "@cllm4rec/training";
 
 const { values: options } = parseArgs({
   options: {
@@ -115,7 +115,7 @@ async function ownT5() {
       ...{
         model,
         task: { loss: "next-word", batches },
-        optimiser: new WeightOptimiser(lm.weights),
+        parameters: new Parameters(weightParameters(lm.weights)),
         updates: 1e6,
         stop,
       },

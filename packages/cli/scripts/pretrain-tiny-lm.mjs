@@ -13,10 +13,11 @@ import { loadTokenizer } from "@cllm4rec/tokenizer-ext/node";
 import {
   checkpointFile,
   initialLanguageModel,
+  Parameters,
   textLoss,
   tokenWindows,
   trainWeights,
-  WeightOptimiser,
+  weightParameters,
 } from "@cllm4rec/training";
 import { LM_SEEDS, LM_SIZES, lmCorpus } from "./shop/lm-corpus.mjs";
 import { trainBpe } from "./train-bpe.mjs";
@@ -99,7 +100,7 @@ const { batches, measure } = {
 await trainWeights({
   model,
   task: { loss: "next-word", batches },
-  optimiser: new WeightOptimiser(backbone.weights, { weightDecay, beta2 }),
+  parameters: new Parameters(weightParameters(backbone.weights, { weightDecay, beta2 })),
   updates,
   learningRate: TRAINING.learningRate,
   clipNorm: TRAINING.clipNorm,

@@ -209,7 +209,7 @@ describe("the page that train writes", () => {
     expect(articles).toHaveLength(5);
     for (const article of articles) {
       const user = /User (u\d+)/.exec(textOf(article))![1]!;
-      const { stdout } = await cllm4rec(`recommend --model @model --user ${user} -k 10 --json`);
+      const { stdout } = await cllm4rec(`recommend --model @model --user ${user} --known train -k 10 --json`);
       const { items } = JSON.parse(stdout) as { items: { item: string; score: number }[] };
       const lists = article.childNodes.flatMap((node) => ("childNodes" in node ? node.childNodes : []));
       const [history, recommended, heldOut] = lists

@@ -206,7 +206,8 @@ describe("evaluate", () => {
       await dataset.rawItemIds(),
     ];
     dataset.close();
-    const lines = (await cllm4rec("recommend", "--model", "model", "-k", "20", "--json", "--user", ...users)).stdout;
+    const request = ["-k", "20", "--json", "--known", "train", "--user", ...users];
+    const lines = (await cllm4rec("recommend", "--model", "model", ...request)).stdout;
     const recalls = lines
       .trimEnd()
       .split("\n")
@@ -305,6 +306,14 @@ describe("recommend", () => {
         if (rank > 0) expect(score).toBeLessThanOrEqual(found[rank - 1].score);
       }
     }
+  });
+
+  test("the model directory holds what it needs: without the dataset the answer is the same", async () => {
+    const here = await recommend("--user", "u5", "-k", "7");
+    fs.renameSync(file("data"), file("data-away"));
+    const { code, stdout, stderr } = await recommend("--user", "u5", "-k", "7");
+    fs.renameSync(file("data-away"), file("data"));
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: here.stdout, stderr: "" });
   });
 
   test("a history is enough for someone whom the model does not know", async () => {

@@ -1,157 +1,84 @@
-// The defaults of a run, filled in and checked, and the record of everything that decides its bits.
-import { createHash } from "node:crypto";
-import {
-  BatchPlan,
-  type Csr,
-  documentLayout,
-  type HeldOutDocument,
-  type LanguageDocument,
-  recommendationDocuments,
-} from "@cllm4rec/corpus";
-import { PAPER_METRICS } from "@cllm4rec/eval";
-import { hashTables, type JsonRecord, learningRateRecord, TrainingError } from "@cllm4rec/training";
-import type { FinetuneOptions } from "./options.js";
+// The settings of finetuning, each declared once: types, configuration, flags and the README's table are made of this schema.
+import { type MetricName, PAPER_METRICS, RankingEvaluator } from "@cllm4rec/eval";
+import { count, positiveInteger, runSettings, shareBelowOne, stageSettings } from "@cllm4rec/training";
+import { z } from "zod";
 
-/** The options with every default in its place. */
-export function complete(options: FinetuneOptions) {
-  const metrics = options.metrics ?? PAPER_METRICS;
-  const settings = {
-    seed: 0,
-    epochs: 100,
-    batch: { documents: 128 },
-    learningRate: 1e-3,
-    contentLearningRate: options.learningRate ?? 1e-3,
-    adam: {},
-    averageDecay: 0.999,
-    targets: "held-out" as const,
-    maskedShare: [0.2, 0.8] as const,
-    userToken: false,
-    order: "shuffled" as const,
-    dropout: 0,
-    backboneDropout: false,
-    lambdaC: 0.1,
-    lambdaL: 0,
-    scaling: "paper" as const,
-    contentSteps: "epoch" as const,
-    textBatch: { tokens: 4096 },
-    maxLength: options.model.vocabulary.maxPositions,
-    selectBy: metrics,
-    validateEvery: 1,
-    ...options,
-    metrics,
-  };
-  check(
-    "epochs",
-    settings.epochs,
-    Number.isSafeInteger(settings.epochs) && settings.epochs >= 0,
-    "an integer of at least 0",
-  );
-  check("validateEvery", settings.validateEvery, isPositiveInteger(settings.validateEvery), "a positive integer");
-  if (settings.patience !== undefined)
-    check("patience", settings.patience, isPositiveInteger(settings.patience), "a positive integer");
-  const { averageDecay } = settings;
-  check("averageDecay", averageDecay, averageDecay >= 0 && averageDecay < 1, "a number from 0 to below 1");
-  check("dropout", settings.dropout, settings.dropout >= 0 && settings.dropout < 1, "a number from 0 to below 1");
-  if (settings.contentSteps !== "epoch") {
-    const { contentSteps } = settings;
-    const good = Number.isSafeInteger(contentSteps) && contentSteps >= 0;
-    check("contentSteps", contentSteps, good, 'an integer of at least 0 or "epoch"');
-  }
-  const unknown = settings.selectBy.find((name) => !metrics.includes(name));
-  if (unknown !== undefined || settings.selectBy.length === 0) {
-    throw new TrainingError(
-      `selectBy: found ${unknown ?? "nothing"}, expected metrics of this run: ${metrics.join(", ")}`,
-    );
-  }
-  if (options.texts && !options.tables.content) {
-    throw new TrainingError(
-      "texts: found text documents without content tables; make them with initialTables({ contentDeviation })",
-    );
-  }
-  return settings;
-}
-
-export type Settings = ReturnType<typeof complete>;
-
-const isPositiveInteger = (value: number) => Number.isSafeInteger(value) && value > 0;
-
-function check(name: string, value: number, good: boolean, expected: string): void {
-  if (!good) throw new TrainingError(`${name}: found ${value}, expected ${expected}`);
-}
-
-/** The batches of both tasks. */
-export function batchPlans(settings: Settings): {
-  readonly rec: BatchPlan<HeldOutDocument>;
-  readonly content: BatchPlan<LanguageDocument> | undefined;
-} {
-  const {
-    model,
-    tokenizer,
-    train,
-    maxLength,
-    targets,
-    maskedShare,
-    userToken,
-    order,
-    prompts,
-    batch,
-    texts,
-    textBatch,
-    contentSteps,
-  } = settings;
-  const documents = recommendationDocuments({
-    tokenizer,
-    interactions: train,
-    layout: documentLayout(model.layout),
-    maxLength,
-    targets,
-    maskedShare,
-    userToken,
-    order,
-    ...(prompts && { prompts }),
+/** p_m, or a range of it. */
+const maskedShare = z
+  .union([z.number(), z.tuple([z.number(), z.number()]).readonly()])
+  .superRefine((share, context) => {
+    const [low, high] = typeof share === "number" ? [share, share] : share;
+    if (low > 0 && low <= high && high < 1) return;
+    context.addIssue({
+      code: "custom",
+      message: `maskedShare is ${JSON.stringify(share)}; it has to be a number between 0 and 1 (both excluded) or a range [low, high] of such`,
+    });
   });
-  return {
-    rec: new BatchPlan(documents, { size: batch }),
-    content: texts && contentSteps !== 0 ? new BatchPlan(texts, { size: textBatch }) : undefined,
-  };
-}
+/** Names that the evaluator knows. */
+const metric = z.custom<MetricName>().superRefine((name, context) => {
+  try {
+    new RankingEvaluator({ items: 1, metrics: [name] });
+  } catch (error) {
+    context.addIssue({ code: "custom", message: error instanceof Error ? error.message : String(error) });
+  }
+});
 
-/** Everything that decides the bits of a run but the number of epochs; a checkpoint of another record is refused. */
-export function record(settings: Settings, plans: ReturnType<typeof batchPlans>): JsonRecord {
-  const { model, validation } = settings;
-  return {
-    backbone: model.backbone.contentHash,
-    tables: hashTables(settings.tables),
-    seed: settings.seed,
-    batches: plans.rec.identity,
-    texts: plans.content?.identity ?? null,
-    contentSteps: plans.content ? settings.contentSteps : null,
-    learningRate: learningRateRecord(settings.learningRate),
-    contentLearningRate: plans.content ? learningRateRecord(settings.contentLearningRate) : null,
-    adam: { ...settings.adam },
-    averageDecay: settings.averageDecay,
-    clipNorm: settings.clipNorm ?? null,
-    targets: settings.targets,
-    maskedShare: typeof settings.maskedShare === "number" ? settings.maskedShare : [...settings.maskedShare],
-    userToken: settings.userToken,
-    order: settings.order,
-    dropout: settings.dropout,
-    backboneDropout: settings.backboneDropout,
-    lambdaC: settings.lambdaC,
-    lambdaL: settings.lambdaL,
-    scaling: settings.scaling,
-    maxLength: settings.maxLength,
-    validation: validation ? hashMatrix(validation) : null,
-    metrics: [...settings.metrics],
-    selectBy: [...settings.selectBy],
-    validateEvery: settings.validateEvery,
-    patience: settings.patience ?? null,
-  };
-}
+/** Settings that finetuning has for itself: the section `finetune` of a configuration. */
+export const finetuneSection = z.strictObject({
+  epochs: count.default(100).meta({
+    description: "epochs over the users; a finished run continues with more, one that `patience` ended does not",
+    unit: "epochs",
+    paper: "150",
+  }),
+  targets: z.enum(["held-out", "all"]).default("held-out").meta({
+    description: "what is predicted: the masked items (Eq. 9), or all of the user's training items",
+    paper: 'held-out; "all"',
+  }),
+  maskedShare: maskedShare.default([0.2, 0.8]).meta({
+    description: "p_m: the share of a history that is masked; each user draws from a range",
+    range: "a number above 0 and below 1, or [low, high] of such",
+    paper: "p_m; 0.2",
+  }),
+  userToken: z.boolean().default(false).meta({
+    description: "the user's own token is in the prompt",
+    paper: "true; true",
+  }),
+  averageDecay: shareBelowOne.default(0.999).meta({
+    description: "decay of the moving average of the tables that is validated and published; 0: the tables themselves",
+    paper: "–; –",
+  }),
+  contentSteps: z
+    .union([count, z.literal("epoch")])
+    .default("epoch")
+    .meta({
+      description: "content updates after each epoch, or an epoch of the texts; 0: the content tables stay as they are",
+      unit: "updates",
+    }),
+  metrics: z
+    .array(metric)
+    .min(1)
+    .readonly()
+    .default([...PAPER_METRICS])
+    .meta({
+      description: "measured on validation",
+      paper: "the same",
+    }),
+  selectBy: z.array(metric).min(1).readonly().optional().meta({
+    description: "the best model has the highest sum of these",
+    otherwise: "all of `metrics`",
+    paper: "the same",
+  }),
+  validateEvery: positiveInteger.default(1).meta({ description: "epochs between validations", unit: "epochs" }),
+  patience: positiveInteger.optional().meta({
+    description: "validations without a new best after which the run ends",
+    unit: "validations",
+    otherwise: "none ends it",
+  }),
+  ...stageSettings,
+});
 
-function hashMatrix({ indptr, indices }: Csr): string {
-  const digest = createHash("sha256");
-  for (const { buffer, byteOffset, byteLength } of [indptr, indices])
-    digest.update(new Uint8Array(buffer, byteOffset, byteLength));
-  return digest.digest("hex");
-}
+/** All settings of {@link finetune}. */
+export const finetuneSchema = z.strictObject({ ...runSettings, ...finetuneSection.shape });
+
+/** Hyper-parameters; `undefined` means the default. The README has a table of them. */
+export type FinetuneSettings = z.input<typeof finetuneSchema>;

@@ -2,7 +2,8 @@
 import fs from "node:fs";
 import path from "node:path";
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
-import { type FinetuneOptions, finetune, Recommender } from "@cllm4rec/finetune";
+import { type FinetuneOptions, finetune } from "@cllm4rec/finetune";
+import { IndexRecommender } from "@cllm4rec/recommend";
 import { asciiTokenizer } from "@cllm4rec/testing";
 import { initialTables } from "@cllm4rec/training";
 import fc from "fast-check";
@@ -28,7 +29,7 @@ const item = fc.nat(items - 1);
 const request = fc.record({ history: fc.uniqueArray(item, { minLength: 1 }), exclude: fc.array(item) });
 
 it("recommends the k best of what is neither history nor excluded, each once, in falling order", async () => {
-  const recommender = new Recommender({ model, tables: tables.collaborative, tokenizer, batch: 3 });
+  const recommender = new IndexRecommender({ model, tables: tables.collaborative, tokenizer, batch: 3 });
   await fc.assert(
     fc.asyncProperty(
       fc.array(request, { maxLength: 7 }),

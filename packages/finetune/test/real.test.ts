@@ -5,7 +5,8 @@ import path from "node:path";
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
 import { type Csr, csrRow, Dataset, prepare } from "@cllm4rec/corpus";
 import { itemLists, RankingEvaluator } from "@cllm4rec/eval";
-import { evaluate, finetune, Recommender } from "@cllm4rec/finetune";
+import { finetune } from "@cllm4rec/finetune";
+import { evaluate, IndexRecommender } from "@cllm4rec/recommend";
 import { greedyTokenizer, sharedPath } from "@cllm4rec/testing";
 import { initialTables } from "@cllm4rec/training";
 import { expect, it } from "vitest";
@@ -97,7 +98,7 @@ it.skipIf(!beauty || !tinystories)(
     expect(result.best!.metrics["recall@20"]).toBeGreaterThan(popularityRecall(train, validation));
     expect(await backbone.fileHashes()).toEqual(before);
 
-    const recommender = new Recommender({ model, tables: result.tables.collaborative, tokenizer });
+    const recommender = new IndexRecommender({ model, tables: result.tables.collaborative, tokenizer });
     for await (const { items } of recommender.recommendUsers([0, 1, 2], train, 10)) expect(items.length).toBe(10);
     await model.dispose();
     await backbone.dispose();

@@ -4,7 +4,8 @@ import os from "node:os";
 import path from "node:path";
 import { Backbone, BaseModel, TrainableBackbone } from "@cllm4rec/backbone";
 import { csrRow, type DocumentSource, definePrompts, type EncoderDecoderDocument } from "@cllm4rec/corpus";
-import { evaluate, type FinetuneOptions, finetune, Recommender } from "@cllm4rec/finetune";
+import { type FinetuneOptions, finetune } from "@cllm4rec/finetune";
+import { evaluate, IndexRecommender } from "@cllm4rec/recommend";
 import { asciiTokenizer, t5Weights, tinyT5Config } from "@cllm4rec/testing";
 import { initialTables, type StepDone, type TrainingEvent } from "@cllm4rec/training";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -77,7 +78,7 @@ it("finds held-out items far better than by chance; evaluation and recommendatio
   const common = { model, tables: learnt.collaborative, tokenizer, prompts, seed: 1 };
   const result = await evaluate({ ...common, history: train, heldOut: validation, metrics });
   expect(result.metrics).toEqual(best!.metrics);
-  const recommender = new Recommender(common);
+  const recommender = new IndexRecommender(common);
   let hits = 0;
   for (let user = 0; user < users; user++) {
     for await (const { items: found } of recommender.recommendUsers([user], train, 3)) {

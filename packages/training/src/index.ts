@@ -1,4 +1,4 @@
-// @cllm4rec/training: what CLLM4Rec's trainers share. Tables, optimiser, objective, checkpoints, events, and the loop that uses them.
+// @cllm4rec/training: named parameters, tasks and rounds; optimisers, exact checkpoints, events, and what CLLM4Rec's stages share.
 
 // — files —
 export {
@@ -7,10 +7,17 @@ export {
   checkpointFile,
   type Json,
   type JsonRecord,
+  savedUpdates,
 } from "./checkpoint/checkpoint.js";
 export {
-  type ModelDescription,
+  contentOf,
+  type Histories,
+  type ModelContent,
   type RawIds,
+  type UserItems,
+} from "./checkpoint/model-content.js";
+export {
+  type ModelDescription,
   readModel,
   type SavedModel,
   stageCheckpoint,
@@ -18,27 +25,12 @@ export {
 } from "./checkpoint/model-directory.js";
 export { TrainingError } from "./error.js";
 // — events —
-export {
-  type CheckpointSaved,
-  type EventListener,
-  type Notice,
-  type RoundDone,
-  type RunEnded,
-  type RunStarted,
-  type StepDone,
-  type StopReason,
-  type TrainingEvent,
-  toAll,
-  type ValidationDone,
-} from "./events/events.js";
+export type * from "./events/events.js";
+export { toAll } from "./events/events.js";
 export { type EventLog, jsonLinesLog } from "./events/json-lines.js";
 export { tensorBoardLog } from "./events/tensorboard.js";
 // — optimiser —
 export { clipByGlobalNorm, globalNorm } from "./gradients/row-gradients.js";
-// — loop —
-export type { BatchSource, LossBatches } from "./loop/batch-source.js";
-export { type LoopOptions, type Round, type RoundContext, runLoop, type Task } from "./loop/loop.js";
-export { TableOptimiser, type TableOptimiserOptions } from "./loop/table-optimiser.js";
 // — objective —
 export {
   type LossBatch,
@@ -51,6 +43,35 @@ export { addPenalty, type Occurrences, penaltyWeight, type RegulariserScaling } 
 export { Adam, type AdamOptions, type RowPolicy } from "./optimiser/adam.js";
 export { type LearningRate, learningRateRecord, type Schedule, schedule } from "./optimiser/schedule.js";
 // — parameters —
+export { glorotNormal, type Initialiser, normal } from "./parameters/initialisers.js";
+export { type Gradient, type ParameterOptions, Parameters } from "./parameters/parameters.js";
+export { type TableParameterOptions, tableParameters, tablesOf } from "./parameters/table-parameters.js";
+export { type AdamWOptions, weightParameters } from "./parameters/weight-parameters.js";
+export { fillNormal } from "./random/normal.js";
+export { fillUniform } from "./random/uniform.js";
+// — stages —
+export {
+  describeSettings,
+  parseSettings,
+  type SettingDescription,
+  type SettingsSchema,
+} from "./stage/describe-settings.js";
+export { dropoutOptions } from "./stage/dropout.js";
+export { publishModel, type StageOutput } from "./stage/publish.js";
+export { contentDeviationOf, priorDeviationOf, type Rates, ratesOf } from "./stage/scales.js";
+export {
+  batchSizeOf,
+  count,
+  positiveInteger,
+  runSettings,
+  shareBelowOne,
+  stageSettings,
+  startSettings,
+  weight,
+} from "./stage/settings.js";
+export { type StartingTablesOptions, startingTables } from "./stage/starting-tables.js";
+// — tables —
+export { checkTables } from "./tables/check-tables.js";
 export { meanCosine, meanTables } from "./tables/mean-tables.js";
 export {
   copyTables,
@@ -61,9 +82,29 @@ export {
   type TokenTables,
 } from "./tables/tables.js";
 export { type TextMeansOptions, type TokenisedTexts, textMeans } from "./tables/text-means.js";
+// — tasks and rounds —
+export type { BatchSource, BatchState, LossBatches } from "./tasks/batch-source.js";
+export { indexBatches } from "./tasks/index-batches.js";
+export { type MapTaskOptions, mapTask } from "./tasks/map-task.js";
+export {
+  defineTask,
+  type PreparedBatch,
+  type Task,
+  type TaskContext,
+  type TaskOptions,
+  type TaskResult,
+} from "./tasks/task.js";
+export { type BestModel, type BestStore, bestCheckpoint, type Validation } from "./trainer/selection.js";
+export {
+  type Round,
+  type RoundContext,
+  type TrainOptions,
+  type TrainResult,
+  train,
+  type Values,
+} from "./trainer/train.js";
 // — full training —
 export { type TextLoss, textLoss } from "./weights/held-out-text.js";
 export { type InitialWeightsOptions, initialLanguageModel } from "./weights/initial-weights.js";
 export { type TokenWindowsOptions, tokenWindows } from "./weights/token-windows.js";
-export { trainWeights, type WeightTask, type WeightTrainingOptions } from "./weights/train-weights.js";
-export { type AdamWOptions, WeightOptimiser } from "./weights/weight-optimiser.js";
+export { trainWeights, type WeightTrainingOptions } from "./weights/train-weights.js";

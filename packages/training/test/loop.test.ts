@@ -1,17 +1,22 @@
-// The loop over a tiny GPT-2: what is trained and what stands still, order of tasks, stopping after any update, refusals.
+// The trainer over a tiny GPT-2: what is trained and what stands still, order of tasks, stopping after any update, refusals.
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
 import {
   type Checkpoint,
   type CheckpointStore,
   copyTables,
   initialTables,
-  type LoopOptions,
-  runLoop,
+  type LossBatches,
+  type MapTaskOptions,
+  mapTask,
+  Parameters,
   type StepDone,
   schedule,
-  TableOptimiser,
-  type Task,
+  type TokenTables,
   type TrainingEvent,
+  type TrainOptions,
+  tableParameters,
+  tablesOf,
+  train,
 } from "@cllm4rec/training";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { fixedBatches, tinyGpt2 } from "./helpers.js";
@@ -28,7 +33,8 @@ const wordBatches = fixedBatches(
   1,
 );
 const common = { lambdaC: 0.5, lambdaL: 0.01, scaling: "paper", learningRate: schedule(0.01) } as const;
-const tasks: Record<string, Task> = {
+type TaskSpec = Omit<MapTaskOptions, "model" | "tables"> & LossBatches;
+const tasks: Record<string, TaskSpec> = {
   "l-step": { ...common, side: "collaborative", loss: "next-item", batches: itemBatches },
   "c-step": { ...common, side: "content", loss: "next-word", batches: wordBatches },
 };
@@ -59,18 +65,19 @@ function memoryStore(): CheckpointStore {
 
 interface Run {
   events: TrainingEvent[];
-  optimiser: TableOptimiser;
-  end: Awaited<ReturnType<typeof runLoop>>;
+  optimiser: Parameters & { tables: TokenTables };
+  end: Pick<Awaited<ReturnType<typeof train>>, "reason" | "updates">;
 }
 
-async function run(changes: Partial<LoopOptions> = {}): Promise<Run> {
+type Changes = Partial<Omit<TrainOptions, "tasks">> & { tasks?: Record<string, TaskSpec>; tables?: TokenTables };
+
+async function run({ tasks: specs = tasks, tables = copyTables(initial), ...changes }: Changes = {}): Promise<Run> {
   const events: TrainingEvent[] = [];
-  const optimiser = new TableOptimiser(copyTables(initial), width);
-  const end = await runLoop({
+  const parameters = new Parameters(tableParameters(tables, width));
+  const { reason, updates } = await train({
     stage: "test",
-    model,
-    optimiser,
-    tasks,
+    parameters,
+    tasks: Object.fromEntries(Object.entries(specs).map(([name, spec]) => [name, mapTask({ ...spec, model, tables })])),
     rounds: (round) =>
       round < 3 ? { phase: "p", segments: [{ task: "l-step" }, { task: "c-step", steps: 1 }] } : undefined,
     seed: 1,
@@ -82,7 +89,8 @@ async function run(changes: Partial<LoopOptions> = {}): Promise<Run> {
       changes.onEvent?.(event);
     },
   });
-  return { events, optimiser, end };
+  const optimiser = Object.assign(parameters, { tables: tablesOf(parameters.values) });
+  return { events, optimiser, end: { reason, updates } };
 }
 
 const steps = ({ events }: Run) => events.filter((event): event is StepDone => event.type === "step");
@@ -138,7 +146,7 @@ it("leaves the backbone's files as they are", async () => {
 });
 
 it("ends with the same bits when it is stopped after any update and resumed", async () => {
-  const afterRound: LoopOptions["afterRound"] = async ({ round, memory, save }) => {
+  const afterRound: TrainOptions["afterRound"] = async ({ round, memory, save }) => {
     memory.seen = `${memory.seen ?? ""}${round}`;
     if (round === 1) await save();
     return "continue";
@@ -168,7 +176,7 @@ it("ends with the same bits when it is stopped after any update and resumed", as
 
 it("stays ended when the trainer ended it early", async () => {
   const store = memoryStore();
-  const afterRound: LoopOptions["afterRound"] = async ({ round }) => (round === 1 ? "stop" : "continue");
+  const afterRound: TrainOptions["afterRound"] = async ({ round }) => (round === 1 ? "stop" : "continue");
   expect((await run({ store, afterRound })).end).toEqual({ reason: "early", updates: 8 });
   const again = await run({ store, afterRound });
   expect(again.end).toEqual({ reason: "early", updates: 8 });
@@ -214,7 +222,7 @@ it("clips gradients and hands options to the base model by the task's own count"
     asked.push(update);
     return {};
   };
-  const clipped: Task = { ...tasks["l-step"]!, clipNorm: 1e-3, lossOptions };
+  const clipped: TaskSpec = { ...tasks["l-step"]!, clipNorm: 1e-3, lossOptions };
   const result = await run({ tasks: { ...tasks, "l-step": clipped } });
   expect(asked).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
   expect(steps(result)[0]!.gradientNorm).toBeGreaterThan(1e-2);
@@ -222,13 +230,13 @@ it("clips gradients and hands options to the base model by the task's own count"
 
 it("refuses tasks and rounds that cannot be", async () => {
   const once =
-    (segment: { task: string; steps?: number }): LoopOptions["rounds"] =>
+    (segment: { task: string; steps?: number }): TrainOptions["rounds"] =>
     (round) =>
       round < 1 ? { phase: "p", segments: [segment] } : undefined;
   await expect(run({ rounds: once({ task: "m-step" }) })).rejects.toThrow(
     /names the task m-step, expected one of l-step, c-step/,
   );
   await expect(run({ rounds: once({ task: "l-step", steps: 0 }) })).rejects.toThrow(/found 0 steps of l-step/);
-  const optimiser = new TableOptimiser({ collaborative: initial.collaborative }, width);
-  await expect(run({ optimiser, rounds: once({ task: "c-step" }) })).rejects.toThrow(/trains the content tables/);
+  const tables = { collaborative: initial.collaborative };
+  await expect(run({ tables, rounds: once({ task: "c-step" }) })).rejects.toThrow(/trains the content tables/);
 });

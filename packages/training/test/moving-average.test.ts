@@ -1,14 +1,16 @@
 // Averages of tables whose rows are updated unevenly: each row's mean is over its own updates.
 import type { EmbeddingTable } from "@cllm4rec/backbone";
-import { initialTables, TableOptimiser } from "@cllm4rec/training";
+import { initialTables, Parameters, tableParameters, tablesOf } from "@cllm4rec/training";
 import { expect, it } from "vitest";
 
 const width = 2;
 const start = initialTables({ users: 3, items: 1, width, seed: 4, priorDeviation: 1 });
 
 it("forgets the start of a row after a few updates of its own, however many the table had", () => {
-  const optimiser = new TableOptimiser(start, width, { averageDecay: 0.999 });
-  const [current, mean] = [optimiser.tables.collaborative.users, optimiser.averaged.collaborative.users];
+  const optimiser = new Parameters(tableParameters(start, width, { averageDecay: 0.999 }));
+  const [current, mean] = [optimiser.values, optimiser.averaged].map(
+    (values) => tablesOf(values).collaborative.users,
+  ) as [EmbeddingTable, EmbeddingTable];
   const row = ({ data }: EmbeddingTable, index: number) =>
     Array.from(data.subarray(index * width, (index + 1) * width));
   const expected = [row(mean, 0), row(mean, 1), row(mean, 2)];
@@ -16,7 +18,7 @@ it("forgets the start of a row after a few updates of its own, however many the 
   for (let update = 1; update <= 100; update++) {
     const rows = update % 20 === 0 ? [0, 1] : [0]; // the first in every update, the second in five, the third in none
     const data = Float32Array.from({ length: rows.length * width }, (_, at) => Math.sin(update + at));
-    optimiser.update("collaborative", "users", { rows: Int32Array.from(rows), data }, 0.1);
+    optimiser.update({ "collaborative.users": { rows: Int32Array.from(rows), data } }, 0.1);
     for (const index of rows) {
       const n = ++steps[index]!;
       const decay = Math.min(0.999, (1 + n) / (10 + n));

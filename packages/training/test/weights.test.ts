@@ -9,13 +9,14 @@ import {
   initialLanguageModel,
   initialTables,
   type LearningRate,
-  TableOptimiser,
+  Parameters,
   type TrainingEvent,
+  tableParameters,
   textLoss,
   tokenWindows,
   trainWeights,
-  WeightOptimiser,
   type WeightTrainingOptions,
+  weightParameters,
 } from "@cllm4rec/training";
 import { afterAll, describe, expect, it } from "vitest";
 import { golden, temporaryFolder, tinyGpt2 } from "./helpers.js";
@@ -65,12 +66,12 @@ function stream(length: number): Int32Array {
 /** A run over the stream by a model with random weights; the same for the same seed. */
 function languageRun(changes: Partial<WeightTrainingOptions> = {}, seed = 1) {
   const model = over(initialLanguageModel(LLAMA, { seed }));
-  const optimiser = new WeightOptimiser(model.backbone.weights, { weightDecay: 0.1, beta2: 0.95 });
+  const optimiser = new Parameters(weightParameters(model.backbone.weights, { weightDecay: 0.1, beta2: 0.95 }));
   const events: TrainingEvent[] = [];
   const options: WeightTrainingOptions = {
     model,
     task: { loss: "next-word", batches: tokenWindows({ tokens: stream(700), length: 16, batch: 4 }) },
-    optimiser,
+    parameters: optimiser,
     updates: 24,
     learningRate: { peak: 0.03, warmup: 4, decay: { shape: "cosine", total: 24, floor: 0.001 } },
     now: () => 0,
@@ -83,7 +84,7 @@ function languageRun(changes: Partial<WeightTrainingOptions> = {}, seed = 1) {
   return { model, optimiser, events, run: () => trainWeights(options) };
 }
 
-const bytes = (optimiser: WeightOptimiser) =>
+const bytes = (optimiser: Parameters) =>
   Buffer.concat(Object.values(optimiser.tensors()).map(({ data }) => new Uint8Array(data.buffer)));
 
 describe("AdamW", () => {
@@ -102,12 +103,9 @@ describe("AdamW", () => {
     await trainWeights({
       model,
       task: { loss: "next-word", batches: source },
-      optimiser: new WeightOptimiser(model.backbone.weights, {
-        weightDecay,
-        beta1: betas[0],
-        beta2: betas[1],
-        epsilon,
-      }),
+      parameters: new Parameters(
+        weightParameters(model.backbone.weights, { weightDecay, beta1: betas[0], beta2: betas[1], epsilon }),
+      ),
       updates: documents.length,
       learningRate,
       clipNorm,
@@ -170,7 +168,7 @@ describe("a language model from nothing", () => {
       const { reason, updates } = await trainWeights({
         model,
         task: { loss: "next-word", batches: tokenWindows({ tokens: train, length: 16, batch: 8 }) },
-        optimiser: new WeightOptimiser(model.backbone.weights),
+        parameters: new Parameters(weightParameters(model.backbone.weights)),
         updates: 150,
         learningRate: 0.02,
       });
@@ -268,21 +266,23 @@ describe("a run", () => {
     };
     const start = async (changes: Partial<WeightTrainingOptions>) => {
       const model = over(await TrainableBackbone.open(tinyGpt2), sizes);
-      const tables = new TableOptimiser(initialTables({ ...sizes, width: 8, seed: 1, priorDeviation: 0.3 }), 8);
-      const weights = new WeightOptimiser(model.backbone.weights);
+      const tables = initialTables({ ...sizes, width: 8, seed: 1, priorDeviation: 0.3 });
+      const parameters = new Parameters({
+        ...weightParameters(model.backbone.weights),
+        ...tableParameters(tables, 8, { learningRate: 0.02, prefix: "tables." }),
+      });
       const losses: number[] = [];
       await trainWeights({
         model,
         task: { loss: "held-out", batches },
-        optimiser: weights,
-        tables: { optimiser: tables, side: "collaborative", learningRate: 0.02 },
+        parameters,
+        tables: { tables, side: "collaborative" },
         updates: 12,
         learningRate: 0.002,
         onEvent: (event) => event.type === "step" && losses.push(event.languageModel),
         ...changes,
       });
-      const soft = Buffer.concat(Object.values(tables.tensors()).map(({ data }) => new Uint8Array(data.buffer)));
-      return { losses, weights: bytes(weights), soft, model };
+      return { losses, all: bytes(parameters), model };
     };
     const whole = await start({});
     expect(whole.losses[11]!).toBeLessThan(0.6 * whole.losses[0]!);
@@ -301,7 +301,7 @@ describe("a run", () => {
     });
     const resumed = await start({ store });
     expect(resumed.losses).toHaveLength(7);
-    expect(resumed.weights.equals(whole.weights) && resumed.soft.equals(whole.soft)).toBe(true);
+    expect(resumed.all.equals(whole.all)).toBe(true);
   });
 });
 
@@ -350,7 +350,7 @@ describe("the optimiser", () => {
 
   it("lets matrices decay and biases not, and leaves alone what has no gradient", () => {
     const own = weights();
-    const optimiser = new WeightOptimiser(own, { weightDecay: 0.5 });
+    const optimiser = new Parameters(weightParameters(own, { weightDecay: 0.5 }));
     optimiser.update({ matrix: new Float32Array(4) }, 0.1);
     expectClose(own.get("matrix")!.data, [0.95, -1.9, 2.85, 3.8]);
     optimiser.update({ bias: new Float32Array(2) }, 0.1);
@@ -360,7 +360,7 @@ describe("the optimiser", () => {
 
   it("refuses gradients of other weights or sizes, and negative decay, before anything is changed", () => {
     const own = weights();
-    const optimiser = new WeightOptimiser(own);
+    const optimiser = new Parameters(weightParameters(own));
     for (const [gradients, message] of [
       [{ bias: Float32Array.of(1, 1), matrix: new Float32Array(3) }, "gradient of matrix: found 3 numbers, expected 4"],
       [
@@ -370,8 +370,6 @@ describe("the optimiser", () => {
     ] as const)
       expect(() => optimiser.update(gradients, 0.1)).toThrow(message);
     expect(own).toEqual(weights());
-    expect(() => new WeightOptimiser(own, { weightDecay: -1 })).toThrow(
-      "weightDecay: found -1, expected a finite number",
-    );
+    expect(() => weightParameters(own, { weightDecay: -1 })).toThrow("weightDecay: found -1, expected a finite number");
   });
 });

@@ -1,5 +1,6 @@
 // What the packages' tests share. Private to the workspace; never published.
 export { expectClose } from "./close.js";
+export { expectTensorsOf, writtenOnThisMachine } from "./earlier.js";
 export { expectSameAfterKills, type KillOptions } from "./kill.js";
 export { t5Weights, tinyT5Config } from "./random-t5.js";
 export { runReadmeExample } from "./readme.js";

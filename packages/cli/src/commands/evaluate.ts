@@ -47,56 +47,50 @@ export function evaluateCommand(context: CliContext): Command {
     .option("--json", "one JSON object on stdout")
     .addHelpText("after", HELP)
     .action(async (flags: Flags) => {
-      const [
-        { openEnsemble, openItsDataset, openPredictor },
-        { evaluate },
-        { confidenceIntervals, formatResult, toJson },
-        { writePerUser },
-      ] = await Promise.all([
-        import("../run/saved-model.js"),
-        import("@cllm4rec/finetune"),
-        import("@cllm4rec/eval"),
-        import("../run/per-user.js"),
-      ]);
+      const [recommend, { confidenceIntervals, formatResult, toJson }, { writePerUser }, { naming, serving }] =
+        await Promise.all([
+          import("@cllm4rec/recommend"),
+          import("@cllm4rec/eval"),
+          import("../run/per-user.js"),
+          import("../run/workplace.js"),
+        ]);
       const { signal } = context;
       const display = new StageDisplay(context.stderr);
-      const models = await openEnsemble(flags.model);
+      const models = await recommend.openEnsemble(flags.model);
       const [model] = models;
-      const dataset = await openItsDataset(model, flags.data);
+      const dataset = await naming(() => recommend.openItsDataset(model, flags.data));
       try {
         const protocol = await openProtocol(dataset, flags.split, flags.history);
         const { history, heldOut } = protocol;
-        const { predictor, dispose } = await openPredictor(models, flags.backbone, {
-          signal,
-          display,
-          engine: { engine: flags.engine ?? "cpu", threads: flags.threads },
+        const engine = { engine: flags.engine ?? "cpu", threads: flags.threads } as const;
+        const result = await serving({ ...flags, engine }, { signal, display }, async (places) => {
+          const { predictor, dispose } = await recommend.openPredictor(models, places);
+          try {
+            display.start(`ranking ${model.description.sizes.items} items for each user`);
+            return await recommend.evaluate({ ...predictor, history, heldOut, signal });
+          } finally {
+            await dispose();
+          }
         });
-        try {
-          display.start(`ranking ${model.description.sizes.items} items for each user`);
-          const result = await evaluate({ ...predictor, history, heldOut, signal });
-          display.stop();
-          const { users, usersWithoutHeldOut, metrics } = result;
-          const intervals = confidenceIntervals(result, { seed: 0 });
-          const { split, history: historyOf } = flags;
-          const names = models.map(({ directory }) => directory);
-          if (flags.perUser !== undefined) await writePerUser(flags.perUser, result, protocol);
-          const json = {
-            users,
-            metrics,
-            split,
-            history: historyOf,
-            usersWithoutHeldOut,
-            intervals: toJson(result, { intervals }).intervals,
-            model: names.length === 1 ? names[0] : names,
-          };
-          context.stdout.write(
-            flags.json
-              ? `${JSON.stringify(json)}\n`
-              : `${names.join(", ")}: ${describeProtocol(protocol)}. With 95% bootstrap intervals:\n${formatResult(result, { intervals })}\n`,
-          );
-        } finally {
-          await dispose();
-        }
+        const { users, usersWithoutHeldOut, metrics } = result;
+        const intervals = confidenceIntervals(result, { seed: 0 });
+        const { split, history: historyOf } = flags;
+        const names = models.map(({ directory }) => directory);
+        if (flags.perUser !== undefined) await writePerUser(flags.perUser, result, protocol);
+        const json = {
+          users,
+          metrics,
+          split,
+          history: historyOf,
+          usersWithoutHeldOut,
+          intervals: toJson(result, { intervals }).intervals,
+          model: names.length === 1 ? names[0] : names,
+        };
+        context.stdout.write(
+          flags.json
+            ? `${JSON.stringify(json)}\n`
+            : `${names.join(", ")}: ${describeProtocol(protocol)}. With 95% bootstrap intervals:\n${formatResult(result, { intervals })}\n`,
+        );
       } finally {
         display.stop();
         dataset.close();

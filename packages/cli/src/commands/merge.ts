@@ -35,7 +35,7 @@ export function mergeCommand(context: CliContext): Command {
     .addHelpText("after", HELP)
     .action(async ({ model, out, json }: Flags) => {
       const [{ openEnsemble }, { merged }, { writeModel, TrainingError }] = await Promise.all([
-        import("../run/saved-model.js"),
+        import("@cllm4rec/recommend"),
         import("../run/merge.js"),
         import("@cllm4rec/training"),
       ]);

@@ -8,11 +8,10 @@ import {
   type MetricComparison,
   type MetricName,
 } from "@cllm4rec/eval";
-import { evaluate } from "@cllm4rec/finetune";
+import { evaluate, type Predictor } from "@cllm4rec/recommend";
 import type { StageDisplay } from "../progress.js";
 import { quickBaselines } from "../run/baselines.js";
 import type { Protocol } from "../run/protocol.js";
-import type { Predictor } from "../run/saved-model.js";
 
 /** The paper's first; recall-all divides by all held-out items. */
 export const REPORTED: readonly MetricName[] = [

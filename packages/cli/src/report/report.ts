@@ -2,11 +2,12 @@
 import fs from "node:fs";
 import path from "node:path";
 import { Dataset } from "@cllm4rec/corpus";
+import { openItsDataset, openPredictor, openTrainedModel, type TrainedModel } from "@cllm4rec/recommend";
 import type { StageDisplay } from "../progress.js";
 import { writeWhole } from "../run/clock.js";
 import type { EngineSettings } from "../run/engine.js";
 import { type HeldOutSplit, type HistoryChoice, openProtocol } from "../run/protocol.js";
-import { openItsDataset, openPredictor, openTrainedModel } from "../run/saved-model.js";
+import { naming, serving } from "../run/workplace.js";
 import { type Measurement, measure } from "./measure.js";
 import { page } from "./page.js";
 import { readFacts } from "./run-facts.js";
@@ -54,7 +55,7 @@ export async function writeReport(options: ReportOptions): Promise<WrittenReport
   const early = record !== undefined && !fs.existsSync(path.join(directory, "embeddings.safetensors"));
   const model = early ? undefined : await openTrainedModel(directory);
   const dataset = model
-    ? await openItsDataset(model, options.data)
+    ? await naming(() => openItsDataset(model, options.data))
     : await Dataset.open(options.data ?? record?.dataset.path ?? directory);
   try {
     const { manifest } = dataset;
@@ -72,26 +73,24 @@ export async function writeReport(options: ReportOptions): Promise<WrittenReport
       return { file };
     }
     const protocol = await openProtocol(dataset, split, options.history);
-    const { predictor, dispose } = await openPredictor([model], options.backbone, {
-      signal,
-      display,
-      engine: options.engine,
+    return await serving(options, { signal, display }, async (places) => {
+      const { predictor, dispose } = await openPredictor([model], places);
+      try {
+        const measurement = await measure(predictor, protocol, { signal, display });
+        const samples = await sampleUsers(predictor, protocol, dataset, { signal });
+        const { historyOf } = protocol;
+        const measured = {
+          protocol: { split, historyOf },
+          measurement,
+          samples,
+          backboneParameters: predictor.model.backbone.parameterCount,
+        };
+        await writeWhole(file, page({ ...common, measured }));
+        return { file, split, history: historyOf, measurement };
+      } finally {
+        await dispose();
+      }
     });
-    try {
-      const measurement = await measure(predictor, protocol, { signal, display });
-      const samples = await sampleUsers(predictor, protocol, dataset, { signal });
-      const { historyOf } = protocol;
-      const measured = {
-        protocol: { split, historyOf },
-        measurement,
-        samples,
-        backboneParameters: predictor.model.backbone.parameterCount,
-      };
-      await writeWhole(file, page({ ...common, measured }));
-      return { file, split, history: historyOf, measurement };
-    } finally {
-      await dispose();
-    }
   } finally {
     display.stop();
     dataset.close();

@@ -29,7 +29,7 @@ function inputs({ facts, manifest, model, measured }: ReportContent): Html {
   return pairs("What was run", [
     ["Stages", record?.stages.join(", then ")],
     ["Seed", record && String(record.seed)],
-    ["Dataset", record?.dataset.path ?? model?.serving.dataset.path],
+    ["Dataset", record?.dataset.path ?? model?.serving.dataset?.path],
     ["Users, items", `${whole(users)}, ${whole(items)}`],
     [
       "Interactions",

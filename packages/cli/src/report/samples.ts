@@ -1,9 +1,8 @@
 // A few users as examples: what they had, what the model recommends, and what was held out. Chosen by a rule, not by looking.
 import { csrRow, type Dataset } from "@cllm4rec/corpus";
-import { Recommender } from "@cllm4rec/finetune";
+import { IndexRecommender, type Predictor } from "@cllm4rec/recommend";
 import { shortened } from "../format.js";
 import type { Protocol } from "../run/protocol.js";
-import type { Predictor } from "../run/saved-model.js";
 
 export interface SampleItem {
   /** The item's title, else the beginning of its text, else nothing. */
@@ -43,7 +42,7 @@ export async function sampleUsers(
     return { text: said.trim() === "" ? undefined : shortened(said, 90), rawId: itemIds[item]! };
   };
   const samples: Sample[] = [];
-  const recommender = new Recommender(predictor);
+  const recommender = new IndexRecommender(predictor);
   for await (const { items, scores } of recommender.recommendUsers(users, history, length, signal)) {
     const user = users[samples.length]!;
     const wanted = csrRow(heldOut, user);

@@ -1,77 +1,93 @@
-// The configuration of a training run: one schema for the file and the flags, every default in one place.
+// The configuration of a training run: what the command line adds to the stages' own schemas, read from a file and from flags.
 import fs from "node:fs";
+import { finetuneSection } from "@cllm4rec/finetune";
+import { pretrainSection } from "@cllm4rec/pretrain";
+import { positiveInteger, runSettings, startSettings } from "@cllm4rec/training";
 import { z } from "zod";
 import { UsageError } from "../errors.js";
 import { ENGINES } from "./engine.js";
 import { nearest } from "./nearest.js";
 
-const positive = z.int().positive();
-const count = z.int().nonnegative();
-const weight = z.number().nonnegative();
-const shareBelowOne = z.number().min(0).lt(1);
-const openShare = z.number().gt(0).lt(1);
-
-/** `LearningRate` of @cllm4rec/training, which checks the numbers. */
-const learningRateSchema = z.strictObject({
-  peak: z.number().positive(),
-  warmup: count.exactOptional(),
-  decay: z
-    .strictObject({ shape: z.enum(["linear", "cosine"]), total: positive, floor: weight.exactOptional() })
-    .exactOptional(),
-});
-
-const adamSchema = z.strictObject({
-  beta1: shareBelowOne.exactOptional(),
-  beta2: shareBelowOne.exactOptional(),
-  epsilon: z.number().positive().exactOptional(),
-  rows: z.enum(["dense", "sparse", "lazy"]).exactOptional(),
-});
-
-const bothStages = {
-  /** Users in a batch. */
-  batch: positive.default(128),
-  /** Tokens in a batch of texts. */
-  textTokens: positive.default(4096),
-  /** Of the trained tables; the default, and that of the content tables', follows from the embeddings' scale: scales.ts. */
-  learningRate: z.union([z.number().positive(), learningRateSchema]).exactOptional(),
-  /** Of the content tables. */
-  contentLearningRate: z.union([z.number().positive(), learningRateSchema]).exactOptional(),
-  adam: adamSchema.prefault({}),
-  clipNorm: z.number().positive().exactOptional(),
-  lambdaC: weight.default(0.1),
-  lambdaL: weight.default(0),
-  scaling: z.enum(["paper", "released-code"]).default("paper"),
-  order: z.enum(["shuffled", "fixed"]).default("shuffled"),
-  backboneDropout: z.boolean().default(false),
-};
-
-const pretrainSchema = z.strictObject({
-  ...bothStages,
-  /** Default: the paper's 10, or 2 within a time budget. */
-  warmUpEpochs: count.exactOptional(),
-  /** Default: the paper's 100, or as many as the time allows. */
-  rounds: count.exactOptional(),
-  dropout: shareBelowOne.default(0),
-});
-
-const finetuneSchema = z.strictObject({
-  ...bothStages,
-  /** Default: 100, or as many as the time allows. */
-  epochs: count.exactOptional(),
-  targets: z.enum(["held-out", "all"]).default("held-out"),
-  maskedShare: z.union([openShare, z.tuple([openShare, openShare])]).default([0.2, 0.8]),
-  userToken: z.boolean().default(false),
-  dropout: shareBelowOne.default(0),
-  averageDecay: shareBelowOne.default(0.999),
-  /** Content updates an epoch; 0: the content tables stay as they are. */
-  contentSteps: z.union([count, z.literal("epoch")]).default("epoch"),
-  validateEvery: positive.default(1),
-  patience: positive.exactOptional(),
-});
-
 export const STAGES = ["pretrain", "finetune"] as const;
 export type StageName = (typeof STAGES)[number];
 export const TEXT_KINDS = ["reviews", "item-texts", "user-texts"] as const;
+/** More than any machine has use for; each costs memory from the start. */
+const MAX_THREADS = 256;
+
+/** What a missing number means where time is limited, too. */
+function open<S extends z.ZodType>(schema: z.ZodDefault<S>, otherwise: string) {
+  return schema
+    .unwrap()
+    .optional()
+    .meta({ ...schema.meta(), otherwise });
+}
+
+const { warmUpEpochs, rounds } = pretrainSection.shape;
+const { epochs } = finetuneSection.shape;
+
+/** The stages' settings by section. */
+export const sections = {
+  pretrain: z.strictObject({
+    ...pretrainSection.shape,
+    warmUpEpochs: open(warmUpEpochs, "10; 2 with --minutes"),
+    rounds: open(rounds, "100; as many as there is time for with --minutes"),
+  }),
+  finetune: z.strictObject({
+    ...finetuneSection.shape,
+    epochs: open(epochs, "100; as many as there is time for with --minutes"),
+  }),
+};
+
+/** Settings of a whole run. */
+export const generalSchema = z.strictObject({
+  data: z
+    .string()
+    .meta({ description: "a dataset directory that `prepare` wrote", unit: "dir", otherwise: "required" }),
+  backbone: z.string().meta({
+    description: "the frozen language model: a directory or hub id",
+    unit: "dir|hub-id",
+    otherwise: "required",
+  }),
+  out: z.string().meta({
+    description: "the model directory to write; the same command again resumes the run in it",
+    unit: "dir",
+    otherwise: "required",
+  }),
+  ...runSettings,
+  engine: z.enum(ENGINES).default("cpu").meta({ description: "what computes" }),
+  threads: positiveInteger.max(MAX_THREADS).optional().meta({
+    description: "threads of the CPU",
+    unit: "threads",
+    otherwise: "as many as the process may use",
+  }),
+  minutes: z.number().gt(0).optional().meta({
+    description: "time for training and validation of all stages, over all sittings",
+    unit: "minutes",
+    otherwise: "no limit",
+  }),
+  pretrainShare: z.number().gt(0).lt(1).default(0.25).meta({
+    description: "share of `minutes` that pretraining gets where finetuning follows",
+  }),
+  texts: z
+    .array(z.enum(TEXT_KINDS))
+    .default([...TEXT_KINDS])
+    .meta({
+      description: "what the content model reads, where the dataset has it",
+    }),
+  textLength: positiveInteger.default(256).meta({
+    description: "texts are cut at this length, prompt included",
+    unit: "tokens",
+  }),
+  layers: positiveInteger.optional().meta({
+    description: "blocks of the backbone in use",
+    unit: "blocks",
+    otherwise: "all",
+  }),
+  ...startSettings,
+  report: z.enum(["test", "validation", "none"]).default("test").meta({
+    description: "the split that report.html measures the model on; without test items it is validation",
+  }),
+});
 
 const promptsSchema = z.strictObject({
   interactions: z.string().exactOptional(),
@@ -83,38 +99,10 @@ const promptsSchema = z.strictObject({
 });
 
 const configSchema = z.strictObject({
-  data: z.string(),
-  backbone: z.string(),
-  out: z.string(),
-  /** What computes. */
-  engine: z.enum(ENGINES).default("cpu"),
-  /** Threads of the CPU; default: as many as the process may use. */
-  threads: positive.exactOptional(),
-  seed: count.default(0),
-  /** Of training and validation together, all stages. */
-  minutes: z.number().positive().exactOptional(),
-  /** The share of `minutes` that pretraining gets where finetuning follows. */
-  pretrainShare: openShare.default(0.25),
-  /** What the content model reads, where the dataset has it. */
-  texts: z.array(z.enum(TEXT_KINDS)).default([...TEXT_KINDS]),
-  /** Texts are cut at this many tokens, prompt included. */
-  textLength: positive.default(256),
-  /** The longest prompt; default: what the backbone has positions for. */
-  maxLength: positive.exactOptional(),
-  /** Blocks of the backbone in use; default: all. */
-  layers: positive.exactOptional(),
-  /** Share of the initial embeddings' variance that comes from users' and items' texts; default: 1 where pretraining reads any, else 0. */
-  textShare: z.number().min(0).max(1).exactOptional(),
-  /** Standard deviation of the initial embeddings, Eq. 1; default: a tenth of that of the backbone's vocabulary. */
-  priorDeviation: weight.exactOptional(),
-  /** Standard deviation of content around collaborative embeddings, Eq. 2; default: that of Eq. 1. */
-  contentDeviation: weight.exactOptional(),
-  saveEverySeconds: weight.default(60),
-  /** What the model is measured on for the report at the end; `test` is validation where a dataset has no test items. */
-  report: z.enum(["test", "validation", "none"]).default("test"),
+  ...generalSchema.shape,
   prompts: promptsSchema.prefault({}),
-  pretrain: pretrainSchema.prefault({}),
-  finetune: finetuneSchema.prefault({}),
+  pretrain: sections.pretrain.prefault({}),
+  finetune: sections.finetune.prefault({}),
 });
 
 /** A complete configuration; `undefined` means what the schema says of a missing value. */
@@ -133,8 +121,17 @@ export function readConfig(file: string | undefined, flags: Readonly<Record<stri
   const tree: Tree = file === undefined ? {} : readTree(file);
   for (const [place, value] of Object.entries(flags)) {
     const [first = "", second] = place.split(".");
-    if (second === undefined) tree[first] = value;
-    else tree[first] = { ...(isTree(tree[first]) ? tree[first] : {}), [second]: value };
+    if (second === undefined) {
+      tree[first] = value;
+      continue;
+    }
+    const section = tree[first] ?? {};
+    if (!isTree(section)) {
+      throw new UsageError(
+        `${file}: ${first}: found ${JSON.stringify(section)}, expected an object with the settings of that stage`,
+      );
+    }
+    tree[first] = { ...section, [second]: value };
   }
   const parsed = configSchema.safeParse(tree);
   if (parsed.success) return parsed.data;
@@ -145,6 +142,11 @@ export function readConfig(file: string | undefined, flags: Readonly<Record<stri
     issues.find((one) => at(tree, one.path) !== undefined) ??
     issues[0];
   throw new UsageError(`${file ?? "the command line"}: ${issue ? sentence(issue, tree) : "not a configuration"}`);
+}
+
+/** The configuration in a run's record, with today's default for every setting that there was not yet; `undefined` where it is none. */
+export function parseRecorded(config: unknown): RunConfig | undefined {
+  return configSchema.safeParse(config).data;
 }
 
 function readTree(file: string): Tree {
@@ -168,7 +170,7 @@ function sentence(issue: z.core.$ZodIssue, tree: Tree): string {
   const place = issue.path.map(String);
   if (issue.code === "unrecognized_keys") {
     const [key = ""] = issue.keys;
-    const known = keysAt(place[0]);
+    const known = keysAt(place);
     const guess = nearest(key, known);
     const name = (last: string) => [...place, last].join(".");
     return `unknown key "${name(key)}"; ${guess === undefined ? `known here: ${known.join(", ")}` : `did you mean "${name(guess)}"?`}`;
@@ -186,13 +188,14 @@ function at(tree: Tree, path: readonly PropertyKey[]): unknown {
   return found;
 }
 
-function keysAt(stage: string | undefined): string[] {
-  const schemas: Record<string, { readonly shape: object }> = {
-    pretrain: pretrainSchema,
-    finetune: finetuneSchema,
-    prompts: promptsSchema,
-  };
-  return Object.keys((stage === undefined ? configSchema : (schemas[stage] ?? configSchema)).shape);
+/** The keys that are known at a path of the configuration. */
+function keysAt(path: readonly string[]): string[] {
+  let node: unknown = z.toJSONSchema(configSchema, { io: "input", unrepresentable: "any" });
+  const inside = (one: unknown): Tree | undefined =>
+    isTree(one) && isTree(one.properties) ? one.properties : undefined;
+  const alternatives = (one: unknown) => (isTree(one) && Array.isArray(one.anyOf) ? one.anyOf.map(inside) : []);
+  for (const step of path) node = (inside(node) ?? alternatives(node).find((one) => one && step in one))?.[step];
+  return Object.keys(inside(node) ?? alternatives(node).find((one) => one) ?? {});
 }
 
 const isTree = (value: unknown): value is Tree => typeof value === "object" && value !== null && !Array.isArray(value);
@@ -205,9 +208,10 @@ export function lengths({ minutes, pretrain, finetune }: RunConfig): {
   readonly epochs: number;
 } {
   const untilTimeIsUp = Number.MAX_SAFE_INTEGER;
+  const limited = minutes !== undefined;
   return {
-    warmUpEpochs: pretrain.warmUpEpochs ?? (minutes === undefined ? 10 : 2),
-    rounds: pretrain.rounds ?? (minutes === undefined ? 100 : untilTimeIsUp),
-    epochs: finetune.epochs ?? (minutes === undefined ? 100 : untilTimeIsUp),
+    warmUpEpochs: pretrain.warmUpEpochs ?? (limited ? 2 : warmUpEpochs.parse(undefined)),
+    rounds: pretrain.rounds ?? (limited ? untilTimeIsUp : rounds.parse(undefined)),
+    epochs: finetune.epochs ?? (limited ? untilTimeIsUp : epochs.parse(undefined)),
   };
 }

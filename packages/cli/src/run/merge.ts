@@ -1,6 +1,6 @@
 // Several models that began alike as one: the mean of their embeddings.
-import { meanCosine, meanTables, type SavedModel, TrainingError } from "@cllm4rec/training";
-import type { Ensemble } from "./saved-model.js";
+import type { Ensemble } from "@cllm4rec/recommend";
+import { contentOf, meanCosine, meanTables, type SavedModel, TrainingError } from "@cllm4rec/training";
 
 /** Less than any two runs have that began with the same embeddings (0.82 on Amazon Beauty), more than those that did not (0.08). */
 const ALIKE = 0.5;
@@ -32,7 +32,7 @@ export function merged(models: Ensemble): { readonly model: SavedModel; readonly
     model: {
       description: { ...description, settings: { ...settings, merged: models.map(({ directory }) => directory) } },
       tables: meanTables(models.map(({ tables }) => tables)),
-      ids: first.ids,
+      ...contentOf(first),
     },
     similarity,
   };

@@ -1,27 +1,16 @@
-// What is ranked against what: the split to be found, and the history that a model may know and may not recommend.
-import type { Csr, Dataset } from "@cllm4rec/corpus";
+// The protocol of evaluate, baselines and report as flags name it.
+import type { Dataset } from "@cllm4rec/corpus";
+import type { HeldOutSplit, HistoryChoice, Protocol } from "@cllm4rec/recommend";
 import { UsageError } from "../errors.js";
 
-export const SPLITS = ["validation", "test"] as const;
-export type HeldOutSplit = (typeof SPLITS)[number];
+export type { HeldOutSplit, HistoryChoice, Protocol };
 
-/** `train`: the paper's released code, also on the test split. */
-export const HISTORIES = ["train", "train+validation"] as const;
-export type HistoryChoice = (typeof HISTORIES)[number];
-
-/** One evaluation, all matrices [I, J]. */
-export interface Protocol {
-  readonly split: HeldOutSplit;
-  readonly historyOf: HistoryChoice;
-  /** What models are fitted to. */
-  readonly train: Csr;
-  /** Stands in the prompt, and is never recommended. */
-  readonly history: Csr;
-  readonly heldOut: Csr;
-}
+// The choices of --split and --history, here so that --help loads no model.
+export const SPLITS = ["validation", "test"] as const satisfies readonly HeldOutSplit[];
+export const HISTORIES = ["train", "train+validation"] as const satisfies readonly HistoryChoice[];
 
 /**
- * @throws UsageError for validation items that are to be found and known at once; Error where the dataset has no such split
+ * @throws UsageError for validation items that are to be found and known at once; RecommendError where the dataset has no such split
  */
 export async function openProtocol(
   dataset: Dataset,
@@ -33,16 +22,8 @@ export async function openProtocol(
       "--history train+validation with --split validation: the items to be found would be known; use --history train, or --split test",
     );
   }
-  const train = await dataset.interactions("train");
-  const heldOut = await dataset.interactions(split);
-  if (heldOut.indices.length === 0) {
-    throw new Error(`${dataset.directory}: the dataset has no ${split} items; prepare it with a share for them`);
-  }
-  if (historyOf === "train") return { split, historyOf, train, history: train, heldOut };
-  // Loaded here, so that the names above are at hand for --help at once.
-  const { uniteHistories } = await import("@cllm4rec/corpus");
-  const history = uniteHistories(train, await dataset.interactions("validation"));
-  return { split, historyOf, train, history, heldOut };
+  const recommend = await import("@cllm4rec/recommend");
+  return recommend.openProtocol(dataset, split, historyOf);
 }
 
 /** The convention in one sentence. */

@@ -1,15 +1,16 @@
-// run.json: everything that a run was started with. The same run goes on; a run of other settings is refused before it touches anything.
+// run.json: everything that a run was started with. The same run resumes; one of other settings is refused before it touches anything.
 import fs from "node:fs/promises";
 import { createRequire } from "node:module";
 import os from "node:os";
 import path from "node:path";
+import { savedUpdates, stageCheckpoint } from "@cllm4rec/training";
 import { z } from "zod";
 import { UsageError } from "../errors.js";
 import { writeWhole } from "./clock.js";
-import type { RunConfig, StageName } from "./config.js";
+import { parseRecorded, type RunConfig, STAGES, type StageName } from "./config.js";
 
 /**
- * May differ when a run goes on: where things lie, how long it lasts, how often it saves, and what computes, which changes no setting of the
+ * May differ when a run resumes: where things lie, how long it lasts, how often it saves, and what computes, which changes no setting of the
  * training but its last bits.
  */
 const FREE = new Set([
@@ -53,14 +54,22 @@ const earlierSchema = z.object({
 });
 
 /**
- * Compares with the record of the run that is in the directory, if there is one, and writes the new record.
+ * Compares with the record of the run that is in the directory, if there is one. A run that has saved no step pins nothing. Writes nothing.
  * @throws UsageError naming the first setting that differs
  */
-export async function writeRecord(record: RunRecord): Promise<void> {
+export async function checkRecord(record: RunRecord): Promise<void> {
   const { out } = record.config;
   const file = path.join(out, "run.json");
   const text = await fs.readFile(file, "utf8").catch(() => undefined);
-  if (text !== undefined) checkSame(file, text, record);
+  if (text === undefined) return;
+  const updates = await Promise.all(STAGES.map((stage) => savedUpdates(stageCheckpoint(out, stage).name)));
+  if (updates.some((done) => done > 0)) checkSame(file, text, record);
+}
+
+/** Writes the record, after {@link checkRecord}. */
+export async function writeRecord(record: RunRecord): Promise<void> {
+  await checkRecord(record);
+  const file = path.join(record.config.out, "run.json");
   const whole = {
     format: "cllm4rec-run",
     version: 1,
@@ -98,7 +107,8 @@ function checkSame(file: string, text: string, { config, stages, dataset }: RunR
       `${file}: the run was begun with the stages ${data.stages.join(", ")}, now they are ${stages.join(", ")}; ${another}`,
     );
   }
-  const [then, now] = [flat(data.config), flat(config)];
+  // Settings that there were not yet had the default that they have now.
+  const [then, now] = [flat(parseRecorded(data.config) ?? data.config), flat(config)];
   for (const key of new Set([...then.keys(), ...now.keys()])) {
     // With and without a time limit the defaults differ, so it may change but not come or go.
     const free = FREE.has(key) && (key !== "minutes" || then.has(key) === now.has(key));
@@ -113,9 +123,10 @@ function checkSame(file: string, text: string, { config, stages, dataset }: RunR
 function flat(config: object): Map<string, string> {
   const found = new Map<string, string>();
   for (const [key, value] of Object.entries(config)) {
+    if (value === undefined) continue;
     const nested = typeof value === "object" && value !== null && !Array.isArray(value);
     for (const [inner, leaf] of nested ? Object.entries(value) : [["", value] as const])
-      found.set(inner === "" ? key : `${key}.${inner}`, JSON.stringify(leaf));
+      if (leaf !== undefined) found.set(inner === "" ? key : `${key}.${inner}`, JSON.stringify(leaf));
   }
   return found;
 }

@@ -1,36 +1,32 @@
 // The tables that a run begins with: random ones, ones moved towards the texts, or those of an earlier run.
 import path from "node:path";
 import type { TokenCache } from "@cllm4rec/corpus";
-import { initialTables, type TokenTables, TrainingError, textMeans } from "@cllm4rec/training";
+import { openTrainedModel, type Serving } from "@cllm4rec/recommend";
+import { startingTables, type TokenTables, TrainingError } from "@cllm4rec/training";
 import { UsageError } from "../errors.js";
-import { openTrainedModel, type Serving } from "./saved-model.js";
-import type { SettledConfig } from "./scales.js";
+import type { ResolvedConfig } from "./resolve-config.js";
 import type { OpenBackbone } from "./workplace.js";
 
 /**
- * Tables by the configuration's seed and scales. Content tables are made where texts are read; `textShare` of the start
- * is the mean of the words' embeddings.
+ * Tables by the configuration's seed and scales. Content tables are made where texts are read.
  * @throws {UsageError} `textShare` without any texts
  */
 export async function freshTables(
-  { seed, textShare: share, priorDeviation, contentDeviation, data, texts: kinds }: SettledConfig,
+  config: ResolvedConfig,
   { model }: OpenBackbone,
   caches: readonly TokenCache[],
 ): Promise<TokenTables> {
-  const { users, items, width } = model.vocabulary;
-  if (share > 0 && caches.length === 0) {
-    throw new UsageError(
-      `textShare is ${share}, and ${data} has no texts of the kinds ${kinds.join(", ")}; prepare the data with reviews or --meta, or leave textShare out`,
-    );
-  }
-  const means =
-    share > 0 &&
-    (await textMeans({ texts: caches, words: await model.backbone.wordEmbeddings(), width, users, items }));
-  return initialTables({
-    ...{ users, items, width, seed, priorDeviation },
-    ...(caches.length > 0 && { contentDeviation }),
-    ...(means && { texts: { means, share } }),
-  });
+  refuseShareWithoutTexts(config, caches.length > 0);
+  const { seed, textShare, priorDeviation, contentDeviation } = config;
+  return startingTables({ model, seed, texts: caches, textShare, priorDeviation, contentDeviation });
+}
+
+/** @throws {UsageError} where the start is to be taken from texts, and there are none */
+export function refuseShareWithoutTexts({ textShare, data, texts }: ResolvedConfig, hasTexts: boolean): void {
+  if (textShare === 0 || hasTexts) return;
+  throw new UsageError(
+    `textShare is ${textShare}, and ${data} has no texts of the kinds ${texts.join(", ")}; prepare the data with reviews or --meta, or leave textShare out`,
+  );
 }
 
 /** @throws UsageError where a model would be written over the one that it begins with */
@@ -47,14 +43,14 @@ export function refuseOverwriting(from: string, out: string): void {
  */
 export async function tablesOf(
   from: string,
-  { backbone }: Pick<SettledConfig, "backbone">,
+  { backbone }: Pick<ResolvedConfig, "backbone">,
   { model }: OpenBackbone,
-  dataset: Serving["dataset"],
+  dataset: NonNullable<Serving["dataset"]>,
 ): Promise<TokenTables> {
   const saved = await openTrainedModel(from);
-  if (saved.serving.dataset.hash !== dataset.hash) {
+  if (saved.serving.dataset?.hash !== dataset.hash) {
     throw new TrainingError(
-      `${from}: was trained on ${saved.serving.dataset.path}, whose content differs from ${dataset.path}; prepare and pretrain on the same dataset`,
+      `${from}: was trained on ${saved.serving.dataset?.path}, whose content differs from ${dataset.path}; prepare and pretrain on the same dataset`,
     );
   }
   const different = model.backbone.difference(saved.description.backbone);

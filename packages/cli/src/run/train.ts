@@ -1,28 +1,29 @@
 // A training run from configuration to model directory: open everything, run the stages within their time, report.
 import path from "node:path";
 import { Dataset, type DocumentSource, definePrompts, type LanguageDocument } from "@cllm4rec/corpus";
-import { type BestModel, finetune } from "@cllm4rec/finetune";
-import { pretrain } from "@cllm4rec/pretrain";
+import { type BestModel, checkFinetune, finetune } from "@cllm4rec/finetune";
+import { checkPretrain, pretrain } from "@cllm4rec/pretrain";
+import { readModelContent, type Serving } from "@cllm4rec/recommend";
 import {
   type EventListener,
   type JsonRecord,
   jsonLinesLog,
-  type RawIds,
+  type ModelContent,
   type StopReason,
   type TokenTables,
   tensorBoardLog,
   toAll,
 } from "@cllm4rec/training";
+import { closing } from "../closing.js";
 import type { StageDisplay } from "../progress.js";
 import { StageClock } from "./clock.js";
 import { lengths, type RunConfig, type StageName } from "./config.js";
 import { lockDirectory } from "./lock.js";
-import { writeRecord } from "./record.js";
-import type { Serving } from "./saved-model.js";
-import { type SettledConfig, settle } from "./scales.js";
-import { freshTables, refuseOverwriting, tablesOf } from "./starting-tables.js";
+import { checkRecord, type RunRecord, writeRecord } from "./record.js";
+import { type ResolvedConfig, resolveConfig } from "./resolve-config.js";
+import { freshTables, refuseOverwriting, refuseShareWithoutTexts, tablesOf } from "./starting-tables.js";
 import { refuseForeignFolder } from "./target.js";
-import { documentsOf, openTokenCaches } from "./texts.js";
+import { documentsOf, openTokenCaches, textSizes, textsOf } from "./texts.js";
 import { datasetHash, type OpenBackbone, openBackbone } from "./workplace.js";
 
 /** What surrounds a run. */
@@ -53,17 +54,15 @@ export interface TrainOutcome {
   readonly stages: Partial<Record<StageName, StageOutcome>>;
 }
 
-type Closer = () => void | Promise<void>;
-
-/** Runs the stages, or goes on where an earlier call with the same configuration stopped. */
-export async function train(options: TrainOptions): Promise<TrainOutcome> {
-  const { stages, from, signal, display } = options;
-  const { data, out } = options.config;
-  if (from !== undefined) refuseOverwriting(from, out);
-  await refuseForeignFolder(out);
-  const dataset = await Dataset.open(data);
-  const closers: Closer[] = [() => dataset.close()];
-  try {
+/** Runs the stages, or resumes where an earlier call with the same configuration stopped. Nothing is written before all is checked. */
+export function train(options: TrainOptions): Promise<TrainOutcome> {
+  return closing(async (later) => {
+    const { stages, from, signal, display } = options;
+    const { data, out } = options.config;
+    if (from !== undefined) refuseOverwriting(from, out);
+    await refuseForeignFolder(out);
+    const dataset = await Dataset.open(data);
+    later(() => dataset.close());
     const { users, items } = dataset;
     const { backbone, maxLength, layers } = options.config;
     const opened = await openBackbone(
@@ -71,39 +70,62 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
       { users, items },
       { signal, display, maxLength, layers, engine: options.config },
     );
-    closers.push(() => opened.dispose());
-    closers.push(await lockDirectory(out));
+    later(() => opened.dispose());
     const source = { path: path.resolve(data), hash: datasetHash(dataset.manifest) };
-    const { textShare = 0 } = options.config;
-    const readsTexts = from !== undefined || textShare > 0 || stages.includes("pretrain");
-    const caches = readsTexts ? await openTokenCaches(options.config, dataset, opened, options) : [];
-    closers.push(...caches.map((cache) => () => cache.close()));
-    const config = await settle(options.config, opened.model.backbone, {
-      learnsFromTexts: stages.includes("pretrain") && caches.length > 0,
-    });
-    const tables =
-      from === undefined ? await freshTables(config, opened, caches) : await tablesOf(from, config, opened, source);
-    const { contentHash } = opened.model.backbone;
-    await writeRecord({
+    const resolve = (hasTexts: boolean) =>
+      resolveConfig(options.config, opened.model.backbone, {
+        learnsFromTexts: stages.includes("pretrain") && hasTexts,
+      });
+    const recordOf = (config: ResolvedConfig): RunRecord => ({
       config,
       stages,
       dataset: source,
-      backbone: { id: opened.reference, contentHash },
+      backbone: { id: opened.reference, contentHash: opened.model.backbone.contentHash },
       ...(from !== undefined && { from: path.resolve(from) }),
     });
+    const { textShare = 0 } = options.config;
+    const readsTexts = from !== undefined || textShare > 0 || stages.includes("pretrain");
+    const hasTexts = readsTexts && textsOf(dataset, options.config) > 0;
+    const expected = await resolve(hasTexts);
+    await checkRecord(recordOf(expected));
+    if (from === undefined) refuseShareWithoutTexts(expected, hasTexts);
+    const earlier = from === undefined ? undefined : await tablesOf(from, expected, opened, source);
+    const material = await materials(expected, dataset, opened, source);
+    checkStages(stages, expected, opened, material, hasTexts);
+    later(await lockDirectory(out));
+    const caches = readsTexts ? await openTokenCaches(options.config, dataset, opened, options) : [];
+    for (const cache of caches) later(() => cache.close());
+    const config = caches.length > 0 === hasTexts ? expected : await resolve(caches.length > 0);
+    const tables = earlier ?? (await freshTables(config, opened, caches));
+    await writeRecord(recordOf(config));
     const texts = tables.content ? documentsOf(caches, config, opened) : undefined;
     const logs = [jsonLinesLog(path.join(out, "events.jsonl")), tensorBoardLog(path.join(out, "tensorboard"))];
-    closers.push(...logs.map((log) => () => log.close()));
+    for (const log of logs) later(() => log.close());
     const run = new Run(
       { ...options, config, onEvent: toAll(...logs.map((log) => log.write), options.onEvent) },
       opened,
-      await materials(config, dataset, opened, source, texts),
+      { ...material, texts },
       await StageClock.open(out),
     );
     const outcome = await run.all(tables);
     return { users, items, ...outcome };
-  } finally {
-    for (const close of closers.reverse()) await close();
+  });
+}
+
+/** Refuses what a later stage would refuse, before the first one begins. Writes nothing. */
+function checkStages(
+  stages: readonly StageName[],
+  config: ResolvedConfig,
+  opened: OpenBackbone,
+  { train, validation }: Omit<Materials, "texts">,
+  hasTexts: boolean,
+): void {
+  const { model, tokenizer } = opened;
+  for (const stage of stages) {
+    const texts = hasTexts ? textSizes(config, opened) : undefined;
+    const common = { model, tokenizer, train, texts };
+    if (stage === "pretrain") checkPretrain({ ...pretrainSettings(config), ...common });
+    else checkFinetune({ ...finetuneSettings(config), ...common, validation });
   }
 }
 
@@ -112,10 +134,9 @@ interface Materials {
   readonly train: Awaited<ReturnType<Dataset["interactions"]>>;
   readonly validation: Awaited<ReturnType<Dataset["interactions"]>>;
   readonly texts: DocumentSource<LanguageDocument> | undefined;
-  readonly output: {
+  readonly output: ModelContent & {
     readonly directory: string;
     readonly backboneId: string;
-    readonly ids: RawIds;
     readonly settings: JsonRecord;
   };
 }
@@ -124,9 +145,8 @@ async function materials(
   config: RunConfig,
   dataset: Dataset,
   opened: OpenBackbone,
-  source: Serving["dataset"],
-  texts: DocumentSource<LanguageDocument> | undefined,
-): Promise<Materials> {
+  source: NonNullable<Serving["dataset"]>,
+): Promise<Omit<Materials, "texts">> {
   const { seed, prompts, finetune: settings, maxLength, layers } = config;
   const serving: Serving = {
     dataset: source,
@@ -144,11 +164,10 @@ async function materials(
   return {
     train: await dataset.interactions("train"),
     validation: await dataset.interactions("validation"),
-    texts,
     output: {
       directory: config.out,
       backboneId: opened.reference,
-      ids: { users: await dataset.rawUserIds(), items: await dataset.rawItemIds() },
+      ...(await readModelContent(dataset)),
       settings: {
         serving: { ...serving, recommendation: { ...recommendation, prompts: { ...recommendation.prompts } } },
       },
@@ -156,9 +175,23 @@ async function materials(
   };
 }
 
+/** What a stage takes of the configuration: its section, with the settings of the whole run. */
+function pretrainSettings(config: ResolvedConfig) {
+  const { warmUpEpochs, rounds } = lengths(config);
+  return { ...config.pretrain, ...runSettingsOf(config), warmUpEpochs, rounds };
+}
+
+function finetuneSettings(config: ResolvedConfig) {
+  return { ...config.finetune, ...runSettingsOf(config), epochs: lengths(config).epochs };
+}
+
+function runSettingsOf({ seed, maxLength, saveEverySeconds, priorDeviation, prompts }: ResolvedConfig) {
+  return { seed, maxLength, saveEverySeconds, priorDeviation, prompts: definePrompts(prompts) };
+}
+
 class Run {
   constructor(
-    private readonly options: TrainOptions & { readonly config: SettledConfig },
+    private readonly options: TrainOptions & { readonly config: ResolvedConfig },
     private readonly opened: OpenBackbone,
     private readonly materials: Materials,
     private readonly clock: StageClock,
@@ -180,19 +213,9 @@ class Run {
     const { config, stages } = this.options;
     const { minutes, pretrainShare } = config;
     const budget = minutes === undefined ? undefined : 60 * minutes * (stages.length > 1 ? pretrainShare : 1);
-    const { warmUpEpochs, rounds } = lengths(config);
     const { train, texts, output } = this.materials;
     return this.timed("pretrain", budget, (common) =>
-      pretrain({
-        ...common,
-        ...this.stageSettings("pretrain"),
-        tables,
-        train,
-        output,
-        warmUpEpochs,
-        rounds,
-        ...(texts && { texts }),
-      }),
+      pretrain({ ...common, ...pretrainSettings(config), tables, train, output, texts }),
     );
   }
 
@@ -200,52 +223,18 @@ class Run {
     const { config, stages } = this.options;
     const spent = stages.includes("pretrain") ? this.clock.seconds("pretrain") : 0;
     const budget = config.minutes === undefined ? undefined : 60 * config.minutes - spent;
-    const { targets, maskedShare, userToken, averageDecay, contentSteps, validateEvery, patience } = config.finetune;
     const { train, validation, texts, output } = this.materials;
     return this.timed("finetune", budget, (common) =>
       finetune({
         ...common,
-        ...this.stageSettings("finetune"),
+        ...finetuneSettings(config),
         tables,
         train,
-        ...(validation.indices.length > 0 && { validation }),
+        validation: validation.indices.length > 0 ? validation : undefined,
         output,
-        epochs: lengths(config).epochs,
-        targets,
-        maskedShare,
-        userToken,
-        averageDecay,
-        contentSteps,
-        validateEvery,
-        ...(patience !== undefined && { patience }),
-        ...(texts && tables.content && { texts }),
+        texts: tables.content && texts,
       }),
     );
-  }
-
-  /** Settings that both stages know by the same names. */
-  private stageSettings(stage: StageName) {
-    const { config } = this.options;
-    const { learningRate, contentLearningRate, adam, clipNorm, lambdaC, lambdaL, scaling, order } = config[stage];
-    const { dropout, backboneDropout } = config[stage];
-    return {
-      seed: config.seed,
-      batch: { documents: config[stage].batch },
-      textBatch: { tokens: config[stage].textTokens },
-      learningRate,
-      contentLearningRate,
-      adam,
-      lambdaC,
-      lambdaL,
-      scaling,
-      order,
-      dropout,
-      backboneDropout,
-      saveEverySeconds: config.saveEverySeconds,
-      prompts: definePrompts(config.prompts),
-      ...(clipNorm !== undefined && { clipNorm }),
-      ...(config.maxLength !== undefined && { maxLength: config.maxLength }),
-    };
   }
 
   /** Runs a stage until it ends by itself, its time is up, or the user interrupts. */
@@ -300,7 +289,7 @@ class Run {
       const interrupted = result.reason === "stopped" && signal.aborted;
       const outOfTime = result.reason === "stopped" && !interrupted;
       await writing;
-      // Finetuning may go on with more time; pretraining may not, once finetuning has begun with its tables.
+      // Finetuning may resume with more time; pretraining may not, once finetuning has begun with its tables.
       clock.set(stage, worked ? elapsed() : before, clock.isOver(stage) || (stage === "pretrain" && outOfTime));
       await clock.save();
       return {

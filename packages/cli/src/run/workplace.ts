@@ -1,23 +1,22 @@
-// What every stage, evaluation and recommendation works with: a dataset, a frozen backbone, and the tokenizer over both.
-import { createHash } from "node:crypto";
-import fs from "node:fs/promises";
-import path from "node:path";
-import { Backbone, BaseModel } from "@cllm4rec/backbone";
-import { hashTokenizer, type Manifest } from "@cllm4rec/corpus";
-import { ExtendedTokenizer } from "@cllm4rec/tokenizer-ext";
-import { loadTokenizer } from "@cllm4rec/tokenizer-ext/node";
+// What commands that train or predict work with: an engine by its name, and a backbone whose download is shown.
+import {
+  NotAvailableError,
+  type OpenBaseModel,
+  openBaseModel,
+  type PredictorOptions,
+  WrongPartError,
+} from "@cllm4rec/recommend";
 import type { StageDisplay } from "../progress.js";
 import { type EngineSettings, openEngine } from "./engine.js";
 
+export { datasetHash } from "@cllm4rec/recommend";
+
 /** A backbone with its tokenizer, extended by users and items. */
-export interface OpenBackbone {
-  readonly model: BaseModel;
-  readonly tokenizer: ExtendedTokenizer;
-  /** SHA-256 of the tokenizer's files, as parsed. */
-  readonly tokenizerHash: string;
-  /** How to find it again: an absolute path, or the hub id as it was given. */
-  readonly reference: string;
-  dispose(): Promise<void>;
+export type OpenBackbone = OpenBaseModel;
+
+interface Surroundings {
+  readonly signal: AbortSignal;
+  readonly display?: StageDisplay | undefined;
 }
 
 /**
@@ -27,67 +26,94 @@ export interface OpenBackbone {
 export async function openBackbone(
   name: string,
   sizes: { readonly users: number; readonly items: number },
-  options: {
+  options: Surroundings & {
     readonly maxLength?: number | undefined;
     readonly layers?: number | undefined;
     /** What computes; the CPU with all its cores where absent. */
     readonly engine?: EngineSettings | undefined;
-    readonly signal: AbortSignal;
-    readonly display?: StageDisplay;
   },
 ): Promise<OpenBackbone> {
   const { maxLength, layers, signal, display } = options;
-  const say = (line: string) => display?.say(line);
-  const engine = await openEngine(options.engine ?? { engine: "cpu" }, { say, signal });
-  let downloading = "";
-  const backbone = await Backbone.open(name, {
-    engine,
-    signal,
-    ...(maxLength !== undefined && { maxPositions: maxLength }),
-    ...(layers !== undefined && { layers }),
-    hub: {
-      onProgress: ({ file, done, total }) => {
-        if (file !== downloading) display?.start(`fetching ${name}: ${file}`);
-        downloading = file;
-        display?.update(total > 0 ? done / total : 1);
-      },
-    },
-  }).catch(async (error: unknown) => {
-    await engine.dispose();
-    throw error;
-  });
-  display?.stop();
+  const engine = await openEngine(options.engine ?? { engine: "cpu" }, engineReports(options));
   try {
-    const { tokenizer: base, json, config } = await loadTokenizer(backbone.directory);
-    const tokenizer = new ExtendedTokenizer({ tokenizer: base, rows: backbone.config.vocabularySize, ...sizes });
-    const model = new BaseModel(backbone, sizes);
+    const opened = await openBaseModel(name, sizes, {
+      engine,
+      signal,
+      ...(maxLength !== undefined && { maxLength }),
+      ...(layers !== undefined && { layers }),
+      onProgress: downloadBar(name, display),
+    });
+    display?.stop();
     return {
-      model,
-      tokenizer,
-      tokenizerHash: hashTokenizer(json, config),
-      reference: (await isDirectory(name)) ? path.resolve(name) : name,
+      ...opened,
       async dispose() {
-        await model.dispose();
-        await backbone.dispose();
-        await engine.dispose();
+        try {
+          await opened.dispose();
+        } finally {
+          await engine.dispose();
+        }
       },
     };
   } catch (error) {
-    await backbone.dispose();
     await engine.dispose();
     throw error;
   }
 }
 
-/** SHA-256 over the hashes of a dataset's files: equal for equal content, wherever it lies. */
-export function datasetHash({ files }: Manifest): string {
-  const hashes = Object.entries(files).map(([name, { sha256 }]) => [name, sha256]);
-  return createHash("sha256").update(JSON.stringify(hashes.sort())).digest("hex");
+/** Where the parts of a model lie, if they were moved, and what computes: the flags of the commands that predict. */
+export interface ServingFlags {
+  readonly data?: string | undefined;
+  readonly backbone?: string | undefined;
+  readonly engine?: EngineSettings | undefined;
 }
 
-async function isDirectory(name: string): Promise<boolean> {
-  return fs.stat(name).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
+/**
+ * Does `work` with an engine, which is disposed of afterwards, and the options of `openPredictor` and `openRecommender`.
+ * @throws what `work` throws, flags in place of the library's options
+ */
+export async function serving<T>(
+  { backbone, engine: settings }: ServingFlags,
+  surroundings: Surroundings,
+  work: (options: PredictorOptions) => Promise<T>,
+): Promise<T> {
+  const { signal, display } = surroundings;
+  const engine = await openEngine(settings ?? { engine: "cpu" }, engineReports(surroundings));
+  try {
+    return await naming(() =>
+      work({
+        engine,
+        signal,
+        ...(backbone !== undefined && { backbone }),
+        onProgress: downloadBar(backbone ?? "the backbone", display),
+      }),
+    );
+  } finally {
+    display?.stop();
+    await engine.dispose();
+  }
+}
+
+/** Does `work`; where it misses a dataset or backbone, the message names the flag that says where it lies. */
+export async function naming<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const part = error instanceof NotAvailableError ? error.cause : error;
+    if (!(part instanceof WrongPartError)) throw error;
+    throw new Error(part.messageFor(`--${part.option}`), { cause: error });
+  }
+}
+
+const engineReports = ({ display, signal }: Surroundings) => ({
+  say: (line: string) => display?.say(line),
+  signal,
+});
+
+function downloadBar(name: string, display: StageDisplay | undefined): NonNullable<PredictorOptions["onProgress"]> {
+  let downloading = "";
+  return ({ file, done, total }) => {
+    if (file !== downloading) display?.start(`fetching ${name}: ${file}`);
+    downloading = file;
+    display?.update(total > 0 ? done / total : 1);
+  };
 }

@@ -148,7 +148,8 @@ export class Dataset {
   close(): void {
     if (this.closed) return;
     this.closed = true;
-    void this.engine?.then((engine) => engine.close());
+    // Whoever asked for data has the error of an engine that did not open.
+    this.engine?.then((engine) => engine.close()).catch(() => undefined);
   }
 
   private file(name: (typeof DATA_FILES)[number]): string {

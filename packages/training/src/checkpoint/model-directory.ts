@@ -1,13 +1,24 @@
-// A trained model as a folder: config.json, embeddings.safetensors, the raw ids of users and items, and training-state/.
-// embeddings.safetensors is the commit point: it holds the description too, so that tables and description can never be of two runs.
+// A trained model as a folder: config.json, embeddings.safetensors, raw ids, titles, histories, and training-state/.
+// embeddings.safetensors is the commit point: it holds the description and the checksums of everything else, so that tables and description
+// can never be of two runs.
 import fs from "node:fs/promises";
 import path from "node:path";
 import { type SoftTables, type TensorData, writeSafetensors } from "@cllm4rec/backbone";
 import { z } from "zod";
 import { reasonOf, TrainingError } from "../error.js";
+import { firstNotFinite } from "../tables/finite.js";
 import type { TokenTables } from "../tables/tables.js";
 import { cannotWrite, removeLeftovers, writeTextAtomically } from "./atomic.js";
 import { type CheckpointStore, checkpointFile } from "./checkpoint.js";
+import { tensorsChecksum } from "./checksums.js";
+import {
+  checkChecksum,
+  checkContent,
+  type ModelContent,
+  type RawIds,
+  readContent,
+  writeContent,
+} from "./model-content.js";
 import { float32, readTensors } from "./read-tensors.js";
 
 // Shape legend: I users, J items, K width.
@@ -16,8 +27,14 @@ const count = z.number().int().positive();
 const description = z.strictObject({
   format: z.literal("cllm4rec-model"),
   version: z.literal(1),
-  /** What the tables were trained on. Models of earlier versions have no `configHash`; see `Backbone.difference`. */
-  backbone: z.strictObject({ id: z.string(), contentHash: z.string(), configHash: z.string().optional() }),
+  /** What the tables were trained on. */
+  backbone: z.strictObject({
+    id: z.string(),
+    /** SHA-256 of the weights. */
+    contentHash: z.string(),
+    /** SHA-256 of what config.json says about the computation; absent in models of earlier versions. See `Backbone.difference`. */
+    configHash: z.string().optional(),
+  }),
   sizes: z.strictObject({ words: count, users: count, items: count, width: count }),
   /** The stage that wrote the tables, e.g. `pretrain` or `finetune`. */
   stage: z.string(),
@@ -30,18 +47,21 @@ const description = z.strictObject({
 /** What `config.json` says of a model. */
 export type ModelDescription = z.infer<typeof description>;
 
-/** The input's own ids by index: user u is `users[u]`. */
-export interface RawIds {
-  readonly users: readonly string[];
-  readonly items: readonly string[];
-}
+export type { RawIds };
 
-export interface SavedModel {
+/** A model directory's content. Ids, titles and histories are absent where none were saved. */
+export interface SavedModel extends ModelContent {
   readonly description: ModelDescription;
   readonly tables: TokenTables;
-  /** Absent where none were saved. */
-  readonly ids?: RawIds;
 }
+
+/** Beside the description in embeddings.safetensors; models of the first version have none. */
+const checksumsSchema = z.strictObject({
+  /** Of the tables and the description: {@link tensorsChecksum}. */
+  tensors: z.string(),
+  /** By file name. */
+  files: z.record(z.string(), z.string()),
+});
 
 const EMBEDDINGS = "embeddings.safetensors";
 const SIDES = ["collaborative", "content"] as const;
@@ -52,37 +72,37 @@ export function stageCheckpoint(directory: string, stage: string): CheckpointSto
 }
 
 /**
- * Writes a model. The ids go first, then embeddings.safetensors in one step, then config.json, which is the same description for people
- * to read; {@link readModel} reads the copy inside embeddings.safetensors.
- * @throws TrainingError naming the file; a model that was there before is then still readable
+ * Writes a model. Ids, titles and histories go first, then embeddings.safetensors in one step, with the checksums of all of them, then
+ * config.json, which is the same description for people to read; {@link readModel} reads the copy inside embeddings.safetensors.
+ * Everything is checked before anything is written.
+ * @throws TrainingError naming the file, or the table and row that is not finite; a model that was there before is then still readable
  */
-export async function writeModel(directory: string, { description: said, tables, ids }: SavedModel): Promise<void> {
+export async function writeModel(
+  directory: string,
+  { description: said, tables, ...content }: SavedModel,
+): Promise<void> {
   const { users, items, width } = said.sizes;
   const tensors: Record<string, TensorData> = {};
+  const file = path.join(directory, EMBEDDINGS);
   for (const side of SIDES) {
     const soft = tables[side];
     if (!soft) continue;
     tensors[`${side}.user`] = { shape: [users, width], data: soft.users.data };
     tensors[`${side}.item`] = { shape: [items, width], data: soft.items.data };
   }
-  if (ids && (ids.users.length !== users || ids.items.length !== items)) {
-    throw new TrainingError(
-      `${directory}: found ids of ${ids.users.length} users and ${ids.items.length} items, expected ${users} and ${items}`,
-    );
-  }
-  const file = path.join(directory, EMBEDDINGS);
+  checkContent(directory, content, said.sizes);
+  checkFinite(file, tensors, content);
   try {
     await fs.mkdir(directory, { recursive: true });
   } catch (error) {
     throw cannotWrite(directory, error);
   }
-  if (ids) {
-    await writeTextAtomically(path.join(directory, "users.json"), JSON.stringify(ids.users));
-    await writeTextAtomically(path.join(directory, "items.json"), JSON.stringify(ids.items));
-  }
+  const text = JSON.stringify(said);
+  const files = await writeContent(directory, content);
+  const checksums = JSON.stringify({ tensors: tensorsChecksum(tensors, [text, JSON.stringify(files)]), files });
   try {
     await removeLeftovers(file);
-    await writeSafetensors(file, tensors, { metadata: { description: JSON.stringify(said) } });
+    await writeSafetensors(file, tensors, { metadata: { description: text, checksums } });
   } catch (error) {
     throw cannotWrite(file, error);
   }
@@ -90,26 +110,16 @@ export async function writeModel(directory: string, { description: said, tables,
 }
 
 /**
- * Reads what {@link writeModel} wrote.
- * @throws TrainingError naming the file and what is wrong with it: absent, damaged, of another format, or tables that do not fit the sizes
+ * Reads what {@link writeModel} wrote, and compares it with its checksums. A model of the first version, which has no checksums, is read
+ * without.
+ * @throws TrainingError naming the file and what is wrong with it: absent, damaged, changed since it was written, of another format, tables
+ *   that do not fit the sizes, a row that is not finite, or an id that occurs twice
  */
 export async function readModel(directory: string): Promise<SavedModel> {
   const file = path.join(directory, EMBEDDINGS);
   const { tensors, metadata } = await readTensors(file);
-  let json: unknown;
-  try {
-    json = JSON.parse(metadata.description ?? "null");
-  } catch (error) {
-    throw new TrainingError(`${file}: the description is not JSON (${reasonOf(error)}); the file is damaged`);
-  }
-  const parsed = description.safeParse(json);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new TrainingError(
-      `${file}: no cllm4rec model of version 1: ${issue?.path.join(".") ?? ""} ${issue?.message ?? ""}`,
-    );
-  }
-  const { users, items, width } = parsed.data.sizes;
+  const said = parseDescription(file, metadata.description);
+  const { users, items, width } = said.sizes;
   const side = (name: (typeof SIDES)[number]): SoftTables => ({
     users: { rows: users, data: float32(file, tensors, `${name}.user`, [users, width]).data },
     items: { rows: items, data: float32(file, tensors, `${name}.item`, [items, width]).data },
@@ -121,33 +131,53 @@ export async function readModel(directory: string): Promise<SavedModel> {
   };
   for (const name of SIDES) for (const kind of ["user", "item"]) names.delete(`${name}.${kind}`);
   if (names.size > 0) throw new TrainingError(`${file}: unknown tensors ${[...names].join(", ")}`);
-  const [userIds, itemIds] = [await readIds(directory, "users", users), await readIds(directory, "items", items)];
-  return {
-    description: parsed.data,
-    tables,
-    ...(userIds && itemIds ? { ids: { users: userIds, items: itemIds } } : {}),
-  };
-}
-
-async function readIds(directory: string, kind: "users" | "items", expected: number): Promise<string[] | undefined> {
-  const file = path.join(directory, `${kind}.json`);
-  let text: string;
-  try {
-    text = await fs.readFile(file, "utf8");
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-    throw new TrainingError(`${file}: cannot be read: ${reasonOf(error)}`, { cause: error });
+  const other = Object.keys(metadata).find((key) => key !== "description" && key !== "checksums");
+  if (other !== undefined)
+    throw new TrainingError(`${file}: unknown metadata ${JSON.stringify(other)}; the file is damaged`);
+  const checksums = metadata.checksums === undefined ? undefined : parseChecksums(file, metadata.checksums);
+  if (checksums) {
+    const found = tensorsChecksum(tensors, [metadata.description!, JSON.stringify(checksums.files)]);
+    checkChecksum(file, found, checksums.tensors);
   }
-  const parsed = z.array(z.string()).length(expected).safeParse(parseJson(text));
-  if (!parsed.success)
-    throw new TrainingError(`${file}: expected a JSON array of ${expected} strings; the file is damaged`);
-  return parsed.data;
+  const content = await readContent(directory, checksums?.files, said.sizes);
+  checkFinite(file, tensors, content);
+  return { description: said, tables, ...content };
 }
 
-function parseJson(text: string): unknown {
+function parseDescription(file: string, text: string | undefined): ModelDescription {
+  let json: unknown;
   try {
-    return JSON.parse(text);
+    json = JSON.parse(text ?? "null");
+  } catch (error) {
+    throw new TrainingError(`${file}: the description is not JSON (${reasonOf(error)}); the file is damaged`);
+  }
+  const parsed = description.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new TrainingError(
+    `${file}: no cllm4rec model of version 1: ${issue?.path.join(".") ?? ""} ${issue?.message ?? ""}`,
+  );
+}
+
+function parseChecksums(file: string, text: string): z.infer<typeof checksumsSchema> {
+  try {
+    return checksumsSchema.parse(JSON.parse(text));
   } catch {
-    return undefined;
+    throw new TrainingError(`${file}: the checksums cannot be read; the file is damaged`);
+  }
+}
+
+/** @throws TrainingError naming the first row with a number that is not finite */
+function checkFinite(file: string, tensors: Readonly<Record<string, TensorData>>, { ids }: ModelContent): void {
+  for (const [name, { shape, data }] of Object.entries(tensors)) {
+    if (!(data instanceof Float32Array)) continue;
+    const at = firstNotFinite(data);
+    if (at < 0) continue;
+    const row = Math.floor(at / shape[1]!);
+    const id = (name.endsWith(".user") ? ids?.users : ids?.items)?.[row];
+    const whose = id === undefined ? "" : ` (${JSON.stringify(id)})`;
+    throw new TrainingError(
+      `${file}: tensor ${name}, row ${row}${whose}: found ${data[at]}, expected finite numbers; the training diverged or the file is damaged`,
+    );
   }
 }

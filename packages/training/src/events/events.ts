@@ -35,11 +35,14 @@ export interface StepDone extends Common {
   /** Updates of the whole run so far, this one included. */
   readonly update: number;
   readonly objective: number;
+  /** The loss on the data: a language model's, or that of a task of your own. */
   readonly languageModel: number;
   /** The λ_c term. */
   readonly mutual: number;
   /** The λ_l term. */
   readonly prior: number;
+  /** Other terms of the objective, by name: those of tasks of your own, and `l2`. */
+  readonly terms?: Readonly<Record<string, number>>;
   /** Global norm of the gradient before clipping. */
   readonly gradientNorm: number;
   readonly learningRate: number;

@@ -18,13 +18,13 @@ export type RowPolicy = "dense" | "sparse" | "lazy";
 
 export interface AdamOptions {
   /** Default 0.9. */
-  readonly beta1?: number;
+  readonly beta1?: number | undefined;
   /** Default 0.999. */
-  readonly beta2?: number;
+  readonly beta2?: number | undefined;
   /** Default 1e-8. */
-  readonly epsilon?: number;
+  readonly epsilon?: number | undefined;
   /** Default `lazy`. */
-  readonly rows?: RowPolicy;
+  readonly rows?: RowPolicy | undefined;
 }
 
 /** The state of Adam for one table, and the update. */
@@ -37,7 +37,12 @@ export class Adam {
   readonly rowSteps: Int32Array;
   /** [1]: updates of the table. */
   readonly steps: Int32Array;
-  private readonly settings: Required<AdamOptions>;
+  private readonly settings: {
+    readonly beta1: number;
+    readonly beta2: number;
+    readonly epsilon: number;
+    readonly rows: RowPolicy;
+  };
 
   /** @throws TrainingError for moment rates outside [0, 1) and an epsilon that is not above 0 */
   constructor(
@@ -82,6 +87,12 @@ export class Adam {
       done = row + count;
     }
     if (policy === "dense") this.move(table.data, done, rows - done, undefined, step, learningRate);
+  }
+
+  /** The rows that the last {@link update} moved: those of its gradient, and with `dense` all that ever had one. */
+  movedRows(gradient: Int32Array): Int32Array {
+    if (this.settings.rows !== "dense" || gradient.length === this.rows) return gradient;
+    return Int32Array.from(this.rowSteps.keys()).filter((row) => this.rowSteps[row]! > 0);
   }
 
   /** Moves `count` rows from `row` on. @param steps what bias correction counts */

@@ -7,9 +7,11 @@ export interface LearningRate {
   /** The highest rate. */
   readonly peak: number;
   /** Updates of linear warm-up: update t has the rate peak·(t+1)/warmup until it reaches the peak. Default 0. */
-  readonly warmup?: number;
+  readonly warmup?: number | undefined;
   /** What comes after: nothing (default), or a fall to `floor` at update `total` along a line or half a cosine (Loshchilov and Hutter 2017). */
-  readonly decay?: { readonly shape: "linear" | "cosine"; readonly total: number; readonly floor?: number };
+  readonly decay?:
+    | { readonly shape: "linear" | "cosine"; readonly total: number; readonly floor?: number | undefined }
+    | undefined;
 }
 
 /** The rate of update `step`, from 0. */
@@ -48,5 +50,12 @@ export function schedule(rate: number | LearningRate): Schedule {
 /** A learning rate as it is compared before a run goes on: every field in its place. */
 export function learningRateRecord(rate: number | LearningRate): JsonRecord {
   const { peak, warmup = 0, decay } = typeof rate === "number" ? { peak: rate } : rate;
-  return { peak, warmup, decay: decay ? { ...decay } : null };
+  if (!decay) return { peak, warmup, decay: null };
+  const { shape, total, floor } = decay;
+  return { peak, warmup, decay: { shape, total, ...(floor !== undefined && { floor }) } };
+}
+
+/** A rate in any form as a function of the update. */
+export function toSchedule(rate: number | LearningRate | Schedule): Schedule {
+  return typeof rate === "function" ? rate : schedule(rate);
 }

@@ -3,10 +3,9 @@
 import { createHash } from "node:crypto";
 import type { TokenDocument } from "@cllm4rec/backbone";
 import { TrainingError } from "../error.js";
-import type { BatchSource } from "../loop/batch-source.js";
-import type { BatchState } from "../loop/loop-state.js";
 import { keyOf } from "../random/normal.js";
 import { philox } from "../random/philox.js";
+import type { BatchSource, BatchState } from "../tasks/batch-source.js";
 
 // Shape legend: S tokens of the stream, T of a window.
 

@@ -2,7 +2,16 @@
 import fs from "node:fs";
 import path from "node:path";
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
-import { initialTables, runLoop, schedule, stageCheckpoint, TableOptimiser, writeModel } from "@cllm4rec/training";
+import {
+  initialTables,
+  mapTask,
+  Parameters,
+  stageCheckpoint,
+  tableParameters,
+  tablesOf,
+  train,
+  writeModel,
+} from "@cllm4rec/training";
 
 const [folder, directory] = process.argv.slice(2);
 const sizes = { users: 500, items: 40 };
@@ -31,14 +40,13 @@ const batches = (documents) => ({
 const backbone = await Backbone.open(directory);
 const model = new BaseModel(backbone, sizes);
 const tables = initialTables({ ...sizes, width, seed: 4, priorDeviation: 0.5, contentDeviation: 0.1 });
-const common = { lambdaC: 0.5, lambdaL: 0, scaling: "paper", learningRate: schedule(0.01), clipNorm: 1 };
-const end = await runLoop({
+const common = { model, tables, lambdaC: 0.5, learningRate: 0.01, clipNorm: 1 };
+const end = await train({
   stage: "test",
-  model,
-  optimiser: new TableOptimiser(tables, width),
+  parameters: new Parameters(tableParameters(tables, width)),
   tasks: {
-    "l-step": { ...common, side: "collaborative", loss: "next-item", batches: batches(itemDocuments) },
-    "c-step": { ...common, side: "content", loss: "next-word", batches: batches(wordDocuments) },
+    "l-step": mapTask({ ...common, side: "collaborative", loss: "next-item", batches: batches(itemDocuments) }),
+    "c-step": mapTask({ ...common, side: "content", loss: "next-word", batches: batches(wordDocuments) }),
   },
   rounds: (round) =>
     round < 10 ? { phase: "alternation", segments: [{ task: "l-step" }, { task: "c-step", steps: 2 }] } : undefined,
@@ -50,7 +58,7 @@ const end = await runLoop({
   onEvent(event) {
     if (event.type === "run-started") fs.writeSync(1, "started\n");
   },
-  async afterRound({ round, memory, save, tables }) {
+  async afterRound({ round, memory, save, values }) {
     memory.rounds = [...(memory.rounds ?? []), round];
     await save();
     await writeModel(folder, {
@@ -62,7 +70,7 @@ const end = await runLoop({
         stage: "test",
         settings: { round },
       },
-      tables,
+      tables: tablesOf(values),
     });
     return "continue";
   },

@@ -1,0 +1,35 @@
+// What the configuration leaves open and follows from what a run works with: scale and rates from the frozen vocabulary, the start from the texts.
+import type { Backbone } from "@cllm4rec/backbone";
+import { contentDeviationOf, priorDeviationOf, type Rates, ratesOf } from "@cllm4rec/training";
+import type { RunConfig } from "./config.js";
+
+/** A configuration in which nothing is open. */
+export type ResolvedConfig = RunConfig & {
+  readonly textShare: number;
+  /** Standard deviations of Eq. 1 and Eq. 2. */
+  readonly priorDeviation: number;
+  readonly contentDeviation: number;
+  readonly pretrain: Rates;
+  readonly finetune: Rates;
+};
+
+/**
+ * The configuration with what it leaves open filled in, by the rules of `@cllm4rec/training`.
+ * @param run.learnsFromTexts whether the run learns content from texts, so that it may as well begin with them
+ */
+export async function resolveConfig(
+  config: RunConfig,
+  backbone: Backbone,
+  { learnsFromTexts }: { readonly learnsFromTexts: boolean },
+): Promise<ResolvedConfig> {
+  const priorDeviation = await priorDeviationOf(backbone, config.priorDeviation);
+  const textShare = config.textShare ?? (learnsFromTexts ? 1 : 0);
+  return {
+    ...config,
+    textShare,
+    priorDeviation,
+    contentDeviation: contentDeviationOf(priorDeviation, textShare, config.contentDeviation),
+    pretrain: { ...config.pretrain, ...ratesOf(priorDeviation, config.pretrain) },
+    finetune: { ...config.finetune, ...ratesOf(priorDeviation, config.finetune) },
+  };
+}

@@ -1,0 +1,145 @@
+// Settings from one schema: flags, configuration and help agree, and everything is checked before anything is written.
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { closing } from "../src/closing.js";
+import { trainingFlags } from "../src/commands/training-flags.js";
+import { readConfig } from "../src/run/config.js";
+import { runCli, writeBackbone, writeChoices } from "./run-cli.js";
+
+let folder = "";
+const file = (...names: string[]) => path.join(folder, ...names);
+beforeAll(async () => {
+  folder = fs.mkdtempSync(path.join(os.tmpdir(), "cli-settings-"));
+  await writeBackbone(file("backbone"));
+  writeChoices(file("data.jsonl"), 0);
+  const columns = ["--columns", "user=user,item=item,text=text", "--core", "0", "--out", "data"];
+  expect((await runCli(folder, ["prepare", "--input", "data.jsonl", ...columns])).code).toBe(0);
+}, 240_000);
+afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
+
+const needed = { data: "data", backbone: "backbone", out: "out" };
+
+describe("flags", () => {
+  const flags = trainingFlags(["pretrain", "finetune"]);
+
+  test("have the setting's name in kebab-case, with the stage in front where both stages have it", () => {
+    const names = new Map(flags.map(({ option, place }) => [option.long, place]));
+    expect(names.get("--warm-up-epochs")).toBe("pretrain.warmUpEpochs");
+    expect(names.get("--pretrain-lambda-c")).toBe("pretrain.lambdaC");
+    expect(names.get("--finetune-lambda-c")).toBe("finetune.lambdaC");
+    expect(new Set(names.keys()).size).toBe(flags.length);
+  });
+
+  test("that there were before are all there", () => {
+    const before =
+      "data backbone out seed minutes layers text-share max-length engine threads prior-deviation save-every report texts warm-up-epochs rounds pretrain-learning-rate pretrain-lambda-c epochs batch learning-rate targets masked-share user-token dropout lambda-c average-decay validate-every patience";
+    const names = flags.map(({ option }) => option.long);
+    for (const name of before.split(" ")) expect(names).toContain(`--${name}`);
+  });
+
+  test("read a number, a range or a word as the setting's schema takes it", () => {
+    const parse = (name: string, text: string) =>
+      flags.find(({ option }) => option.long === `--${name}`)!.option.parseArg!(text, undefined);
+    expect(parse("masked-share", "0.3-0.7")).toEqual([0.3, 0.7]);
+    expect(parse("masked-share", "0.5")).toBe(0.5);
+    expect(parse("content-steps", "epoch")).toBe("epoch");
+    expect(parse("learning-rate", "2e-3")).toBe(0.002);
+    expect(() => parse("masked-share", "0.7-0.3")).toThrow(/A number above 0 and below 1, or \[low, high\] of such is/);
+    expect(() => parse("epochs", "-1")).toThrow("An integer of at least 0 is expected.");
+    expect(() => parse("pretrain-scaling", "other")).toThrow('"paper" or "released-code" is expected.');
+  });
+});
+
+describe("the configuration", () => {
+  const read = (config: object, flags = {}) => {
+    fs.writeFileSync(file("c.json"), JSON.stringify({ ...needed, ...config }));
+    return readConfig(file("c.json"), flags);
+  };
+
+  test("takes undefined for the default", () => {
+    const given = { ...needed, "finetune.lambdaC": undefined, "finetune.userToken": undefined, seed: undefined };
+    expect(readConfig(undefined, given)).toEqual(readConfig(undefined, needed));
+  });
+
+  test("refuses a section that is none, also where a flag is given", () => {
+    expect(() => read({ finetune: 3 }, { "finetune.epochs": 2 })).toThrow(
+      /c\.json: finetune: found 3, expected an object/,
+    );
+    expect(() => read({ finetune: [] }, { "finetune.epochs": 2 })).toThrow(/finetune: found \[\], expected an object/);
+  });
+
+  test.each([
+    [{ finetune: { maskedShare: [0.8, 0.2] } }, /finetune\.maskedShare: found \[0\.8,0\.2\]/],
+    [
+      { finetune: { learningRate: { peak: 0.1, warmup: 9, decay: { shape: "linear", total: 5 } } } },
+      /finetune\.learningRate: .*decay\.total 5, expected an integer above the warm-up's 9/,
+    ],
+    [{ finetune: { lambdaC: -1 } }, /finetune\.lambdaC: found -1/],
+    [{ pretrain: { clipNorm: 0 } }, /pretrain\.clipNorm: found 0/],
+    [{ saveEverySeconds: -1 }, /saveEverySeconds: found -1/],
+    [{ threads: 1000 }, /threads: found 1000/],
+    [{ finetune: { adam: { beta3: 1 } } }, /unknown key "finetune\.adam\.beta3"; did you mean "finetune\.adam\.beta1"/],
+  ])("refuses %j", (config, message) => {
+    expect(() => read(config)).toThrow(message);
+  });
+});
+
+describe("a run", () => {
+  const train = (...args: string[]) =>
+    runCli(folder, ["train", "--data", "data", "--backbone", "backbone", "--report", "none", ...args]);
+
+  test("that only its second stage would refuse writes nothing", async () => {
+    fs.writeFileSync(file("texts.json"), JSON.stringify({ textLength: 100, finetune: { textTokens: 50 } }));
+    const { code, stderr } = await train("--config", "texts.json", "--out", "refused");
+    expect({ code, refused: /error: .*more than a batch of 50 tokens takes/.test(stderr) }).toEqual({
+      code: 2,
+      refused: true,
+    });
+    expect(fs.existsSync(file("refused"))).toBe(false);
+  });
+
+  test("without a step pins nothing; one with steps is refused before anything is written", async () => {
+    const short = ["--warm-up-epochs", "1", "--rounds", "1", "--epochs", "1", "--batch", "8"];
+    fs.mkdirSync(file("pinned"));
+    // The record of a run that failed before its first step.
+    const record = {
+      config: readConfig(undefined, { ...needed, seed: 9 }),
+      stages: ["finetune"],
+      dataset: { path: "x", hash: "y" },
+    };
+    fs.writeFileSync(file("pinned", "run.json"), JSON.stringify(record));
+    expect(await train(...short, "--out", "pinned")).toMatchObject({ code: 0 });
+    const files = () =>
+      fs.readdirSync(file("pinned"), { recursive: true, withFileTypes: true }).map(({ name }) => name);
+    const state = file("pinned", "run.json");
+    const before = { files: files(), time: fs.statSync(state).mtimeMs };
+    const other = await train(...short, "--out", "pinned", "--finetune-lambda-c", "0.5");
+    expect(other).toMatchObject({ code: 2 });
+    expect(other.stderr).toMatch(/the run was begun with finetune\.lambdaC 0\.1, now it is 0\.5/);
+    expect({ files: files(), time: fs.statSync(state).mtimeMs }).toEqual(before);
+  });
+});
+
+describe("closing", () => {
+  test("closes everything, last first, and throws the first error with the others", async () => {
+    const closed: string[] = [];
+    const fails = (name: string) => () => {
+      closed.push(name);
+      throw new Error(name);
+    };
+    const attempt = closing(async (later) => {
+      later(() => closed.push("first"));
+      later(fails("second"));
+      later(fails("third"));
+      throw new Error("work");
+    });
+    const error: unknown = await attempt.catch((thrown: unknown) => thrown);
+    expect(closed).toEqual(["third", "second", "first"]);
+    expect(error).toMatchObject({ message: "work", suppressed: [{ message: "third" }, { message: "second" }] });
+    const afterwards = closing(async (later) => later(fails("only")));
+    await expect(afterwards).rejects.toThrow("only");
+    expect(await closing(async () => 7)).toBe(7);
+  });
+});

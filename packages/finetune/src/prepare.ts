@@ -1,0 +1,155 @@
+// A run before its first update: settings with every default, starting tables, batches, and the record of all that decides its bits.
+import { createHash } from "node:crypto";
+import {
+  BatchPlan,
+  type Csr,
+  documentLayout,
+  type HeldOutDocument,
+  type LanguageDocument,
+  recommendationDocuments,
+} from "@cllm4rec/corpus";
+import { RankingEvaluator } from "@cllm4rec/eval";
+import {
+  batchSizeOf,
+  checkTables,
+  dropoutOptions,
+  hashTables,
+  type JsonRecord,
+  learningRateRecord,
+  parseSettings,
+  priorDeviationOf,
+  type Rates,
+  ratesOf,
+  startingTables,
+  type TokenTables,
+  TrainingError,
+} from "@cllm4rec/training";
+import type { z } from "zod";
+import type { FinetuneOptions } from "./options.js";
+import { finetuneSchema } from "./settings.js";
+
+export const STAGE = "finetune";
+/** Tasks that the seeds of dropout tell apart. */
+const STREAMS = 2;
+
+/** The batches of both tasks. */
+interface Plans {
+  readonly rec: BatchPlan<HeldOutDocument>;
+  readonly content: BatchPlan<LanguageDocument> | undefined;
+}
+
+/** What a run is made of. */
+export interface Preparation {
+  readonly settings: z.output<typeof finetuneSchema> & {
+    readonly selectBy: readonly string[];
+    readonly maxLength: number;
+  };
+  readonly rates: Rates;
+  readonly tables: TokenTables;
+  readonly plans: Plans;
+  readonly dropout: (stream: number) => ReturnType<typeof dropoutOptions>;
+  readonly record: JsonRecord;
+}
+
+/**
+ * The settings, and the batches that they make.
+ * @throws TrainingError or CorpusUsageError for anything that cannot be trained
+ */
+export function check(options: FinetuneOptions) {
+  const { model, texts, tables } = options;
+  const parsed = parseSettings(finetuneSchema, options);
+  const { metrics, selectBy = metrics, maxLength = model.vocabulary.maxPositions } = parsed;
+  const settings = { ...parsed, selectBy, maxLength };
+  new RankingEvaluator({ items: model.vocabulary.items, metrics }); // refuses a name that is given twice
+  const unknown = selectBy.find((name) => !metrics.includes(name));
+  if (unknown !== undefined)
+    throw new TrainingError(`selectBy: found ${unknown}, expected metrics of this run: ${metrics.join(", ")}`);
+  if (texts && tables && !tables.content) {
+    throw new TrainingError(
+      "texts: found text documents without content tables; make them with initialTables({ contentDeviation })",
+    );
+  }
+  if (tables) checkTables(tables, model.vocabulary);
+  return { settings, plans: batchPlans(options, settings) };
+}
+
+/** @throws as {@link check} does */
+export async function prepare(options: FinetuneOptions): Promise<Preparation> {
+  const { model, texts } = options;
+  const { settings, plans } = check(options);
+  const priorDeviation = await priorDeviationOf(model.backbone, settings.priorDeviation);
+  const rates = ratesOf(priorDeviation, settings);
+  const tables =
+    options.tables ??
+    (await startingTables({ model, seed: settings.seed, priorDeviation, content: texts !== undefined }));
+  const dropout = (stream: number) => dropoutOptions(settings, stream, STREAMS);
+  return { settings, rates, tables, plans, dropout, record: record(options, settings, rates, plans, tables) };
+}
+
+function batchPlans(
+  { model, tokenizer, train, texts, prompts }: FinetuneOptions,
+  settings: Preparation["settings"],
+): Plans {
+  const { maxLength, targets, maskedShare, userToken, order, batch, contentSteps } = settings;
+  const { textTokens, textBatch = { tokens: textTokens } } = settings;
+  const documents = recommendationDocuments({
+    tokenizer,
+    interactions: train,
+    layout: documentLayout(model.layout),
+    maxLength,
+    targets,
+    maskedShare,
+    userToken,
+    order,
+    ...(prompts && { prompts }),
+  });
+  return {
+    rec: new BatchPlan(documents, { size: batchSizeOf(batch) }),
+    content: texts && contentSteps !== 0 ? new BatchPlan(texts, { size: batchSizeOf(textBatch) }) : undefined,
+  };
+}
+
+/** Everything that decides the bits of a run but the number of epochs; a checkpoint of another record is refused. */
+function record(
+  { model, validation }: FinetuneOptions,
+  settings: Preparation["settings"],
+  rates: Rates,
+  { rec, content }: Plans,
+  tables: TokenTables,
+): JsonRecord {
+  return {
+    backbone: model.backbone.contentHash,
+    tables: hashTables(tables),
+    seed: settings.seed,
+    batches: rec.identity,
+    texts: content?.identity ?? null,
+    contentSteps: content ? settings.contentSteps : null,
+    learningRate: learningRateRecord(rates.learningRate),
+    contentLearningRate: content ? learningRateRecord(rates.contentLearningRate) : null,
+    adam: JSON.parse(JSON.stringify(settings.adam)),
+    averageDecay: settings.averageDecay,
+    clipNorm: settings.clipNorm ?? null,
+    targets: settings.targets,
+    maskedShare: typeof settings.maskedShare === "number" ? settings.maskedShare : [...settings.maskedShare],
+    userToken: settings.userToken,
+    order: settings.order,
+    dropout: settings.dropout,
+    backboneDropout: settings.backboneDropout,
+    lambdaC: settings.lambdaC,
+    lambdaL: settings.lambdaL,
+    scaling: settings.scaling,
+    maxLength: settings.maxLength,
+    validation: validation ? hashMatrix(validation) : null,
+    metrics: [...settings.metrics],
+    selectBy: [...settings.selectBy],
+    validateEvery: settings.validateEvery,
+    patience: settings.patience ?? null,
+  };
+}
+
+function hashMatrix({ indptr, indices }: Csr): string {
+  const digest = createHash("sha256");
+  for (const { buffer, byteOffset, byteLength } of [indptr, indices])
+    digest.update(new Uint8Array(buffer, byteOffset, byteLength));
+  return digest.digest("hex");
+}

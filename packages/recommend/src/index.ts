@@ -1,0 +1,32 @@
+// @cllm4rec/recommend: opens what was trained, and recommends.
+
+// — model directories —
+export { type BaseModelOptions, type OpenBaseModel, openBaseModel } from "./directory/base-model.js";
+export { datasetHash, openItsDataset, readModelContent } from "./directory/content.js";
+export { openPredictor, type Predictor, type PredictorOptions } from "./directory/predictor.js";
+export type { Serving } from "./directory/serving.js";
+export { type Ensemble, openEnsemble, openTrainedModel, type TrainedModel } from "./directory/trained-model.js";
+// — errors —
+export { NotAvailableError, RecommendError, type Unavailable, UnknownIdError, WrongPartError } from "./error.js";
+export type { Explanation } from "./explain.js";
+export type { Known } from "./histories.js";
+// — the front door: raw ids in and out —
+export { type OpenRecommenderOptions, openRecommender } from "./open-recommender.js";
+// — by rows of the tables: evaluation, and models that are not saved yet —
+export { type EvaluateOptions, evaluate } from "./ranking/evaluate.js";
+export {
+  type IndexRecommendation,
+  IndexRecommender,
+  type IndexRecommenderOptions,
+  type IndexRequest,
+} from "./ranking/index-recommender.js";
+export { type HeldOutSplit, type HistoryChoice, openProtocol, type Protocol } from "./ranking/protocol.js";
+export type {
+  Embeddings,
+  ExplainRequest,
+  Recommendation,
+  Recommender,
+  RecommendRequest,
+  Selection,
+  Whom,
+} from "./recommender.js";

@@ -1,0 +1,55 @@
+// The front door: from model directories to a recommender.
+import { openPredictor, type PredictorOptions } from "./directory/predictor.js";
+import { openEnsemble } from "./directory/trained-model.js";
+import { RecommendError } from "./error.js";
+import { KNOWN, type Known, openContent } from "./histories.js";
+import { Recommender } from "./recommender.js";
+
+/** Settings of {@link openRecommender}; none is needed where everything lies where it was trained. */
+export interface OpenRecommenderOptions extends PredictorOptions {
+  /** The dataset of training, where it was moved; read only for models whose directory holds no histories. */
+  readonly data?: string;
+  /** What counts as a user's history: it is in the prompt and not recommended. Default `all`: train, validation and test. */
+  readonly known?: Known;
+  /** Most requests in one forward pass; default 128. */
+  readonly maxBatch?: number;
+  /** Told what the caller may want to know, e.g. that an older model needs its dataset. */
+  readonly onNotice?: (message: string) => void;
+}
+
+/**
+ * Opens a trained model, or several that answer together: the logits of an ensemble's models are averaged.
+ *
+ * The directories are read and checked first, then the backbone is opened. Whatever was opened is closed again if a later step fails.
+ *
+ * @param directories a model directory that `cllm4rec` or `finetune` wrote, or several that differ in their training alone
+ * @throws TrainingError for a file that is missing, damaged, or was changed since it was written; RecommendError for models that do not say
+ *   how they predict or do not go together; WrongPartError where the backbone is missing or another one; the signal's reason when aborted
+ *
+ * @example
+ * await using recommender = await openRecommender("model");
+ * await recommender.recommend({ user: "A1YJEY40YUW4SE", k: 10 });
+ */
+export async function openRecommender(
+  directories: string | readonly string[],
+  { data, known = "all", maxBatch = 128, onNotice, ...options }: OpenRecommenderOptions = {},
+): Promise<Recommender> {
+  if (!KNOWN.includes(known))
+    throw new RecommendError(`known: found ${JSON.stringify(known)}, expected one of ${KNOWN.join(", ")}`);
+  if (!(Number.isSafeInteger(maxBatch) && maxBatch > 0))
+    throw new RecommendError(`maxBatch: found ${maxBatch}, expected a positive integer`);
+  options.signal?.throwIfAborted();
+  const models = await openEnsemble([directories].flat());
+  const content = await openContent(models, {
+    known,
+    ...(data !== undefined && { data }),
+    ...(onNotice && { onNotice }),
+  });
+  const { predictor, dispose } = await openPredictor(models, options);
+  try {
+    return new Recommender({ models, predictor, content, maxBatch, dispose });
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+}

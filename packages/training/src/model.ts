@@ -1,0 +1,14 @@
+// @cllm4rec/training/model: reading and writing model directories, and nothing that trains. What serves a model imports this.
+
+export type { Json, JsonRecord } from "./checkpoint/checkpoint.js";
+export {
+  HISTORY_SPLITS,
+  type Histories,
+  type HistorySplit,
+  type ModelContent,
+  type RawIds,
+  type UserItems,
+} from "./checkpoint/model-content.js";
+export { type ModelDescription, readModel, type SavedModel, writeModel } from "./checkpoint/model-directory.js";
+export { TrainingError } from "./error.js";
+export type { Side, TokenTables } from "./tables/tables.js";

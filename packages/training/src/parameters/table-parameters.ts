@@ -1,0 +1,60 @@
+// The embedding tables of users and items as named parameters, `collaborative.users` and so on, and back.
+import type { EmbeddingTable, TensorData } from "@cllm4rec/backbone";
+import type { AdamOptions } from "../optimiser/adam.js";
+import type { LearningRate, Schedule } from "../optimiser/schedule.js";
+import type { Side, TokenTables } from "../tables/tables.js";
+import type { ParameterOptions } from "./parameters.js";
+
+// Shape legend: I users, J items, K width.
+
+const KINDS = ["users", "items"] as const;
+const SIDES = ["collaborative", "content"] as const;
+
+/** How tables are updated. */
+export interface TableParameterOptions {
+  readonly adam?: AdamOptions | undefined;
+  readonly averageDecay?: number | undefined;
+  /** Default: the task's. */
+  readonly learningRate?: number | LearningRate | Schedule | undefined;
+  /** In front of the names in checkpoints; default nothing. */
+  readonly prefix?: string;
+}
+
+/** Name of a table: `collaborative.users` [I, K], `content.items` [J, K], … */
+export const tableName = (side: Side, kind: "users" | "items") => `${side}.${kind}` as const;
+
+/** Parameters that share memory with the tables, updated by rows. */
+export function tableParameters(
+  tables: TokenTables,
+  width: number,
+  { adam, averageDecay, learningRate, prefix = "" }: TableParameterOptions = {},
+): Record<string, ParameterOptions> {
+  const parameters: Record<string, ParameterOptions> = {};
+  for (const side of SIDES) {
+    const soft = tables[side];
+    if (!soft) continue;
+    for (const kind of KINDS) {
+      const name = tableName(side, kind);
+      parameters[name] = {
+        shape: [soft[kind].rows, width],
+        data: soft[kind].data,
+        update: "rows",
+        place: `${prefix}${name}`,
+        averageDecay,
+        ...(adam && { adam }),
+        ...(learningRate !== undefined && { learningRate }),
+      };
+    }
+  }
+  return parameters;
+}
+
+/** The tables among named values, sharing memory with them. */
+export function tablesOf(values: Readonly<Record<string, TensorData<Float32Array>>>): TokenTables {
+  const table = (side: Side, kind: (typeof KINDS)[number]): EmbeddingTable => {
+    const { shape, data } = values[tableName(side, kind)]!;
+    return { rows: shape[0]!, data };
+  };
+  const soft = (side: Side) => ({ users: table(side, "users"), items: table(side, "items") });
+  return { collaborative: soft("collaborative"), ...("content.users" in values && { content: soft("content") }) };
+}

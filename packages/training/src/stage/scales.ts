@@ -1,0 +1,38 @@
+// What follows from the scale of the frozen vocabulary where nothing is said: the initial embeddings' deviation and the learning rates.
+import type { Backbone } from "@cllm4rec/backbone";
+import type { LearningRate } from "../optimiser/schedule.js";
+
+/** Of the vocabulary's deviation, the initial embeddings' one; the trial with T5 in benchmarks/README.md says why. */
+const PRIOR_SHARE = 0.1;
+/** Of the initial embeddings' deviation, an update of Adam, as in the runs of docs/results.md. */
+const RATE_SHARE = 0.03;
+/** The same of a content update: a user's or item's texts are few, and each moves its row once an epoch. */
+const CONTENT_RATE_SHARE = 0.2;
+
+/** Learning rates of the two sides. */
+export interface Rates {
+  readonly learningRate: number | LearningRate;
+  readonly contentLearningRate: number | LearningRate;
+}
+
+/** Standard deviation of the initial embeddings: as given, or a tenth of that of the backbone's vocabulary. */
+export async function priorDeviationOf(
+  backbone: Pick<Backbone, "vocabularyDeviation">,
+  given: number | undefined,
+): Promise<number> {
+  return given ?? PRIOR_SHARE * (await backbone.vocabularyDeviation());
+}
+
+/** Standard deviation of content around collaborative embeddings; what comes from texts, both have in common. */
+export function contentDeviationOf(priorDeviation: number, textShare: number, given: number | undefined): number {
+  return given ?? priorDeviation * Math.sqrt(1 - textShare);
+}
+
+/** The learning rates that are given, and for the others those that fit the embeddings' scale. */
+export function ratesOf(priorDeviation: number, given: { readonly [R in keyof Rates]?: Rates[R] | undefined }): Rates {
+  const scale = priorDeviation || 1;
+  return {
+    learningRate: given.learningRate ?? RATE_SHARE * scale,
+    contentLearningRate: given.contentLearningRate ?? CONTENT_RATE_SHARE * scale,
+  };
+}
