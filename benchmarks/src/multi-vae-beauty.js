@@ -23,7 +23,8 @@ const { values: flags } = parseArgs({
     rate: { type: "string", default: "1e-3" },
     batch: { type: "string", default: "256" },
     epochs: { type: "string", default: "60" },
-    patience: { type: "string", default: "5" },
+    every: { type: "string", default: "2" },
+    patience: { type: "string", default: "4" },
     average: { type: "string", default: "0" },
     seed: { type: "string", default: "0" },
     "no-test": { type: "boolean", default: false },
@@ -45,7 +46,10 @@ const settings = {
   seed: number(flags.seed),
 };
 const engine = onnxRuntime();
-const [training, serving] = [await engine.load(multiVae(sizes, settings.dropout)), await engine.load(multiVae(sizes))];
+const [training, serving] = [
+  await engine.load(multiVae(sizes, { training: true })),
+  await engine.load(multiVae(sizes)),
+];
 const averageDecay = settings.average > 0 ? settings.average : undefined;
 const parameters = vaeParameters(sizes, { seed: settings.seed, averageDecay });
 /** @param {import("@cllm4rec/training").Values} values @param {typeof history} heldOut */
@@ -86,6 +90,7 @@ const result = await train({
   seed: settings.seed,
   settings,
   validation: {
+    due: (round) => (round + 1) % number(flags.every) === 0,
     measure: async (values) => {
       const { metrics, users } = await measure(values, validation);
       return { metrics, users };

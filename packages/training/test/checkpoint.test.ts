@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
+import { writeSafetensors } from "@cllm4rec/backbone";
 import {
   checkpointFile,
   initialTables,
@@ -42,6 +43,25 @@ describe("checkpointFile", () => {
     await expect(store.load()).rejects.toThrow(/expected cllm4rec-training-state/);
     fs.writeFileSync(file, "");
     await expect(store.load()).rejects.toThrow(file);
+  });
+
+  it("refuses a file in which any byte of the tensors was changed", async () => {
+    const file = path.join(temporaryFolder(), "state.safetensors");
+    const store = checkpointFile(file);
+    await store.save({ state, tensors });
+    const bytes = fs.readFileSync(file);
+    const first = 8 + Number(bytes.readBigUInt64LE(0));
+    for (let at = first; at < bytes.length; at++) {
+      const damaged = Buffer.from(bytes);
+      damaged[at]! ^= 1;
+      fs.writeFileSync(file, damaged);
+      await expect(store.load()).rejects.toThrow(`${file}: the checksum does not fit the content; the file is damaged`);
+    }
+    // A file of an earlier version has no checksum.
+    await writeSafetensors(file, tensors, {
+      metadata: { format: "cllm4rec-training-state", state: JSON.stringify(state) },
+    });
+    expect((await store.load())!.tensors).toEqual(tensors);
   });
 
   it("says so and loses nothing where the folder cannot be written to", async () => {
