@@ -1,5 +1,5 @@
 // Multi-VAE, the example of @cllm4rec/training, on a prepared dataset: trained with the best model by validation, then measured on test.
-//   node src/multi-vae-beauty.js --data DIR --out DIR [--hidden 200] [--latent 100] [--dropout 0.5] [--beta 0.2] [--epochs 60] [--no-test]
+//   node src/multi-vae-beauty.js --data DIR --out DIR [--hidden 200] [--latent 100] [--dropout 0.5] [--beta 0.1] [--epochs 60] [--no-test]
 // DIR: cllm4rec prepare --input ../shared/data/amazon-beauty-cllm4rec --out DIR. The same command again resumes.
 import os from "node:os";
 import path from "node:path";
@@ -18,9 +18,9 @@ const { values: flags } = parseArgs({
     hidden: { type: "string", default: "200" },
     latent: { type: "string", default: "100" },
     dropout: { type: "string", default: "0.5" },
-    beta: { type: "string", default: "0.2" },
+    beta: { type: "string", default: "0.1" },
     anneal: { type: "string", default: "1000" },
-    rate: { type: "string", default: "1e-3" },
+    rate: { type: "string", default: "2e-3" },
     batch: { type: "string", default: "256" },
     epochs: { type: "string", default: "60" },
     every: { type: "string", default: "2" },

@@ -6,6 +6,11 @@ export default defineConfig({
     testTimeout: 240_000,
     hookTimeout: 240_000,
     // *.test-d.ts are checked by the compiler.
-    typecheck: { enabled: true, include: ["test/**/*.test-d.ts"], tsconfig: "./tsconfig.json", ignoreSourceErrors: true },
+    typecheck: {
+      enabled: true,
+      include: ["test/**/*.test-d.ts"],
+      tsconfig: "./tsconfig.json",
+      ignoreSourceErrors: true,
+    },
   },
 });

@@ -50,8 +50,8 @@ function feeds(values, rows, items, { dropout = 0, seed = 0, update = 0 } = {}) 
 }
 
 /** Rows of items as a dense matrix [B, J]. */
-function matrix(rows, items, valueOf) {
+function matrix(rows, items, valueIn) {
   const data = new Float32Array(rows.length * items);
-  for (const [b, row] of rows.entries()) for (const item of Array.from(row)) data[b * items + item] = valueOf(row);
+  for (const [b, row] of rows.entries()) for (const item of Array.from(row)) data[b * items + item] = valueIn(row);
   return { dtype: "float32", shape: [rows.length, items], data };
 }
