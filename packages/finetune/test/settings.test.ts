@@ -1,4 +1,5 @@
-// Settings and their defaults: undefined is the default, everything is checked before anything is written, and the rates are the command's.
+// Settings and their defaults: undefined is the default, everything is checked before anything is written, and the
+// rates are the command's.
 import fs from "node:fs";
 import path from "node:path";
 import { Backbone, BaseModel } from "@cllm4rec/backbone";

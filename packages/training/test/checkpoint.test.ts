@@ -1,4 +1,5 @@
-// Checkpoints and model directories: exact round trips, damage, folders that cannot be written to, a disk that fills up mid-file.
+// Checkpoints and model directories: exact round trips, damage, folders that cannot be written to, a disk that fills up
+// mid-file.
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
@@ -72,7 +73,8 @@ describe("checkpointFile", () => {
     expect(fs.readdirSync(folder)).toEqual(["training-state"]);
   });
 
-  // A limit on the size of files makes write() fail in the middle of one, as a full disk does; Node ignores the signal that comes with it.
+  // A limit on the size of files makes write() fail in the middle of one, as a full disk does; Node ignores the signal
+  // that comes with it.
   it.skipIf(process.platform === "win32")(
     "keeps the last checkpoint where a write fails half-way, and leaves no rubbish",
     async () => {

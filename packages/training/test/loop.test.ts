@@ -1,4 +1,5 @@
-// The trainer over a tiny GPT-2: what is trained and what stands still, order of tasks, stopping after any update, refusals.
+// The trainer over a tiny GPT-2: what is trained and what stands still, order of tasks, stopping after any update,
+// refusals.
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
 import {
   type Checkpoint,

@@ -1,4 +1,5 @@
-// The README's Multi-VAE: its gradients are those of its loss, and a run that is killed with SIGKILL ends with the same bytes.
+// The README's Multi-VAE: its gradients are those of its loss, and a run that is killed with SIGKILL ends with the same
+// bytes.
 import path from "node:path";
 import { onnxRuntime } from "@cllm4rec/onnx-grad";
 import { expectSameAfterKills } from "@cllm4rec/testing";

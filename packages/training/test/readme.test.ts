@@ -1,4 +1,5 @@
-// The README's example runs and prints what the README says; the files that it shows are those of the example, within 120 lines.
+// The README's example runs and prints what the README says; the files that it shows are those of the example, within
+// 120 lines.
 import fs from "node:fs";
 import path from "node:path";
 import { runReadmeExample } from "@cllm4rec/testing";

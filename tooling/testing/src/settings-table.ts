@@ -1,4 +1,5 @@
-// Tables of settings in READMEs: made of the settings' schemas, held against the file, written by `npx vitest run test/settings-table.test.ts -u`.
+// Tables of settings in READMEs: made of the settings' schemas, held against the file, written by `npx vitest run
+// test/settings-table.test.ts -u`.
 import fs from "node:fs";
 import path from "node:path";
 import { expect } from "vitest";
@@ -26,8 +27,8 @@ function table(settings: readonly Setting[]): string {
 }
 
 /**
- * Holds the table between `<!-- settings:NAME -->` and `<!-- /settings -->` of the package's README against its settings. With vitest's `-u`
- * the README is written anew.
+ * Holds the table between `<!-- settings:NAME -->` and `<!-- /settings -->` of the package's README against its
+ * settings. With vitest's `-u` the README is written anew.
  */
 export async function expectSettingsTable(
   packageDirectory: string,

@@ -1,4 +1,5 @@
-// Multi-VAE in a process of its own, to be killed: node multi-vae.mjs FOLDER. Prints "started" before the first update, "ended REASON" at last.
+// Multi-VAE in a process of its own, to be killed: node multi-vae.mjs FOLDER. Prints "started" before the first update,
+// "ended REASON" at last.
 import fs from "node:fs";
 import path from "node:path";
 import { onnxRuntime } from "@cllm4rec/onnx-grad";

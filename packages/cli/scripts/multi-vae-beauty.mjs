@@ -1,5 +1,7 @@
-// Multi-VAE, the example of @cllm4rec/training, on a prepared dataset: trained with the best model by validation, then measured on test.
-//   node src/multi-vae-beauty.js --data DIR --out DIR [--hidden 200] [--latent 100] [--dropout 0.5] [--beta 0.1] [--epochs 60] [--no-test]
+// Multi-VAE, the example of @cllm4rec/training, on a prepared dataset: trained with the best model by validation, then
+// measured on test.
+//   node scripts/multi-vae-beauty.mjs --data DIR --out DIR [--hidden 200] [--latent 100] [--dropout 0.5] [--beta 0.1]
+// [--epochs 60] [--no-test]
 // DIR: cllm4rec prepare --input ../shared/data/amazon-beauty-cllm4rec --out DIR. The same command again resumes.
 import os from "node:os";
 import path from "node:path";
@@ -8,8 +10,8 @@ import { csrRow, Dataset } from "@cllm4rec/corpus";
 import { itemLists, RankingEvaluator } from "@cllm4rec/eval";
 import { onnxRuntime } from "@cllm4rec/onnx-grad";
 import { bestCheckpoint, checkpointFile, jsonLinesLog, train } from "@cllm4rec/training";
-import { multiVae } from "../../packages/training/examples/multi-vae/graph.mjs";
-import { vaeParameters, vaeScores, vaeTask } from "../../packages/training/examples/multi-vae/task.mjs";
+import { multiVae } from "../../training/examples/multi-vae/graph.mjs";
+import { vaeParameters, vaeScores, vaeTask } from "../../training/examples/multi-vae/task.mjs";
 
 const { values: flags } = parseArgs({
   options: {
