@@ -1,11 +1,12 @@
-// Closing what was opened, in reverse order, whatever happens: as AsyncDisposableStack does, on every supported version of Node.
+// Closing what was opened, in reverse order, whatever happens: as AsyncDisposableStack does, on every supported version
+// of Node.
 
 /** Gives one thing back. */
 export type Close = () => unknown;
 
 /**
- * Runs `work`, then everything that it put off with `later`, last first. All of it runs, also where some of it fails; the first error is
- * thrown, and the others are in its `suppressed`.
+ * Runs `work`, then everything that it put off with `later`, last first. All of it runs, also where some of it fails;
+ * the first error is thrown, and the others are in its `suppressed`.
  */
 export async function closing<T>(work: (later: (close: Close) => void) => Promise<T>): Promise<T> {
   const closes: Close[] = [];

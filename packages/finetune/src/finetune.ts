@@ -1,4 +1,5 @@
-// Recommendation-oriented finetuning (§3.4): the rec-step of Eq. 10 on masked histories, and the C-step of Eq. 8 where there is text.
+// Recommendation-oriented finetuning (§3.4): the rec-step of Eq. 10 on masked histories, and the C-step of Eq. 8 where
+// there is text.
 import { evaluate } from "@cllm4rec/recommend";
 import {
   type BestModel,
@@ -22,12 +23,13 @@ import type { FinetuneOptions, FinetuneResult } from "./options.js";
 import { check, type Preparation, prepare, STAGE } from "./prepare.js";
 
 /**
- * Trains the collaborative tables to predict held-out items from the rest of a user's history (Eq. 9), drawn towards the content tables
- * (Eq. 10). With `output`, the best model and the training state are kept in its directory, and a run that was killed or stopped
- * resumes when it is started again with the same settings, to the same bits.
+ * Trains the collaborative tables to predict held-out items from the rest of a user's history (Eq. 9), drawn towards
+ * the content tables (Eq. 10). With `output`, the best model and the training state are kept in its directory, and a
+ * run that was killed or stopped resumes when it is started again with the same settings, to the same bits.
  *
  * @returns the tables that were best on validation
- * @throws TrainingError for settings that make no sense, a state of other settings, a loss that is not finite, or files that cannot be written
+ * @throws TrainingError for settings that make no sense, a state of other settings, a loss that is not finite, or files
+ *   that cannot be written
  */
 export async function finetune(options: FinetuneOptions): Promise<FinetuneResult> {
   const preparation = await prepare(options);
@@ -66,7 +68,8 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneResult
 }
 
 /**
- * Checks everything that {@link finetune} would refuse before its first update, but the state in `output`. Writes nothing.
+ * Checks everything that {@link finetune} would refuse before its first update, but the state in `output`. Writes
+ * nothing.
  * @throws TrainingError or CorpusUsageError as `finetune` does
  */
 export function checkFinetune(options: FinetuneOptions): void {

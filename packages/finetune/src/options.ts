@@ -12,18 +12,24 @@ export interface FinetuneOptions extends FinetuneSettings {
   /** Of the backbone's vocabulary, extended by the model's users and items. */
   readonly tokenizer: PromptTokenizer;
   /**
-   * Where training begins, e.g. the result of pretraining; not changed. Default: `startingTables` of `@cllm4rec/training` with this run's
-   * seed and scale.
+   * Where training begins, e.g. the result of pretraining; not changed. Default: `startingTables` of
+   * `@cllm4rec/training` with this run's seed and scale.
    */
   readonly tables?: TokenTables | undefined;
   /** [I, J] */
   readonly train: Csr;
   /** [I, J] what the best model is chosen on. Absent: the model after the last epoch is the result. */
   readonly validation?: Csr | undefined;
-  /** Documents of reviews and descriptions (Eq. 5), on which the content tables continue to be trained; needs `tables.content`. */
+  /**
+   * Documents of reviews and descriptions (Eq. 5), on which the content tables continue to be trained; needs
+   * `tables.content`.
+   */
   readonly texts?: DocumentSource<LanguageDocument> | undefined;
   readonly prompts?: Prompts | undefined;
-  /** The model directory: the best model so far, and the training state that a run resumes from. Absent: nothing is saved. */
+  /**
+   * The model directory: the best model so far, and the training state that a run resumes from. Absent: nothing is
+   * saved.
+   */
   readonly output?: StageOutput | undefined;
   /** Ends the run after the update under way; it is saved and can be resumed. */
   readonly stop?: AbortSignal | undefined;

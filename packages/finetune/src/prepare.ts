@@ -1,4 +1,5 @@
-// A run before its first update: settings with every default, starting tables, batches, and the record of all that decides its bits.
+// A run before its first update: settings with every default, starting tables, batches, and the record of all that
+// decides its bits.
 import { createHash } from "node:crypto";
 import {
   BatchPlan,

@@ -1,4 +1,5 @@
-// The settings of finetuning, each declared once: types, configuration, flags and the README's table are made of this schema.
+// The settings of finetuning, each declared once: types, configuration, flags and the README's table are made of this
+// schema.
 import { type MetricName, PAPER_METRICS, RankingEvaluator } from "@cllm4rec/eval";
 import { count, positiveInteger, runSettings, shareBelowOne, stageSettings } from "@cllm4rec/training";
 import { z } from "zod";

@@ -1,4 +1,5 @@
-// A state that the version before the one trainer wrote: it resumes with its best model, and a run has the bits that it had.
+// A state that the version before the one trainer wrote: it resumes with its best model, and a run has the bits that it
+// had.
 import fs from "node:fs";
 import path from "node:path";
 import { Backbone, BaseModel } from "@cllm4rec/backbone";

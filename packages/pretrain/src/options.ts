@@ -12,21 +12,27 @@ export interface PretrainOptions extends PretrainSettings {
   /** Of the backbone's vocabulary, extended by the model's users and items. */
   readonly tokenizer: PromptTokenizer;
   /**
-   * Where training begins; not changed. Default: `startingTables` of `@cllm4rec/training` with this run's seed and scale. Content tables
-   * are needed exactly where there are texts.
+   * Where training begins; not changed. Default: `startingTables` of `@cllm4rec/training` with this run's seed and
+   * scale. Content tables are needed exactly where there are texts.
    */
   readonly tables?: TokenTables | undefined;
   /** [I, J] */
   readonly train: Csr;
   /**
-   * Documents of reviews and descriptions for the content LM (Eq. 5), e.g. `concatenateSources` of several `textDocuments`. Absent: only
-   * the collaborative LM is trained (the paper's LLM-CF).
+   * Documents of reviews and descriptions for the content LM (Eq. 5), e.g. `concatenateSources` of several
+   * `textDocuments`. Absent: only the collaborative LM is trained (the paper's LLM-CF).
    */
   readonly texts?: DocumentSource<LanguageDocument> | undefined;
   readonly prompts?: Prompts | undefined;
-  /** The model directory: the tables at the end, and the training state that a run resumes from. Absent: nothing is saved. */
+  /**
+   * The model directory: the tables at the end, and the training state that a run resumes from. Absent: nothing is
+   * saved.
+   */
   readonly output?: StageOutput | undefined;
-  /** Called after every round of the alternation, e.g. to validate; `stop` ends the run. Has to be a function of its argument alone. */
+  /**
+   * Called after every round of the alternation, e.g. to validate; `stop` ends the run. Has to be a function of its
+   * argument alone.
+   */
   readonly afterRound?: ((progress: PretrainProgress) => Promise<"continue" | "stop">) | undefined;
   /** Ends the run after the update under way; it is saved and can be resumed. */
   readonly stop?: AbortSignal | undefined;
@@ -47,7 +53,10 @@ export interface PretrainProgress {
 
 /** How a run ended. */
 export interface PretrainResult {
-  /** Without texts there are no content tables in it, so that nothing is later drawn towards numbers that were never trained. */
+  /**
+   * Without texts there are no content tables in it, so that nothing is later drawn towards numbers that were never
+   * trained.
+   */
   readonly tables: TokenTables;
   readonly reason: StopReason;
   readonly updates: number;

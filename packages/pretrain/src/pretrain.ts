@@ -1,4 +1,5 @@
-// Mutually regularised pretraining (§3.3): content warm-up (Eq. 5), then L-steps (Eq. 7) and C-steps (Eq. 8) in alternation.
+// Mutually regularised pretraining (§3.3): content warm-up (Eq. 5), then L-steps (Eq. 7) and C-steps (Eq. 8) in
+// alternation.
 import {
   copyTables,
   mapTask,
@@ -20,12 +21,14 @@ import { check, laterEpochs, type Preparation, prepare, STAGE } from "./prepare.
 const STREAM = { "warm-up": 0, "l-step": 1, "c-step": 2 } as const;
 
 /**
- * Trains the collaborative tables on users' items (Eq. 4) and the content tables on texts (Eq. 5), each drawn towards the other. With
- * `output`, a run that was killed or stopped resumes when it is started again with the same settings, to the same bits; a stopped one
- * leaves a model too, whose description says that it is not complete.
+ * Trains the collaborative tables on users' items (Eq. 4) and the content tables on texts (Eq. 5), each drawn towards
+ * the other. With
+ * `output`, a run that was killed or stopped resumes when it is started again with the same settings, to the same bits;
+ * a stopped one leaves a model too, whose description says that it is not complete.
  *
  * Without texts it is the paper's LLM-CF: L-steps alone, no regulariser towards content; an event says so.
- * @throws TrainingError for settings that make no sense, a state of other settings, a loss that is not finite, or files that cannot be written
+ * @throws TrainingError for settings that make no sense, a state of other settings, a loss that is not finite, or files
+ *   that cannot be written
  */
 export async function pretrain(options: PretrainOptions): Promise<PretrainResult> {
   const preparation = await prepare(options);
@@ -55,7 +58,8 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainResult
     onEvent,
     now,
   });
-  // A run that had nothing left to do may have been followed by finetuning in the same directory, whose model is not to be overwritten.
+  // A run that had nothing left to do may have been followed by finetuning in the same directory, whose model is not to
+  // be overwritten.
   if (output && (worked || (await awaitsModel(output.directory)))) {
     const said = { ...record, complete: reason !== "stopped" };
     await publishModel(output, { stage: STAGE, model, tables, record: said, prompts: options.prompts });
@@ -64,7 +68,8 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainResult
 }
 
 /**
- * Checks everything that {@link pretrain} would refuse before its first update, but the state in `output`. Writes nothing.
+ * Checks everything that {@link pretrain} would refuse before its first update, but the state in `output`. Writes
+ * nothing.
  * @throws TrainingError or CorpusUsageError as `pretrain` does
  */
 export function checkPretrain(options: PretrainOptions): void {

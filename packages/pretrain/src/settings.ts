@@ -1,4 +1,5 @@
-// The settings of pretraining, each declared once: types, configuration, flags and the README's table are made of this schema.
+// The settings of pretraining, each declared once: types, configuration, flags and the README's table are made of this
+// schema.
 import { count, positiveInteger, runSettings, stageSettings } from "@cllm4rec/training";
 import { z } from "zod";
 

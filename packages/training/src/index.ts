@@ -1,4 +1,5 @@
-// @cllm4rec/training: named parameters, tasks and rounds; optimisers, exact checkpoints, events, and what CLLM4Rec's stages share.
+// @cllm4rec/training: named parameters, tasks and rounds; optimisers, exact checkpoints, events, and what CLLM4Rec's
+//   stages share.
 
 // — files —
 export {

@@ -1,7 +1,9 @@
-// Checkpoints and model directories: exact round trips, damage, folders that cannot be written to, a disk that fills up mid-file.
+// Checkpoints and model directories: exact round trips, damage, folders that cannot be written to, a disk that fills up
+// mid-file.
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
+import { writeSafetensors } from "@cllm4rec/backbone";
 import {
   checkpointFile,
   initialTables,
@@ -44,6 +46,25 @@ describe("checkpointFile", () => {
     await expect(store.load()).rejects.toThrow(file);
   });
 
+  it("refuses a file in which any byte of the tensors was changed", async () => {
+    const file = path.join(temporaryFolder(), "state.safetensors");
+    const store = checkpointFile(file);
+    await store.save({ state, tensors });
+    const bytes = fs.readFileSync(file);
+    const first = 8 + Number(bytes.readBigUInt64LE(0));
+    for (let at = first; at < bytes.length; at++) {
+      const damaged = Buffer.from(bytes);
+      damaged[at]! ^= 1;
+      fs.writeFileSync(file, damaged);
+      await expect(store.load()).rejects.toThrow(`${file}: the checksum does not fit the content; the file is damaged`);
+    }
+    // A file of an earlier version has no checksum.
+    await writeSafetensors(file, tensors, {
+      metadata: { format: "cllm4rec-training-state", state: JSON.stringify(state) },
+    });
+    expect((await store.load())!.tensors).toEqual(tensors);
+  });
+
   it("says so and loses nothing where the folder cannot be written to", async () => {
     const folder = temporaryFolder();
     fs.writeFileSync(path.join(folder, "training-state"), "a file where the folder should be");
@@ -52,7 +73,8 @@ describe("checkpointFile", () => {
     expect(fs.readdirSync(folder)).toEqual(["training-state"]);
   });
 
-  // A limit on the size of files makes write() fail in the middle of one, as a full disk does; Node ignores the signal that comes with it.
+  // A limit on the size of files makes write() fail in the middle of one, as a full disk does; Node ignores the signal
+  // that comes with it.
   it.skipIf(process.platform === "win32")(
     "keeps the last checkpoint where a write fails half-way, and leaves no rubbish",
     async () => {

@@ -1,4 +1,5 @@
-// States of full training that the version with a loop of its own wrote: they resume, and a run has the bits that it had.
+// States of full training that the version with a loop of its own wrote: they resume, and a run has the bits that it
+// had.
 import fs from "node:fs";
 import path from "node:path";
 import { BaseModel } from "@cllm4rec/backbone";

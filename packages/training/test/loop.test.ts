@@ -1,4 +1,5 @@
-// The trainer over a tiny GPT-2: what is trained and what stands still, order of tasks, stopping after any update, refusals.
+// The trainer over a tiny GPT-2: what is trained and what stands still, order of tasks, stopping after any update,
+// refusals.
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
 import {
   type Checkpoint,
@@ -239,4 +240,33 @@ it("refuses tasks and rounds that cannot be", async () => {
   await expect(run({ rounds: once({ task: "l-step", steps: 0 }) })).rejects.toThrow(/found 0 steps of l-step/);
   const tables = { collaborative: initial.collaborative };
   await expect(run({ tables, rounds: once({ task: "c-step" }) })).rejects.toThrow(/trains the content tables/);
+});
+
+it("names the table and row of a number that is not finite", async () => {
+  const tables = copyTables(initial);
+  tables.collaborative.items.data[2 * width + 1] = Number.NaN;
+  await expect(run({ tables })).rejects.toThrow(
+    /l-step, update \d: found an objective of NaN .*expected finite numbers; collaborative\.items, row 2, holds NaN/,
+  );
+});
+
+it("lets a run without an update be begun with other settings", async () => {
+  const store = memoryStore();
+  await store.save({
+    state: {
+      settings: { rate: 1 },
+      loop: { round: 0, segment: 0, step: 0, ended: false, cursors: {}, updates: { "l-step": 0 }, losses: {} },
+      memory: {},
+    },
+    tensors: {},
+  });
+  expect((await run({ store })).end).toEqual({ reason: "finished", updates: 12 });
+});
+
+it("refuses numbers of its own that make no sense before its first update", async () => {
+  await expect(run({ saveEverySeconds: -1 })).rejects.toThrow(
+    "saveEverySeconds: found -1, expected a number of at least 0",
+  );
+  const clipped = { ...tasks, "l-step": { ...tasks["l-step"]!, clipNorm: 0 } };
+  await expect(run({ tasks: clipped })).rejects.toThrow("clipNorm of l-step: found 0, expected a number above 0");
 });

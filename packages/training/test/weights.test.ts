@@ -1,4 +1,5 @@
-// Full training: AdamW against PyTorch, learning, resuming to the same bits, tables trained beside the weights, and what is refused.
+// Full training: AdamW against PyTorch, learning, resuming to the same bits, tables trained beside the weights, and
+// what is refused.
 import fs from "node:fs";
 import path from "node:path";
 import { Backbone, BaseModel, TrainableBackbone } from "@cllm4rec/backbone";

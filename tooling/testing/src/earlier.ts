@@ -1,4 +1,5 @@
-// What an earlier version wrote, as committed fixtures: compared bit by bit on the machine that wrote them, closely on others.
+// What an earlier version wrote, as committed fixtures: compared bit by bit on the machine that wrote them, closely on
+// others.
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -9,7 +10,10 @@ type Tensors = Readonly<
   Record<string, { readonly shape: readonly number[]; readonly data: ArrayLike<number | bigint> }>
 >;
 
-/** Whether the fixtures of a folder, by its about.json, were written on such a machine: bits are promised on the same one only. */
+/**
+ * Whether the fixtures of a folder, by its about.json, were written on such a machine: bits are promised on the same
+ * one only.
+ */
 export function writtenOnThisMachine(folder: string): boolean {
   const about: unknown = JSON.parse(fs.readFileSync(path.join(folder, "about.json"), "utf8"));
   const machine = typeof about === "object" && about !== null && "machine" in about ? about.machine : undefined;

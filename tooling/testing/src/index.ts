@@ -4,6 +4,7 @@ export { expectTensorsOf, writtenOnThisMachine } from "./earlier.js";
 export { expectSameAfterKills, type KillOptions } from "./kill.js";
 export { t5Weights, tinyT5Config } from "./random-t5.js";
 export { runReadmeExample } from "./readme.js";
+export { expectSettingsTable } from "./settings-table.js";
 export { sharedPath, smollm2Directory } from "./shared.js";
 export { asciiTokenizer, greedyTokenizer } from "./tokenizers.js";
 export { webGpuUsable } from "./vulkan.js";

@@ -1,4 +1,5 @@
-// The flags of the training commands, made of the settings' schemas: one for each setting that a person can give on one line.
+// The flags of the training commands, made of the settings' schemas: one for each setting that a person can give on one
+// line.
 import { describeSettings, type SettingDescription, type SettingsSchema } from "@cllm4rec/training";
 import { InvalidArgumentError, Option } from "commander";
 import { parsedBy } from "../options.js";
@@ -84,7 +85,9 @@ function describe(setting: SettingDescription, alias: string | undefined): strin
   return facts.length === 0 ? description : `${description} (${facts.join("; ")})`;
 }
 
-/** From text to the first value that the setting's schema takes: a number, a range such as 0.3-0.7, or the text itself. */
+/**
+ * From text to the first value that the setting's schema takes: a number, a range such as 0.3-0.7, or the text itself.
+ */
 function parserOf(schema: SettingsSchema, { name, form, range }: SettingDescription) {
   if (form === "switch" || form === "list") return undefined;
   const field = schema.shape[name];

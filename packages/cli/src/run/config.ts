@@ -1,4 +1,5 @@
-// The configuration of a training run: what the command line adds to the stages' own schemas, read from a file and from flags.
+// The configuration of a training run: what the command line adds to the stages' own schemas, read from a file and from
+// flags.
 import fs from "node:fs";
 import { finetuneSection } from "@cllm4rec/finetune";
 import { pretrainSection } from "@cllm4rec/pretrain";
@@ -144,7 +145,10 @@ export function readConfig(file: string | undefined, flags: Readonly<Record<stri
   throw new UsageError(`${file ?? "the command line"}: ${issue ? sentence(issue, tree) : "not a configuration"}`);
 }
 
-/** The configuration in a run's record, with today's default for every setting that there was not yet; `undefined` where it is none. */
+/**
+ * The configuration in a run's record, with today's default for every setting that there was not yet; `undefined` where
+ * it is none.
+ */
 export function parseRecorded(config: unknown): RunConfig | undefined {
   return configSchema.safeParse(config).data;
 }

@@ -1,4 +1,5 @@
-// run.json: everything that a run was started with. The same run resumes; one of other settings is refused before it touches anything.
+// run.json: everything that a run was started with. The same run resumes; one of other settings is refused before it
+// touches anything.
 import fs from "node:fs/promises";
 import { createRequire } from "node:module";
 import os from "node:os";
@@ -10,8 +11,8 @@ import { writeWhole } from "./clock.js";
 import { parseRecorded, type RunConfig, STAGES, type StageName } from "./config.js";
 
 /**
- * May differ when a run resumes: where things lie, how long it lasts, how often it saves, and what computes, which changes no setting of the
- * training but its last bits.
+ * May differ when a run resumes: where things lie, how long it lasts, how often it saves, and what computes, which
+ * changes no setting of the training but its last bits.
  */
 const FREE = new Set([
   "data",
@@ -54,7 +55,8 @@ const earlierSchema = z.object({
 });
 
 /**
- * Compares with the record of the run that is in the directory, if there is one. A run that has saved no step pins nothing. Writes nothing.
+ * Compares with the record of the run that is in the directory, if there is one. A run that has saved no step pins
+ * nothing. Writes nothing.
  * @throws UsageError naming the first setting that differs
  */
 export async function checkRecord(record: RunRecord): Promise<void> {

@@ -1,4 +1,5 @@
-// What the configuration leaves open and follows from what a run works with: scale and rates from the frozen vocabulary, the start from the texts.
+// What the configuration leaves open and follows from what a run works with: scale and rates from the frozen
+// vocabulary, the start from the texts.
 import type { Backbone } from "@cllm4rec/backbone";
 import { contentDeviationOf, priorDeviationOf, type Rates, ratesOf } from "@cllm4rec/training";
 import type { RunConfig } from "./config.js";

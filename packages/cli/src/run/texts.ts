@@ -54,7 +54,9 @@ export function textSizes(
   };
 }
 
-/** Opens the token caches of the configured kinds of text; the caller closes them. Kinds without any text are left out. */
+/**
+ * Opens the token caches of the configured kinds of text; the caller closes them. Kinds without any text are left out.
+ */
 export async function openTokenCaches(
   { texts: wanted, out }: Pick<RunConfig, "texts" | "out">,
   dataset: Dataset,

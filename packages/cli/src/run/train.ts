@@ -54,7 +54,10 @@ export interface TrainOutcome {
   readonly stages: Partial<Record<StageName, StageOutcome>>;
 }
 
-/** Runs the stages, or resumes where an earlier call with the same configuration stopped. Nothing is written before all is checked. */
+/**
+ * Runs the stages, or resumes where an earlier call with the same configuration stopped. Nothing is written before all
+ * is checked.
+ */
 export function train(options: TrainOptions): Promise<TrainOutcome> {
   return closing(async (later) => {
     const { stages, from, signal, display } = options;

@@ -1,6 +1,6 @@
 // @ts-nocheck
-// Multi-VAE as a task: batches of users, annealed β, seeded noise; and its scores.
-import { defineTask, fillNormal, glorotNormal, indexBatches, Parameters } from "@cllm4rec/training";
+// Multi-VAE as a task: batches of users, annealed β, seeded dropout and noise; and its scores.
+import { defineTask, fillNormal, fillUniform, glorotNormal, indexBatches, Parameters } from "@cllm4rec/training";
 import { shapes } from "./graph.mjs";
 
 export function vaeParameters(sizes, { seed, averageDecay }) {
@@ -11,18 +11,20 @@ export function vaeParameters(sizes, { seed, averageDecay }) {
   return new Parameters(Object.fromEntries(named), { seed });
 }
 
-export function vaeTask({ session, parameters, histories, users, sizes, batch, learningRate, beta, anneal, seed }) {
+export function vaeTask({ session, parameters, histories, users, sizes, ...settings }) {
+  const { batch, learningRate, dropout, beta, anneal, seed } = settings;
   return defineTask({
     batches: indexBatches(users, batch),
     learningRate,
     async compute(chosen, { update }) {
+      const rows = chosen.map(histories);
       const noise = new Float32Array(chosen.length * sizes.latent);
       fillNormal(noise, sizes.latent, seed, 10_000 + update); // another stream of random numbers for every update
       const { loss, kl, ...slopes } = await session.run({
-        ...feeds(parameters.values, chosen.map(histories), sizes.items),
+        ...feeds(parameters.values, rows, sizes.items, { dropout, seed, update }),
+        chosen: matrix(rows, sizes.items, () => 1),
         noise: { dtype: "float32", shape: [chosen.length, sizes.latent], data: noise },
         beta: { dtype: "float32", shape: [], data: Float32Array.of(beta * Math.min(1, update / anneal)) },
-        seed: { dtype: "int64", shape: [], data: BigInt64Array.of(BigInt(seed) * 2n ** 32n + BigInt(update)) },
       });
       const gradients = Object.entries(slopes).map(([name, { data }]) => [name.slice(2), data]);
       const [likelihood, divergence] = [Number(loss.data[0]), Number(kl.data[0])];
@@ -37,10 +39,19 @@ export async function vaeScores(session, values, rows, items) {
   return logits.data;
 }
 
-/** Weights, and histories as rows of zeros and ones. */
-function feeds(values, rows, items) {
-  const history = new Float32Array(rows.length * items);
-  for (const [b, row] of rows.entries()) for (const item of Array.from(row)) history[b * items + item] = 1;
+/** Weights, and histories of length 1 whose items are dropped by seed and update. */
+function feeds(values, rows, items, { dropout = 0, seed = 0, update = 0 } = {}) {
+  const draws = new Float32Array(rows.reduce((sum, { length }) => sum + length, 0));
+  if (dropout > 0) fillUniform(draws, seed, 9999, update);
+  let draw = 0;
+  const kept = ({ length }) => (dropout > 0 && draws[draw++] < dropout ? 0 : 1 / (1 - dropout) / Math.sqrt(length));
   const weights = Object.entries(values).map(([name, tensor]) => [name, { dtype: "float32", ...tensor }]);
-  return { ...Object.fromEntries(weights), history: { dtype: "float32", shape: [rows.length, items], data: history } };
+  return { ...Object.fromEntries(weights), history: matrix(rows, items, kept) };
+}
+
+/** Rows of items as a dense matrix [B, J]. */
+function matrix(rows, items, valueIn) {
+  const data = new Float32Array(rows.length * items);
+  for (const [b, row] of rows.entries()) for (const item of Array.from(row)) data[b * items + item] = valueIn(row);
+  return { dtype: "float32", shape: [rows.length, items], data };
 }

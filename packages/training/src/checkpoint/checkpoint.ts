@@ -1,4 +1,5 @@
-// Where a run stands, in one file: tables, optimiser moments and a JSON state together, so that one rename commits all of it.
+// Where a run stands, in one file: tables, optimiser moments and a JSON state together, so that one rename commits all
+// of it.
 import { createHash } from "node:crypto";
 import fs from "node:fs/promises";
 import path from "node:path";
@@ -30,9 +31,11 @@ const FORMAT = "cllm4rec-training-state";
 const ALGORITHM = "sha256";
 
 /**
- * Keeps checkpoints in one safetensors file whose metadata holds the JSON state. Each is written beside the last one, flushed to the
- * disk, and renamed over it: a process that is killed at any moment, a full disk or a lost permission leave the last one whole.
- * The folder is made if it is absent. One run at a time may write to a file. The metadata also hold a SHA-256 of state and tensors, which
+ * Keeps checkpoints in one safetensors file whose metadata holds the JSON state. Each is written beside the last one,
+ * flushed to the disk, and renamed over it: a process that is killed at any moment, a full disk or a lost permission
+ * leave the last one whole.
+ * The folder is made if it is absent. One run at a time may write to a file. The metadata also hold a SHA-256 of state
+ * and tensors, which
  * `load` verifies; files of earlier versions have none, and load without.
  */
 export function checkpointFile(file: string): CheckpointStore {

@@ -1,4 +1,5 @@
-// What trainers say while they work: one union of plain objects. A trainer prints nothing; whoever listens draws, logs or plots.
+// What trainers say while they work: one union of plain objects. A trainer prints nothing; whoever listens draws, logs
+// or plots.
 
 interface Common {
   /** The trainer: `pretrain`, `finetune`. */
@@ -90,7 +91,10 @@ export interface RunEnded extends Common {
   readonly update: number;
 }
 
-/** `finished`: all rounds are done. `early`: the trainer saw no reason to go on. `stopped`: from outside; saved, and can go on. */
+/**
+ * `finished`: all rounds are done. `early`: the trainer saw no reason to go on. `stopped`: from outside; saved, and can
+ * go on.
+ */
 export type StopReason = "finished" | "early" | "stopped";
 
 export type TrainingEvent = RunStarted | Notice | StepDone | RoundDone | ValidationDone | CheckpointSaved | RunEnded;

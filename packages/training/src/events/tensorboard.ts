@@ -78,6 +78,9 @@ export function scalarsOf(event: TrainingEvent): { step: number; scalars: Record
           [`${event.stage}/${event.task}/objective`]: event.objective,
           [`${event.stage}/${event.task}/language-model`]: event.languageModel,
           [`${event.stage}/${event.task}/mutual`]: event.mutual,
+          ...Object.fromEntries(
+            Object.entries(event.terms ?? {}).map(([name, value]) => [`${event.stage}/${event.task}/${name}`, value]),
+          ),
           [`${event.stage}/${event.task}/gradient-norm`]: event.gradientNorm,
           [`${event.stage}/${event.task}/learning-rate`]: event.learningRate,
         },

@@ -8,7 +8,10 @@ export interface LearningRate {
   readonly peak: number;
   /** Updates of linear warm-up: update t has the rate peak·(t+1)/warmup until it reaches the peak. Default 0. */
   readonly warmup?: number | undefined;
-  /** What comes after: nothing (default), or a fall to `floor` at update `total` along a line or half a cosine (Loshchilov and Hutter 2017). */
+  /**
+   * What comes after: nothing (default), or a fall to `floor` at update `total` along a line or half a cosine
+   * (Loshchilov and Hutter 2017).
+   */
   readonly decay?:
     | { readonly shape: "linear" | "cosine"; readonly total: number; readonly floor?: number | undefined }
     | undefined;

@@ -18,8 +18,9 @@ export class MovingAverage {
   }
 
   /**
-   * Moves the rows that an update changed towards what they are now (with a dense Adam also those that moved by their momentum alone). A row's decay is at most (1 + n)/(10 + n) at its own nth update, so that
-   * its start is soon forgotten (as with `num_updates` of TensorFlow's ExponentialMovingAverage), also where it is updated once an epoch.
+   * Moves the rows that an update changed towards what they are now (with a dense Adam also those that moved by their
+   * momentum alone). A row's decay is at most (1 + n)/(10 + n) at its own nth update, so that its start is soon
+   * forgotten (as with `num_updates` of TensorFlow's ExponentialMovingAverage), also where it is updated once an epoch.
    * @param rows ascending, without repetition
    * @param rowSteps [R]: updates of each row so far, this one included
    */

@@ -1,4 +1,5 @@
-// Named parameters: tensors that are trained, each with its own Adam, learning rate, regulariser and moving average, and a place in checkpoints.
+// Named parameters: tensors that are trained, each with its own Adam, learning rate, regulariser and moving average,
+// and a place in checkpoints.
 import type { RowGradients, TensorData } from "@cllm4rec/backbone";
 import { copyTensors } from "../checkpoint/copy-tensors.js";
 import { TrainingError } from "../error.js";
@@ -20,19 +21,28 @@ export interface ParameterOptions {
   readonly data?: Float32Array;
   /** How its first numbers are drawn; default zeros. Depends on the seed and the parameter's name alone. */
   readonly initial?: Initialiser;
-  /** `dense` (default): gradients are whole tensors. `rows`: they have some rows of the first axis, and Adam knows what each row has seen. */
+  /**
+   * `dense` (default): gradients are whole tensors. `rows`: they have some rows of the first axis, and Adam knows what
+   * each row has seen.
+   */
   readonly update?: "dense" | "rows";
   /** `rows` among them says what happens to rows without a gradient; it has no meaning for dense parameters. */
   readonly adam?: AdamOptions;
   /** Default: the task's. Both count the task's updates from 0. */
   readonly learningRate?: number | LearningRate | Schedule;
-  /** λ of AdamW: before each step of rate η the numbers are multiplied by 1 − η·λ (Loshchilov and Hutter 2019). Absent: Adam. */
+  /**
+   * λ of AdamW: before each step of rate η the numbers are multiplied by 1 − η·λ (Loshchilov and Hutter 2019). Absent:
+   * Adam.
+   */
   readonly weightDecay?: number;
-  /** Adds (λ/2)·‖θ − towards‖² to the objective, over the rows that a gradient has; `towards` defaults to 0 and is held fixed. */
+  /**
+   * Adds (λ/2)·‖θ − towards‖² to the objective, over the rows that a gradient has; `towards` defaults to 0 and is held
+   * fixed.
+   */
   readonly l2?: { readonly lambda: number; readonly towards?: Float32Array };
   /**
-   * Keeps an exponential moving average (Polyak and Juditsky 1992): after an update of a row, average ← decay·average + (1 − decay)·row,
-   * with a smaller decay in the row's first updates. Absent: none.
+   * Keeps an exponential moving average (Polyak and Juditsky 1992): after an update of a row, average ← decay·average +
+   * (1 − decay)·row, with a smaller decay in the row's first updates. Absent: none.
    */
   readonly averageDecay?: number | undefined;
   /** The tensor's name in checkpoints; default: the parameter's. */
@@ -101,7 +111,8 @@ export class Parameters {
   }
 
   /**
-   * One step of every parameter that has a gradient; the others stand still, as parameters without `grad` do in PyTorch.
+   * One step of every parameter that has a gradient; the others stand still, as parameters without `grad` do in
+   * PyTorch.
    * @param learningRate of parameters without one of their own
    * @param update by which a parameter's own schedule is read, from 0
    * @throws TrainingError for a gradient of a parameter that there is not, or of another size; nothing is changed
@@ -158,7 +169,10 @@ export class Parameters {
     return tensors;
   }
 
-  /** The tensors of {@link averaged} as a checkpoint has them. @throws TrainingError where one is missing or of another shape */
+  /**
+   * The tensors of {@link averaged} as a checkpoint has them.
+   * @throws TrainingError where one is missing or of another shape
+   */
   averagedIn(saved: Readonly<Record<string, TensorData>>, file: string): Record<string, TensorData<Float32Array>> {
     const wanted = Object.fromEntries(
       [...this.#slots].map(
@@ -178,7 +192,10 @@ export class Parameters {
     return wanted;
   }
 
-  /** Copies saved tensors into numbers and moments. @throws TrainingError where one is missing or of another shape; nothing is changed */
+  /**
+   * Copies saved tensors into numbers and moments.
+   * @throws TrainingError where one is missing or of another shape; nothing is changed
+   */
   restore(saved: Readonly<Record<string, TensorData>>, file: string): void {
     copyTensors(saved, this.tensors(), file);
     // A dense parameter is one row, which has had all the updates; its count is not saved twice.

@@ -1,4 +1,5 @@
-// What a schema says of its settings: name, default, range, unit, description. Flags, help, README tables and error messages are made of it.
+// What a schema says of its settings: name, default, range, unit, description. Flags, help, README tables and error
+// messages are made of it.
 import { z } from "zod";
 import { TrainingError } from "../error.js";
 

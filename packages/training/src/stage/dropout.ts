@@ -1,7 +1,8 @@
 // Seeds of dropout: a different mask for every update of every task, the same one when an update is repeated.
 
 /**
- * A number below 2⁵³ made of the run's seed, the task's stream and the update: the low 32 bits count updates, as many bits above them as
+ * A number below 2⁵³ made of the run's seed, the task's stream and the update: the low 32 bits count updates, as many
+ * bits above them as
  * `streams` takes tell tasks apart, and the rest is the seed, folded to the bits that are left.
  * @param streams how many tasks there are at most, a power of two
  */
@@ -11,7 +12,10 @@ export function dropoutSeed(seed: number, stream: number, streams: number, updat
   return (folded * streams + stream) * 2 ** 32 + update;
 }
 
-/** Options of the base model that drop soft tokens and, where asked for, what the backbone drops by itself; nothing where neither is. */
+/**
+ * Options of the base model that drop soft tokens and, where asked for, what the backbone drops by itself; nothing
+ * where neither is.
+ */
 export function dropoutOptions(
   {
     seed,

@@ -28,7 +28,10 @@ export interface Publication {
   readonly metrics?: Readonly<Record<string, number>> | undefined;
 }
 
-/** Writes tables and description in one step. @throws TrainingError naming the file; a model that was there before is then untouched */
+/**
+ * Writes tables and description in one step.
+ * @throws TrainingError naming the file; a model that was there before is then untouched
+ */
 export async function publishModel(
   { directory, backboneId, settings, ...content }: StageOutput,
   { stage, model, tables, record, prompts, more, metrics }: Publication,

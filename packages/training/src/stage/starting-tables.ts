@@ -12,7 +12,9 @@ export interface StartingTablesOptions {
   readonly model: BaseModel;
   /** Default 0. */
   readonly seed?: number | undefined;
-  /** Tokenised texts of users and items, such as token caches of `@cllm4rec/corpus`. Given: content tables are made too. */
+  /**
+   * Tokenised texts of users and items, such as token caches of `@cllm4rec/corpus`. Given: content tables are made too.
+   */
   readonly texts?: readonly TokenisedTexts[] | undefined;
   /** Whether content tables are made; default: where there are `texts`. */
   readonly content?: boolean | undefined;
@@ -25,7 +27,8 @@ export interface StartingTablesOptions {
 }
 
 /**
- * Tables [I, K] and [J, K] by seed and scales, as the command line begins with: on the scale of the backbone's own embeddings, and with
+ * Tables [I, K] and [J, K] by seed and scales, as the command line begins with: on the scale of the backbone's own
+ * embeddings, and with
  * `texts` in the directions that these say ({@link textMeans}).
  * @throws TrainingError for a `textShare` above 0 without texts, and for deviations that are negative
  */

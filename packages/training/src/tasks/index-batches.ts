@@ -1,4 +1,5 @@
-// Batches of plain indices, such as users by number: in a new order in every epoch, a pure function of (seed, epoch, step).
+// Batches of plain indices, such as users by number: in a new order in every epoch, a pure function of (seed, epoch,
+// step).
 import { TrainingError } from "../error.js";
 import { keyOf } from "../random/normal.js";
 import { philox } from "../random/philox.js";
@@ -8,7 +9,8 @@ import type { BatchSource } from "./batch-source.js";
 const STREAM = 2001;
 
 /**
- * The numbers 0 … count − 1, shuffled anew in every epoch, `size` at a time; the last batch of an epoch has what is left.
+ * The numbers 0 … count − 1, shuffled anew in every epoch, `size` at a time; the last batch of an epoch has what is
+ * left.
  * @throws TrainingError for a count or size that is no positive integer
  */
 export function indexBatches(count: number, size: number): BatchSource<number> {

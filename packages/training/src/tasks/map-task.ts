@@ -1,5 +1,5 @@
-// The task of CLLM4Rec: one side's tables towards a language model's loss and the squared terms (Eq. 7, 8, 10), its weights too where they
-// are trained.
+// The task of CLLM4Rec: one side's tables towards a language model's loss and the squared terms (Eq. 7, 8, 10), its
+// weights too where they are trained.
 import type { BaseModel, LanguageModel, LossGradients, LossOptions } from "@cllm4rec/backbone";
 import { TrainingError } from "../error.js";
 import { type LossBatch, mapObjective } from "../objective/map-objective.js";
@@ -13,7 +13,9 @@ import { defineTask, type Task, type TaskContext, type TaskResult } from "./task
 /** What {@link mapTask} is given, beside batches and their loss. */
 export interface MapTaskOptions extends Pick<Task, "learningRate" | "clipNorm"> {
   readonly model: BaseModel<LanguageModel>;
-  /** The tables in training, as they are at each moment; absent: there are no users and items, as in language modelling. */
+  /**
+   * The tables in training, as they are at each moment; absent: there are no users and items, as in language modelling.
+   */
   readonly tables?: TokenTables | undefined;
   /** The side that is trained; the other one is held fixed. Default `collaborative`. */
   readonly side?: Side;
@@ -23,7 +25,9 @@ export interface MapTaskOptions extends Pick<Task, "learningRate" | "clipNorm"> 
   readonly lambdaL?: number;
   /** Default `paper`. */
   readonly scaling?: RegulariserScaling;
-  /** Further options of the base model for an update, e.g. seeded dropout; `update` counts this task's updates from 0. */
+  /**
+   * Further options of the base model for an update, e.g. seeded dropout; `update` counts this task's updates from 0.
+   */
   readonly lossOptions?: (update: number) => Omit<LossOptions, "reduction" | "gradients" | "signal" | "spent">;
 }
 

@@ -10,7 +10,10 @@ export interface TaskResult {
   readonly loss: number;
   /** What is added to it, by name, e.g. the squared terms of Eq. 7. The gradients are of the sum. */
   readonly terms?: Readonly<Record<string, number>>;
-  /** By parameter name. May be changed in place by clipping; the trainer is done with them when the next batch is computed. */
+  /**
+   * By parameter name. May be changed in place by clipping; the trainer is done with them when the next batch is
+   * computed.
+   */
   readonly gradients: Readonly<Record<string, Gradient>>;
   /** What was predicted, and tokens with and without padding, for events. */
   readonly targets?: number;
@@ -46,7 +49,10 @@ export interface Task {
 /** What {@link defineTask} is given. */
 export interface TaskOptions<D> extends Pick<Task, "learningRate" | "clipNorm"> {
   readonly batches: BatchSource<D>;
-  /** Loss and gradients of a batch. A function of its arguments and the parameters alone, so that a run resumes to the same bits. */
+  /**
+   * Loss and gradients of a batch. A function of its arguments and the parameters alone, so that a run resumes to the
+   * same bits.
+   */
   readonly compute: (documents: readonly D[], context: TaskContext) => Promise<TaskResult>;
 }
 

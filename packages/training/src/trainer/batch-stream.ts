@@ -16,7 +16,10 @@ export class BatchStream {
     return ahead?.cursor === cursor ? ahead.made : this.task.prepare(cursor);
   }
 
-  /** Makes the batch at a place before its turn, as soon as what was begun just now waits for the engine. An error waits for its turn. */
+  /**
+   * Makes the batch at a place before its turn, as soon as what was begun just now waits for the engine. An error waits
+   * for its turn.
+   */
   async prepare(cursor: BatchState): Promise<void> {
     await setImmediate();
     try {

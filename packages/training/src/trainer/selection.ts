@@ -1,4 +1,5 @@
-// Best on validation: measures after rounds, remembers and publishes the best model so far, and ends a run that gets no better.
+// Best on validation: measures after rounds, remembers and publishes the best model so far, and ends a run that gets no
+// better.
 import type { TensorData } from "@cllm4rec/backbone";
 import { z } from "zod";
 import type { Checkpoint, CheckpointStore, Json, JsonRecord } from "../checkpoint/checkpoint.js";
@@ -29,8 +30,8 @@ export interface Validation {
   /** Whether to measure after this round, from 0; default always. */
   readonly due?: (round: number) => boolean;
   /**
-   * Metrics of the model on data that are not trained on, and of how many users. `undefined`: the run's `stop` came first; it is measured
-   * when the run resumes.
+   * Metrics of the model on data that are not trained on, and of how many users. `undefined`: the run's `stop` came
+   * first; it is measured when the run resumes.
    */
   readonly measure: (
     values: Values,
@@ -41,7 +42,10 @@ export interface Validation {
   readonly better?: "higher" | "lower";
   /** Validations without a new best after which the run ends; default: none ends it. */
   readonly patience?: number | undefined;
-  /** Where the best model is kept: a store, which a run that resumes needs; in memory; or (default) nowhere, and events tell it. */
+  /**
+   * Where the best model is kept: a store, which a run that resumes needs; in memory; or (default) nowhere, and events
+   * tell it.
+   */
   readonly keep?: BestStore | "memory";
 }
 
@@ -109,7 +113,8 @@ export class Selection {
     memory.best = found;
     if (keep === undefined) return "continue";
     this.values = copyValues(values);
-    // State first: a kill between the two leaves a state whose values are the best ones, from which `restore` publishes them.
+    // State first: a kill between the two leaves a state whose values are the best ones, from which `restore` publishes
+    // them.
     await save();
     if (keep !== "memory") await keep.save(values, found);
     return "continue";
@@ -131,8 +136,9 @@ export class Selection {
     }
     const loop = z.object({ round: z.number(), segment: z.number(), step: z.number() }).safeParse(state.loop);
     if (!loop.success || loop.data.round !== best.epoch + 1 || loop.data.segment !== 0 || loop.data.step !== 0) {
+      const missing = `the best model (epoch ${best.epoch}) that ${store.name} refers to is not there`;
       throw new TrainingError(
-        `${keep.name}: the best model (epoch ${best.epoch}) that ${store.name} refers to is not there; restore what was published there, or begin anew in another folder`,
+        `${keep.name}: ${missing}; restore what was published there, or begin anew in another folder`,
       );
     }
     this.values = valuesIn();

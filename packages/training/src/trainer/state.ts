@@ -56,7 +56,8 @@ function otherSettings(found: JsonRecord, settings: JsonRecord): string | undefi
   for (const name of new Set([...Object.keys(settings), ...Object.keys(found)])) {
     const [then, now] = [JSON.stringify(found[name]), JSON.stringify(settings[name])];
     if (then === now) continue;
-    return `the run was begun with ${name} ${then ?? "(none)"}, now it is ${now ?? "(none)"}; use the same settings to resume it, or another folder to begin anew`;
+    const change = `the run was begun with ${name} ${then ?? "(none)"}, now it is ${now ?? "(none)"}`;
+    return `${change}; use the same settings to resume it, or another folder to begin anew`;
   }
   return undefined;
 }

@@ -1,4 +1,5 @@
-// The trainer: rounds of tasks over named parameters, an optimiser update for each batch, saved and resumed to the same bits.
+// The trainer: rounds of tasks over named parameters, an optimiser update for each batch, saved and resumed to the same
+// bits.
 import type { TensorData } from "@cllm4rec/backbone";
 import type { CheckpointStore, Json, JsonRecord } from "../checkpoint/checkpoint.js";
 import { TrainingError } from "../error.js";
@@ -14,7 +15,10 @@ import { type LoopState, parseLoopState } from "./state.js";
 /** What is done before the trainer looks up again. */
 export interface Round {
   readonly phase: string;
-  /** Tasks by name, in turn: a number of steps, or an epoch, where `steps` is absent, from wherever its batches stand to their end. */
+  /**
+   * Tasks by name, in turn: a number of steps, or an epoch, where `steps` is absent, from wherever its batches stand to
+   * their end.
+   */
   readonly segments: readonly { readonly task: string; readonly steps?: number }[];
 }
 
@@ -28,8 +32,8 @@ export interface TrainOptions {
   readonly parameters: Parameters;
   readonly tasks: Readonly<Record<string, Task>>;
   /**
-   * The rounds of the run; `undefined` ends it. A function of the round, from 0, and of the updates of all tasks before it, so that it says
-   * the same again when a run resumes.
+   * The rounds of the run; `undefined` ends it. A function of the round, from 0, and of the updates of all tasks before
+   * it, so that it says the same again when a run resumes.
    */
   readonly rounds: (round: number, before: { readonly updates: number }) => Round | undefined;
   /** An integer from 0 to 2⁵³ − 1; default 0. */
@@ -38,7 +42,10 @@ export interface TrainOptions {
   readonly settings: JsonRecord;
   /** How the best model is found; absent: the last one is the result. */
   readonly validation?: Validation | undefined;
-  /** After each round, and after its validation. May keep its own JSON in `memory`, which is saved. `interrupted`: it is done again on resuming. */
+  /**
+   * After each round, and after its validation. May keep its own JSON in `memory`, which is saved. `interrupted`: it is
+   * done again on resuming.
+   */
   readonly afterRound?: ((context: RoundContext) => Promise<"continue" | "stop" | "interrupted">) | undefined;
   readonly memory?: Record<string, Json>;
   readonly store?: CheckpointStore | undefined;
@@ -79,8 +86,8 @@ export interface TrainResult {
 
 /**
  * Runs all rounds, or those that the store's checkpoint has not done: the same bits as a run that was never stopped.
- * @throws TrainingError for a loss that is not finite, a checkpoint of other settings, or one that cannot be written (what was saved
- *   before is untouched)
+ * @throws TrainingError for a loss that is not finite, a checkpoint of other settings, or one that cannot be written
+ *   (what was saved before is untouched)
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
   return new Trainer(options).run();
@@ -267,9 +274,8 @@ class Trainer {
     const place = parameters.firstNotFinite();
     const advice = `${place ? `${place}; ` : ""}lower the learning rate or clip the gradient`;
     const saved = store ? ` The last checkpoint, ${store.name}, is from before.` : "";
-    throw new TrainingError(
-      `${which}update ${number}: found ${terms ? "an objective" : "a loss"} of ${objective} with a gradient norm of ${norm}, expected finite numbers; ${advice}.${saved}`,
-    );
+    const found = `found ${terms ? "an objective" : "a loss"} of ${objective} with a gradient norm of ${norm}`;
+    throw new TrainingError(`${which}update ${number}: ${found}, expected finite numbers; ${advice}.${saved}`);
   }
 
   private async save(): Promise<void> {

@@ -22,9 +22,9 @@ export interface TokenWindowsOptions {
 }
 
 /**
- * Windows of T tokens, each predicting its tokens' successors: the k-th begins at token k·T plus a start that each epoch draws anew, so
- * that the same text is cut in other places. What is left over at the end is left out. Attention does not see where documents begin,
- * as in GPT-2's training.
+ * Windows of T tokens, each predicting its tokens' successors: the k-th begins at token k·T plus a start that each
+ * epoch draws anew, so that the same text is cut in other places. What is left over at the end is left out. Attention
+ * does not see where documents begin, as in GPT-2's training.
  * @throws TrainingError where the stream does not fill one batch, and for sizes that are no positive integers
  */
 export function tokenWindows({ tokens, length, batch }: TokenWindowsOptions): BatchSource<TokenDocument> {
@@ -63,7 +63,10 @@ export function tokenWindows({ tokens, length, batch }: TokenWindowsOptions): Ba
   };
 }
 
-/** First tokens of an epoch's windows, in its order (Fisher–Yates; the remainder of 2³² by the bound is below 2⁻¹² for 2²⁰ windows). */
+/**
+ * First tokens of an epoch's windows, in its order (Fisher–Yates; the remainder of 2³² by the bound is below 2⁻¹² for
+ * 2²⁰ windows).
+ */
 function shuffledStarts(windows: number, length: number, seed: number, epoch: number): Int32Array {
   const [key0, key1] = keyOf(seed);
   const block = new Uint32Array(4);

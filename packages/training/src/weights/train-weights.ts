@@ -1,4 +1,5 @@
-// Full training: every weight of the language model, and the soft tables with them where there are any, towards one loss.
+// Full training: every weight of the language model, and the soft tables with them where there are any, towards one
+// loss.
 import type { BaseModel, DropoutOptions, TrainableBackbone } from "@cllm4rec/backbone";
 import { type Checkpoint, type CheckpointStore, isJsonRecord, type JsonRecord } from "../checkpoint/checkpoint.js";
 import { TrainingError } from "../error.js";
@@ -15,7 +16,9 @@ export interface WeightTrainingOptions {
   readonly model: BaseModel<TrainableBackbone>;
   /** What is trained on; `next-word` over plain text is language modelling. */
   readonly task: LossBatches;
-  /** `weightParameters` of the model's backbone, and where there are tables `tableParameters` with the prefix `tables.` */
+  /**
+   * `weightParameters` of the model's backbone, and where there are tables `tableParameters` with the prefix `tables.`
+   */
   readonly parameters: Parameters;
   /** The tables of soft tokens among the parameters (the paper's LLM-FtAll); absent for plain text. */
   readonly tables?: { readonly tables: TokenTables; readonly side: Side } | undefined;
@@ -50,8 +53,8 @@ export interface WeightTrainingOptions {
 const PHASE = "language-model";
 
 /**
- * Trains all weights, or what the store's checkpoint has not done: the same bits as a run that was never stopped. The model's weights and
- * tables are changed in place; `model.backbone.save(directory)` writes them for others to load.
+ * Trains all weights, or what the store's checkpoint has not done: the same bits as a run that was never stopped. The
+ * model's weights and tables are changed in place; `model.backbone.save(directory)` writes them for others to load.
  * @returns why it ended, and the number of updates done in all
  * @throws TrainingError as `train` does
  */

@@ -1,4 +1,5 @@
-// A run in a process of its own, to be killed: node train.mjs FOLDER BACKBONE. Prints "started" before the first update, "ended REASON" at last.
+// A run in a process of its own, to be killed: node train.mjs FOLDER BACKBONE. Prints "started" before the first
+// update, "ended REASON" at last.
 import fs from "node:fs";
 import path from "node:path";
 import { Backbone, BaseModel } from "@cllm4rec/backbone";

@@ -1,5 +1,7 @@
-// Multi-VAE, the example of @cllm4rec/training, on a prepared dataset: trained with the best model by validation, then measured on test.
-//   node src/multi-vae-beauty.js --data DIR --out DIR [--hidden 200] [--latent 100] [--dropout 0.5] [--beta 0.2] [--epochs 60] [--no-test]
+// Multi-VAE, the example of @cllm4rec/training, on a prepared dataset: trained with the best model by validation, then
+// measured on test.
+//   node scripts/multi-vae-beauty.mjs --data DIR --out DIR [--hidden 200] [--latent 100] [--dropout 0.5] [--beta 0.1]
+// [--epochs 60] [--no-test]
 // DIR: cllm4rec prepare --input ../shared/data/amazon-beauty-cllm4rec --out DIR. The same command again resumes.
 import os from "node:os";
 import path from "node:path";
@@ -8,8 +10,8 @@ import { csrRow, Dataset } from "@cllm4rec/corpus";
 import { itemLists, RankingEvaluator } from "@cllm4rec/eval";
 import { onnxRuntime } from "@cllm4rec/onnx-grad";
 import { bestCheckpoint, checkpointFile, jsonLinesLog, train } from "@cllm4rec/training";
-import { multiVae } from "../../packages/training/examples/multi-vae/graph.mjs";
-import { vaeParameters, vaeScores, vaeTask } from "../../packages/training/examples/multi-vae/task.mjs";
+import { multiVae } from "../../training/examples/multi-vae/graph.mjs";
+import { vaeParameters, vaeScores, vaeTask } from "../../training/examples/multi-vae/task.mjs";
 
 const { values: flags } = parseArgs({
   options: {
@@ -18,12 +20,13 @@ const { values: flags } = parseArgs({
     hidden: { type: "string", default: "200" },
     latent: { type: "string", default: "100" },
     dropout: { type: "string", default: "0.5" },
-    beta: { type: "string", default: "0.2" },
+    beta: { type: "string", default: "0.1" },
     anneal: { type: "string", default: "1000" },
-    rate: { type: "string", default: "1e-3" },
+    rate: { type: "string", default: "2e-3" },
     batch: { type: "string", default: "256" },
     epochs: { type: "string", default: "60" },
-    patience: { type: "string", default: "5" },
+    every: { type: "string", default: "2" },
+    patience: { type: "string", default: "4" },
     average: { type: "string", default: "0" },
     seed: { type: "string", default: "0" },
     "no-test": { type: "boolean", default: false },
@@ -45,7 +48,10 @@ const settings = {
   seed: number(flags.seed),
 };
 const engine = onnxRuntime();
-const [training, serving] = [await engine.load(multiVae(sizes, settings.dropout)), await engine.load(multiVae(sizes))];
+const [training, serving] = [
+  await engine.load(multiVae(sizes, { training: true })),
+  await engine.load(multiVae(sizes)),
+];
 const averageDecay = settings.average > 0 ? settings.average : undefined;
 const parameters = vaeParameters(sizes, { seed: settings.seed, averageDecay });
 /** @param {import("@cllm4rec/training").Values} values @param {typeof history} heldOut */
@@ -86,6 +92,7 @@ const result = await train({
   seed: settings.seed,
   settings,
   validation: {
+    due: (round) => (round + 1) % number(flags.every) === 0,
     measure: async (values) => {
       const { metrics, users } = await measure(values, validation);
       return { metrics, users };

@@ -1,0 +1,10 @@
+// The README's table of settings is what the schema says. `npx vitest run test/settings-table.test.ts -u` writes it
+// anew.
+import path from "node:path";
+import { pretrainSchema } from "@cllm4rec/pretrain";
+import { expectSettingsTable } from "@cllm4rec/testing";
+import { describeSettings } from "@cllm4rec/training";
+import { it } from "vitest";
+
+it("is up to date", () =>
+  expectSettingsTable(path.join(import.meta.dirname, ".."), "pretrain", describeSettings(pretrainSchema)));
