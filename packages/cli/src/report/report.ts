@@ -2,7 +2,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { Dataset } from "@cllm4rec/corpus";
-import { openItsDataset, openPredictor, openTrainedModel, type TrainedModel } from "@cllm4rec/recommend";
+import { openItsDataset, openPredictor, openTrainedModel } from "@cllm4rec/recommend";
 import type { StageDisplay } from "../progress.js";
 import { writeWhole } from "../run/clock.js";
 import type { EngineSettings } from "../run/engine.js";

@@ -45,7 +45,7 @@ export async function openPredictor(
   const { contentHash, configHash } = opened.model.backbone.fingerprint;
   const pairs = {
     weights: ["weights", contentHash, backbone.contentHash],
-    config: ["a config.json", configHash, backbone.configHash ?? ""],
+    config: ["a config.json", configHash ?? "", backbone.configHash ?? ""],
     tokenizer: ["a tokenizer", opened.tokenizerHash, serving.tokenizer],
   } as const;
   const differs =
