@@ -56,20 +56,23 @@ function documentsOf(
   });
 }
 
-/** The decoders with all properties below, and how often the random ones are tried: often where masks are made in another way. */
-const MODELS: [name: string, runs: number][] = [
+/**
+ * The decoders with all properties below, and how often the random ones are tried: often where masks are made in another way. Norms of
+ * queries and keys divide by their lengths, which magnifies the differences of sums in another order (1.1e-5 was seen).
+ */
+const MODELS: [name: string, runs: number, same?: number][] = [
   ["gpt2", 12],
   ["llama-gqa", 12],
-  ["gemma3", 6],
+  ["gemma3", 6, 5 * SAME],
   ["qwen2-window", 6],
-  ["qwen3-window", 3],
+  ["qwen3-window", 3, 5 * SAME],
   ["smollm3-window", 3],
   ["phi3", 3],
   ["opt-projected", 3],
   ["gpt-neox", 3],
 ];
 
-describe.each(MODELS)("%s", (name, numRuns) => {
+describe.each(MODELS)("%s", (name, numRuns, same = SAME) => {
   const USERS = 12;
   const opened = open(name, USERS, 7);
 
@@ -84,18 +87,18 @@ describe.each(MODELS)("%s", (name, numRuns) => {
     const items = new Float64Array(tables.items.data.length);
     for (const [d, document] of documents.entries()) {
       const alone = await model.nextWordLoss([document], tables, { reduction: "sum" });
-      expectRelative([together.documentLosses[d]!], [alone.loss], `loss of document ${d}`, SAME);
+      expectRelative([together.documentLosses[d]!], [alone.loss], `loss of document ${d}`, same);
       const { users: user, items: item } = alone.gradients!;
       expect([...user.rows]).toEqual([d]);
       const row = together.gradients!.users.data.subarray(d * width, (d + 1) * width);
-      expectRelative(row, user.data, `user of document ${d}`, SAME);
+      expectRelative(row, user.data, `user of document ${d}`, same);
       item.rows.forEach((j, r) => {
         for (let k = 0; k < width; k++) items[j * width + k]! += item.data[r * width + k]!;
       });
     }
     const { rows, data } = together.gradients!.items;
     const summed = Float64Array.from(data, (_, at) => items[rows[Math.floor(at / width)]! * width + (at % width)]!);
-    expectRelative(data, summed, "items", SAME);
+    expectRelative(data, summed, "items", same);
   }
 
   it("losses and gradients of mixed short documents are those of each alone", async () => {

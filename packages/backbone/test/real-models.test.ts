@@ -21,14 +21,17 @@ const MODELS = [
     find: () => sharedPath("models/tinystories-656k"),
     stored: "lm_head.weight",
     elementwise: TOLERANCE,
+    norm: TOLERANCE,
   },
   {
     name: "smollm2-135m",
     find: smollm2Directory,
     stored: "model.embed_tokens.weight",
-    // Hidden states of 24,000 beside ones of 1 cost F32 a digit here: PyTorch's own F32 gradient is off by up to 6e-4 (`pytorchFloat32` in
-    // the goldens), so these goldens are float64, ours may be off by little more, and the whole gradient by no more than elsewhere.
+    // Hidden states of 24,000 next to ones of 1 cost F32 a digit here, so these goldens are float64. How much depends on the processor's
+    // order of summation: PyTorch's own F32 gradient is off by up to 6e-4 elementwise and by 1.2e-4 in norm (`pytorchFloat32` in the
+    // goldens, from a processor with AVX-512; with AVX2 alone its first sequence goes from 6e-5 to 1.2e-4, ours from below 1e-4 to 1.8e-4).
     elementwise: 1e-3,
+    norm: 3e-4,
   },
 ];
 
@@ -40,7 +43,7 @@ function normOfDifference(actual: Float32Array, expected: Float32Array): number 
 
 const every = (data: Float32Array, stride: number) => data.filter((_, i) => i % stride === 0);
 
-describe.each(MODELS)("$name", ({ name, find, stored, elementwise }) => {
+describe.each(MODELS)("$name", ({ name, find, stored, elementwise, norm }) => {
   const { sequences, greedy, stride, logitsStride } = goldenRecord<
     GoldenModel & { stride: number; logitsStride: number }
   >(`real-${name}`);
@@ -90,7 +93,7 @@ describe.each(MODELS)("$name", ({ name, find, stored, elementwise }) => {
       expectRelative([result.loss], [loss], `loss ${i}`);
       const gradient = every(result.gradients!.users.data, stride);
       const expected = golden(`${i}.gradient`);
-      expect(normOfDifference(gradient, expected)).toBeLessThan(TOLERANCE);
+      expect(normOfDifference(gradient, expected)).toBeLessThan(norm);
       expectRelative(gradient, expected, `gradient ${i}`, elementwise);
       await model.dispose();
     }

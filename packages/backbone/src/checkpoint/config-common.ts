@@ -147,7 +147,7 @@ export function limitPositions(own: number, context: ConfigContext): number {
   if (maxPositions === undefined) return own;
   if (!Number.isInteger(maxPositions) || maxPositions < 1 || maxPositions > own) {
     throw new CheckpointError(
-      `${context.file}: maxPositions is ${maxPositions}, expected an integer from 1 to ${own}, the positions of the model`,
+      `${context.file}: maxPositions is ${maxPositions}, expected an integer from 1 to the model's own ${own}`,
     );
   }
   return maxPositions;
