@@ -4,20 +4,22 @@ import { evaluate } from "@cllm4rec/recommend";
 import {
   type BestModel,
   type BestStore,
-  copyTables,
-  mapTask,
   Parameters,
-  publishModel,
-  readModel,
-  stageCheckpoint,
   type Task,
-  type TokenTables,
-  tableParameters,
-  tablesOf,
   train,
   type Validation,
   type Values,
 } from "@cllm4rec/training";
+import { readModel } from "@cllm4rec/training/model";
+import {
+  copyTables,
+  mapTask,
+  publishModel,
+  stageCheckpoint,
+  type TokenTables,
+  tableParameters,
+  tablesOf,
+} from "@cllm4rec/training/stage";
 import { z } from "zod";
 import type { FinetuneOptions, FinetuneResult } from "./options.js";
 import { check, type Preparation, prepare, STAGE } from "./prepare.js";

@@ -10,12 +10,12 @@ import {
   recommendationDocuments,
 } from "@cllm4rec/corpus";
 import { RankingEvaluator } from "@cllm4rec/eval";
+import { type JsonRecord, TrainingError } from "@cllm4rec/training";
 import {
   batchSizeOf,
   checkTables,
   dropoutOptions,
   hashTables,
-  type JsonRecord,
   learningRateRecord,
   parseSettings,
   priorDeviationOf,
@@ -23,8 +23,7 @@ import {
   ratesOf,
   startingTables,
   type TokenTables,
-  TrainingError,
-} from "@cllm4rec/training";
+} from "@cllm4rec/training/stage";
 import type { z } from "zod";
 import type { FinetuneOptions } from "./options.js";
 import { finetuneSchema } from "./settings.js";

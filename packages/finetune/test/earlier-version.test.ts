@@ -5,7 +5,9 @@ import path from "node:path";
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
 import { finetune } from "@cllm4rec/finetune";
 import { asciiTokenizer, expectTensorsOf, writtenOnThisMachine } from "@cllm4rec/testing";
-import { checkpointFile, initialTables, readModel, stageCheckpoint, type TrainingEvent } from "@cllm4rec/training";
+import { checkpointFile, type TrainingEvent } from "@cllm4rec/training";
+import { readModel } from "@cllm4rec/training/model";
+import { initialTables, stageCheckpoint } from "@cllm4rec/training/stage";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { itemTexts, temporaryFolder, tinyGpt2, twoTastes } from "./helpers.js";
 

@@ -4,7 +4,9 @@ import path from "node:path";
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
 import { type FinetuneOptions, finetune } from "@cllm4rec/finetune";
 import { asciiTokenizer } from "@cllm4rec/testing";
-import { initialTables, readModel, type StepDone, type TrainingEvent, type ValidationDone } from "@cllm4rec/training";
+import type { StepDone, TrainingEvent, ValidationDone } from "@cllm4rec/training";
+import { readModel } from "@cllm4rec/training/model";
+import { initialTables } from "@cllm4rec/training/stage";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { itemTexts, temporaryFolder, tinyGpt2, twoTastes } from "./helpers.js";
 

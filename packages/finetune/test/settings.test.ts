@@ -5,7 +5,8 @@ import path from "node:path";
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
 import { checkFinetune, type FinetuneOptions, finetune } from "@cllm4rec/finetune";
 import { asciiTokenizer } from "@cllm4rec/testing";
-import { initialTables, type StepDone, startingTables } from "@cllm4rec/training";
+import type { StepDone } from "@cllm4rec/training";
+import { initialTables, startingTables } from "@cllm4rec/training/stage";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { itemTexts, temporaryFolder, tinyGpt2, twoTastes } from "./helpers.js";
 

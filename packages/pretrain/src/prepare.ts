@@ -1,13 +1,12 @@
 // A run before its first update: settings with every default, starting tables, batches, and the record of all that
 // decides its bits.
 import { BatchPlan, documentLayout, interactionDocuments, type LanguageDocument } from "@cllm4rec/corpus";
+import { type BatchSource, type JsonRecord, TrainingError } from "@cllm4rec/training";
 import {
-  type BatchSource,
   batchSizeOf,
   checkTables,
   dropoutOptions,
   hashTables,
-  type JsonRecord,
   learningRateRecord,
   parseSettings,
   priorDeviationOf,
@@ -15,8 +14,7 @@ import {
   ratesOf,
   startingTables,
   type TokenTables,
-  TrainingError,
-} from "@cllm4rec/training";
+} from "@cllm4rec/training/stage";
 import type { z } from "zod";
 import type { PretrainOptions } from "./options.js";
 import { pretrainSchema } from "./settings.js";

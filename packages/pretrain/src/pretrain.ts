@@ -1,19 +1,16 @@
 // Mutually regularised pretraining (§3.3): content warm-up (Eq. 5), then L-steps (Eq. 7) and C-steps (Eq. 8) in
 // alternation.
+import { Parameters, type Round, type Task, train } from "@cllm4rec/training";
+import { readModel } from "@cllm4rec/training/model";
 import {
   copyTables,
   mapTask,
-  Parameters,
   publishModel,
-  type Round,
-  readModel,
   stageCheckpoint,
-  type Task,
   type TokenTables,
   tableParameters,
   tablesOf,
-  train,
-} from "@cllm4rec/training";
+} from "@cllm4rec/training/stage";
 import type { PretrainOptions, PretrainResult } from "./options.js";
 import { check, laterEpochs, type Preparation, prepare, STAGE } from "./prepare.js";
 

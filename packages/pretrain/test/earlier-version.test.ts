@@ -4,7 +4,9 @@ import path from "node:path";
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
 import { pretrain } from "@cllm4rec/pretrain";
 import { asciiTokenizer, expectTensorsOf, writtenOnThisMachine } from "@cllm4rec/testing";
-import { checkpointFile, initialTables, readModel, stageCheckpoint, type TrainingEvent } from "@cllm4rec/training";
+import { checkpointFile, type TrainingEvent } from "@cllm4rec/training";
+import { readModel } from "@cllm4rec/training/model";
+import { initialTables, stageCheckpoint } from "@cllm4rec/training/stage";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { choices, fixtures, temporaryFolder, texts, tinyGpt2 } from "./helpers.js";
 

@@ -4,7 +4,9 @@ import path from "node:path";
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
 import { type PretrainOptions, type PretrainProgress, pretrain } from "@cllm4rec/pretrain";
 import { asciiTokenizer } from "@cllm4rec/testing";
-import { initialTables, readModel, type StepDone, type TrainingEvent, writeModel } from "@cllm4rec/training";
+import type { StepDone, TrainingEvent } from "@cllm4rec/training";
+import { readModel, writeModel } from "@cllm4rec/training/model";
+import { initialTables } from "@cllm4rec/training/stage";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { choices, temporaryFolder, texts, tinyGpt2 } from "./helpers.js";
 

@@ -10,8 +10,8 @@ import {
   type Recommender,
   UnknownIdError,
 } from "@cllm4rec/recommend";
-import { initialTables } from "@cllm4rec/training";
 import { type ModelDescription, readModel, type SavedModel } from "@cllm4rec/training/model";
+import { initialTables } from "@cllm4rec/training/stage";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bookshop, changed, WatchedEngine, withServing } from "./helpers.js";
 

@@ -4,21 +4,23 @@ import { Backbone, BaseModel } from "@cllm4rec/backbone";
 import {
   type Checkpoint,
   type CheckpointStore,
+  Parameters,
+  type StepDone,
+  schedule,
+  type TrainingEvent,
+  type TrainOptions,
+  train,
+} from "@cllm4rec/training";
+import {
   copyTables,
   initialTables,
   type LossBatches,
   type MapTaskOptions,
   mapTask,
-  Parameters,
-  type StepDone,
-  schedule,
   type TokenTables,
-  type TrainingEvent,
-  type TrainOptions,
   tableParameters,
   tablesOf,
-  train,
-} from "@cllm4rec/training";
+} from "@cllm4rec/training/stage";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { fixedBatches, tinyGpt2 } from "./helpers.js";
 

@@ -1,16 +1,12 @@
 // The whole MAP objective over a tiny GPT-2: values and gradients against PyTorch's autograd and against finite differences.
 import { Backbone, BaseModel, type SoftTables } from "@cllm4rec/backbone";
 import { expectClose } from "@cllm4rec/testing";
-import {
-  addPenalty,
-  countOccurrences,
-  type LossBatch,
-  mapObjective,
-  penaltyWeight,
-  type RegulariserScaling,
-} from "@cllm4rec/training";
+import type { RegulariserScaling } from "@cllm4rec/training/stage";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { withRows } from "../src/gradients/row-gradients.js";
+import { type LossBatch, mapObjective } from "../src/objective/map-objective.js";
+import { countOccurrences } from "../src/objective/occurrences.js";
+import { addPenalty, penaltyWeight } from "../src/objective/regulariser.js";
 import { golden, tinyGpt2 } from "./helpers.js";
 
 interface ObjectiveGolden {

@@ -1,6 +1,7 @@
 // Named parameters: initial numbers, own rates, regularisers, averages, and what is refused.
 import { expectClose } from "@cllm4rec/testing";
-import { Adam, glorotNormal, initialTables, normal, Parameters, tableParameters } from "@cllm4rec/training";
+import { Adam, glorotNormal, normal, Parameters } from "@cllm4rec/training";
+import { initialTables, tableParameters } from "@cllm4rec/training/stage";
 import { describe, expect, it } from "vitest";
 
 const rowsOf = (rows: number[], data: number[]) => ({ rows: Int32Array.from(rows), data: Float32Array.from(data) });

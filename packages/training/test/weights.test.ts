@@ -7,18 +7,19 @@ import { expectClose } from "@cllm4rec/testing";
 import {
   type BatchSource,
   checkpointFile,
-  initialLanguageModel,
-  initialTables,
   type LearningRate,
   Parameters,
   type TrainingEvent,
-  tableParameters,
+  weightParameters,
+} from "@cllm4rec/training";
+import {
+  initialLanguageModel,
   textLoss,
   tokenWindows,
   trainWeights,
   type WeightTrainingOptions,
-  weightParameters,
-} from "@cllm4rec/training";
+} from "@cllm4rec/training/language-model";
+import { initialTables, tableParameters } from "@cllm4rec/training/stage";
 import { afterAll, describe, expect, it } from "vitest";
 import { golden, temporaryFolder, tinyGpt2 } from "./helpers.js";
 
