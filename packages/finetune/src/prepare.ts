@@ -12,6 +12,7 @@ import {
 import { RankingEvaluator } from "@cllm4rec/eval";
 import { type JsonRecord, TrainingError } from "@cllm4rec/training";
 import {
+  backboneRecord,
   batchSizeOf,
   checkTables,
   dropoutOptions,
@@ -118,7 +119,7 @@ function record(
   tables: TokenTables,
 ): JsonRecord {
   return {
-    backbone: model.backbone.contentHash,
+    ...backboneRecord(model.backbone),
     tables: hashTables(tables),
     seed: settings.seed,
     batches: rec.identity,

@@ -3,6 +3,7 @@
 import { BatchPlan, documentLayout, interactionDocuments, type LanguageDocument } from "@cllm4rec/corpus";
 import { type BatchSource, type JsonRecord, TrainingError } from "@cllm4rec/training";
 import {
+  backboneRecord,
   batchSizeOf,
   checkTables,
   dropoutOptions,
@@ -107,7 +108,7 @@ function record(
   maxLength: number,
 ): JsonRecord {
   return {
-    backbone: model.backbone.contentHash,
+    ...backboneRecord(model.backbone),
     tables: hashTables(tables),
     seed: settings.seed,
     batches: interactions.identity,

@@ -6,6 +6,7 @@ import {
   copyTables,
   mapTask,
   publishModel,
+  recordingConfig,
   stageCheckpoint,
   type TokenTables,
   tableParameters,
@@ -49,7 +50,7 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainResult
       if (round < warmUp || !afterRound) return "continue";
       return afterRound({ round: round - warmUp, update, tables: tablesOf(values) });
     },
-    store: output && stageCheckpoint(output.directory, STAGE),
+    store: output && recordingConfig(stageCheckpoint(output.directory, STAGE), model.backbone),
     saveEverySeconds: settings.saveEverySeconds,
     stop,
     onEvent,

@@ -8,6 +8,7 @@ export type { RegulariserScaling } from "./objective/regulariser.js";
 export { learningRateRecord } from "./optimiser/schedule.js";
 // — tables of embeddings —
 export { type TableParameterOptions, tableParameters, tablesOf } from "./parameters/table-parameters.js";
+export { backboneRecord, recordingConfig } from "./stage/backbone-record.js";
 export {
   describeSettings,
   parseSettings,
