@@ -162,7 +162,8 @@ function validationOf(
 }
 
 /** Writes the model into the run's directory, where it has one. */
-function publisher({ model, output, prompts }: FinetuneOptions, { record }: Preparation) {
+function publisher({ model, output, prompts }: FinetuneOptions, { record, settings }: Preparation) {
+  const { userToken, order, maxLength, seed } = settings;
   return async (values: Values, best: BestModel | undefined): Promise<void> => {
     if (!output) return;
     await publishModel(output, {
@@ -171,6 +172,7 @@ function publisher({ model, output, prompts }: FinetuneOptions, { record }: Prep
       tables: tablesOf(values),
       record,
       prompts,
+      recommendation: { userToken, order, maxLength, seed },
       more: { best: best ? { epoch: best.epoch, selection: best.selection } : null },
       metrics: best?.metrics,
     });

@@ -33,6 +33,7 @@ interface Plans {
 /** What a run is made of. */
 export interface Preparation {
   readonly settings: z.output<typeof pretrainSchema>;
+  readonly maxLength: number;
   readonly rates: Rates;
   /** Without content tables where there are no texts. */
   readonly tables: TokenTables;
@@ -71,6 +72,7 @@ export async function prepare(options: PretrainOptions): Promise<Preparation> {
   const dropout = (stream: number) => dropoutOptions(settings, stream, STREAMS);
   return {
     settings,
+    maxLength,
     rates,
     tables,
     plans,

@@ -59,8 +59,15 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainResult
   // A run that had nothing left to do may have been followed by finetuning in the same directory, whose model is not to
   // be overwritten.
   if (output && (worked || (await awaitsModel(output.directory)))) {
-    const said = { ...record, complete: reason !== "stopped" };
-    await publishModel(output, { stage: STAGE, model, tables, record: said, prompts: options.prompts });
+    const { order, seed } = settings;
+    await publishModel(output, {
+      stage: STAGE,
+      model,
+      tables,
+      record: { ...record, complete: reason !== "stopped" },
+      prompts: options.prompts,
+      recommendation: { userToken: false, order, maxLength: preparation.maxLength, seed },
+    });
   }
   return { tables, reason, updates };
 }
@@ -123,5 +130,5 @@ const awaitsModel = (directory: string) =>
     ({ description: { stage, settings } }) => stage === STAGE && !isComplete(settings.pretrain),
     () => true,
   );
-const isComplete = (said: unknown) =>
-  typeof said === "object" && said !== null && "complete" in said && said.complete === true;
+const isComplete = (record: unknown) =>
+  typeof record === "object" && record !== null && "complete" in record && record.complete === true;
