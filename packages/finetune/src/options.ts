@@ -32,7 +32,7 @@ export interface FinetuneOptions extends FinetuneSettings {
    * saved.
    */
   readonly output?: StageOutput | undefined;
-  /** Ends the run after the update under way; it is saved and can be resumed. */
+  /** Ends the run after the current update; the state is saved, and the run can be resumed. */
   readonly stop?: AbortSignal | undefined;
   readonly onEvent?: EventListener | undefined;
   /** Milliseconds; by default `performance.now`. */

@@ -1,4 +1,4 @@
-// Finetuning a tiny random GPT-2's tokens: what is learnt, what stands still, early stopping, resuming, refusals.
+// Finetuning a tiny random GPT-2's tokens: what is learnt, what is held fixed, early stopping, resuming, refusals.
 import fs from "node:fs";
 import path from "node:path";
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
@@ -187,7 +187,7 @@ describe("content", () => {
   });
 });
 
-describe("stopping and going on", () => {
+describe("stopping and resuming", () => {
   const files = (folder: string) =>
     Object.fromEntries(
       ["embeddings.safetensors", "config.json", "training-state/finetune.safetensors"].map((name) => [
@@ -237,7 +237,7 @@ describe("stopping and going on", () => {
     },
   );
 
-  it("goes on where more epochs are asked for, and describes itself in config.json", async () => {
+  it("resumes where more epochs are asked for, and describes itself in config.json", async () => {
     const folder = temporaryFolder();
     await run({ ...settings(folder), epochs: 1 });
     const more = await run(settings(folder));

@@ -56,7 +56,7 @@ it("takes undefined for the default, of every setting", async () => {
   for (const { mutual } of plain) expect(mutual).toBeGreaterThan(0); // λ_c is not silently 0
 });
 
-it("begins and learns by the backbone's scale where nothing is said, as the command line does", async () => {
+it("begins and learns by the backbone's scale by default, as the command line does", async () => {
   const deviation = 0.1 * (await backbone.vocabularyDeviation());
   const [first] = await steps({ texts: itemTexts(users, items), textTokens: 64 });
   expect(first!.learningRate).toBe(0.03 * deviation);

@@ -11,7 +11,7 @@ import { bookshop, changed, temporaryFolder, withServing } from "./helpers.js";
 
 const { backbone, data } = bookshop;
 
-/** Opens a model in a process of its own, which has to end by itself, and returns the error's message. */
+/** Opens a model in a process of its own, which has to end without being stopped, and returns the error's message. */
 async function openElsewhere(directory: string, options: object): Promise<string> {
   const script = `
     import { openRecommender } from "@cllm4rec/recommend";

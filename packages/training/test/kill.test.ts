@@ -17,7 +17,7 @@ it(`ends with the same bytes after ${WANTED_KILLS} kills`, async () => {
     kills: WANTED_KILLS,
     latest: 0.25,
     files: ["embeddings.safetensors", "config.json", "training-state/test.safetensors"],
-    // Whatever moment it was, what is there is whole.
+    // A file is whole, at whichever moment the process was killed.
     afterKill: async () => {
       await stageCheckpoint(broken, "test").load();
       if (fs.existsSync(path.join(broken, "embeddings.safetensors"))) await readModel(broken);

@@ -125,7 +125,7 @@ describe("occurrences and penalties", () => {
     expect(found.items).toEqual({ rows: Int32Array.of(0, 1), counts: Int32Array.of(3, 1) });
   });
 
-  it("count what stands in the encoder, in the decoder and among the targets, once a document", () => {
+  it("count what occurs in the encoder, in the decoder and among the targets, once a document", () => {
     const found = countOccurrences(
       [
         { encoderIds: [10, 3, 14, 1], decoderIds: [0, 14, 16], targets: [14, 16, 17] },

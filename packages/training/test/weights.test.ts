@@ -189,7 +189,7 @@ describe("a language model from nothing", () => {
 });
 
 describe("a run", () => {
-  it("goes on from its checkpoint to the bits of a run that was never stopped, at every update", async () => {
+  it("resumes from its checkpoint to the bits of a run that was never stopped, at every update", async () => {
     const whole = languageRun({ dropout: { softTokens: 0, backbone: true } });
     expect(await whole.run()).toEqual({ reason: "finished", updates: 24 });
     const file = path.join(temporaryFolder(), "state.safetensors");
