@@ -10,15 +10,8 @@ import { BaseModel } from "@cllm4rec/backbone";
 import { onnxRuntime } from "@cllm4rec/onnx-grad";
 import { byteLevelBpe } from "@cllm4rec/tokenizer-ext";
 import { loadTokenizer } from "@cllm4rec/tokenizer-ext/node";
-import {
-  checkpointFile,
-  initialLanguageModel,
-  Parameters,
-  textLoss,
-  tokenWindows,
-  trainWeights,
-  weightParameters,
-} from "@cllm4rec/training";
+import { checkpointFile, Parameters, weightParameters } from "@cllm4rec/training";
+import { initialLanguageModel, textLoss, tokenWindows, trainWeights } from "@cllm4rec/training/language-model";
 import { LM_SEEDS, LM_SIZES, lmCorpus } from "./shop/lm-corpus.mjs";
 import { trainBpe } from "./train-bpe.mjs";
 

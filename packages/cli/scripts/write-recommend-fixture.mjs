@@ -9,7 +9,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { TrainableBackbone } from "@cllm4rec/backbone";
 import { byteLevelBpe } from "@cllm4rec/tokenizer-ext";
-import { readModel, writeModel } from "@cllm4rec/training";
+import { readModel, writeModel } from "@cllm4rec/training/model";
 import { Random } from "./shop/random.mjs";
 
 const here = path.dirname(fileURLToPath(import.meta.url));

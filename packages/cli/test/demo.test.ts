@@ -8,7 +8,7 @@ import { Backbone, BaseModel } from "@cllm4rec/backbone";
 import { expectClose } from "@cllm4rec/testing";
 import { byteLevelBpe } from "@cllm4rec/tokenizer-ext";
 import { loadTokenizer } from "@cllm4rec/tokenizer-ext/node";
-import { textLoss } from "@cllm4rec/training";
+import { textLoss } from "@cllm4rec/training/language-model";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { lmCorpus } from "../scripts/shop/lm-corpus.mjs";
 import { sampleData } from "../scripts/shop/sample-data.mjs";

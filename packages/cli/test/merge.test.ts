@@ -2,7 +2,7 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { readModel } from "@cllm4rec/training";
+import { readModel } from "@cllm4rec/training/model";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Outcome, runCli, USERS, writeBackbone, writeChoices } from "./run-cli.js";
 

@@ -4,7 +4,7 @@ import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { csrRow } from "@cllm4rec/corpus";
-import { readModel, type SavedModel, writeModel } from "@cllm4rec/training";
+import { readModel, type SavedModel, writeModel } from "@cllm4rec/training/model";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { runCli } from "./run-cli.js";
 

@@ -1,7 +1,7 @@
 // The README's table of settings is what the schema says. `npx vitest run test/settings-table.test.ts -u` writes it anew.
 import path from "node:path";
 import { expectSettingsTable } from "@cllm4rec/testing";
-import { describeSettings } from "@cllm4rec/training";
+import { describeSettings } from "@cllm4rec/training/stage";
 import { it } from "vitest";
 import { generalSchema } from "../src/run/config.js";
 

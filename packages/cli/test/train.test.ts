@@ -3,7 +3,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { csrRow, Dataset } from "@cllm4rec/corpus";
-import { readModel } from "@cllm4rec/training";
+import { readModel } from "@cllm4rec/training/model";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { ITEMS, type Outcome, runCli, USERS, writeBackbone, writeChoices } from "./run-cli.js";
 

@@ -4,20 +4,23 @@ import { evaluate } from "@cllm4rec/recommend";
 import {
   type BestModel,
   type BestStore,
-  copyTables,
-  mapTask,
   Parameters,
-  publishModel,
-  readModel,
-  stageCheckpoint,
   type Task,
-  type TokenTables,
-  tableParameters,
-  tablesOf,
   train,
   type Validation,
   type Values,
 } from "@cllm4rec/training";
+import { readModel } from "@cllm4rec/training/model";
+import {
+  copyTables,
+  mapTask,
+  publishModel,
+  recordingConfig,
+  stageCheckpoint,
+  type TokenTables,
+  tableParameters,
+  tablesOf,
+} from "@cllm4rec/training/stage";
 import { z } from "zod";
 import type { FinetuneOptions, FinetuneResult } from "./options.js";
 import { check, type Preparation, prepare, STAGE } from "./prepare.js";
@@ -57,7 +60,7 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneResult
     seed: settings.seed,
     settings: record,
     validation: validationOf(options, preparation, publish),
-    store: output && stageCheckpoint(output.directory, STAGE),
+    store: output && recordingConfig(stageCheckpoint(output.directory, STAGE), model.backbone),
     saveEverySeconds: settings.saveEverySeconds,
     stop,
     onEvent,
@@ -159,7 +162,8 @@ function validationOf(
 }
 
 /** Writes the model into the run's directory, where it has one. */
-function publisher({ model, output, prompts }: FinetuneOptions, { record }: Preparation) {
+function publisher({ model, output, prompts }: FinetuneOptions, { record, settings }: Preparation) {
+  const { userToken, order, maxLength, seed } = settings;
   return async (values: Values, best: BestModel | undefined): Promise<void> => {
     if (!output) return;
     await publishModel(output, {
@@ -168,6 +172,7 @@ function publisher({ model, output, prompts }: FinetuneOptions, { record }: Prep
       tables: tablesOf(values),
       record,
       prompts,
+      recommendation: { userToken, order, maxLength, seed },
       more: { best: best ? { epoch: best.epoch, selection: best.selection } : null },
       metrics: best?.metrics,
     });

@@ -1,7 +1,8 @@
 // What a finetuning run is given beside its settings: data, and where it keeps itself.
 import type { BaseModel } from "@cllm4rec/backbone";
 import type { Csr, DocumentSource, LanguageDocument, Prompts, PromptTokenizer } from "@cllm4rec/corpus";
-import type { BestModel, EventListener, StageOutput, StopReason, TokenTables } from "@cllm4rec/training";
+import type { BestModel, EventListener, StopReason } from "@cllm4rec/training";
+import type { StageOutput, TokenTables } from "@cllm4rec/training/stage";
 import type { FinetuneSettings } from "./settings.js";
 
 // Shape legend: I users, J items.
@@ -31,7 +32,7 @@ export interface FinetuneOptions extends FinetuneSettings {
    * saved.
    */
   readonly output?: StageOutput | undefined;
-  /** Ends the run after the update under way; it is saved and can be resumed. */
+  /** Ends the run after the current update; the state is saved, and the run can be resumed. */
   readonly stop?: AbortSignal | undefined;
   readonly onEvent?: EventListener | undefined;
   /** Milliseconds; by default `performance.now`. */

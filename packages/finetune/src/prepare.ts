@@ -10,12 +10,13 @@ import {
   recommendationDocuments,
 } from "@cllm4rec/corpus";
 import { RankingEvaluator } from "@cllm4rec/eval";
+import { type JsonRecord, TrainingError } from "@cllm4rec/training";
 import {
+  backboneRecord,
   batchSizeOf,
   checkTables,
   dropoutOptions,
   hashTables,
-  type JsonRecord,
   learningRateRecord,
   parseSettings,
   priorDeviationOf,
@@ -23,8 +24,7 @@ import {
   ratesOf,
   startingTables,
   type TokenTables,
-  TrainingError,
-} from "@cllm4rec/training";
+} from "@cllm4rec/training/stage";
 import type { z } from "zod";
 import type { FinetuneOptions } from "./options.js";
 import { finetuneSchema } from "./settings.js";
@@ -119,7 +119,7 @@ function record(
   tables: TokenTables,
 ): JsonRecord {
   return {
-    backbone: model.backbone.contentHash,
+    ...backboneRecord(model.backbone),
     tables: hashTables(tables),
     seed: settings.seed,
     batches: rec.identity,

@@ -1,7 +1,7 @@
 // The settings of finetuning, each declared once: types, configuration, flags and the README's table are made of this
 // schema.
 import { type MetricName, PAPER_METRICS, RankingEvaluator } from "@cllm4rec/eval";
-import { count, positiveInteger, runSettings, shareBelowOne, stageSettings } from "@cllm4rec/training";
+import { count, positiveInteger, runSettings, shareBelowOne, stageSettings } from "@cllm4rec/training/stage";
 import { z } from "zod";
 
 /** p_m, or a range of it. */

@@ -1,10 +1,12 @@
-// Finetuning a tiny random GPT-2's tokens: what is learnt, what stands still, early stopping, resuming, refusals.
+// Finetuning a tiny random GPT-2's tokens: what is learnt, what is held fixed, early stopping, resuming, refusals.
 import fs from "node:fs";
 import path from "node:path";
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
 import { type FinetuneOptions, finetune } from "@cllm4rec/finetune";
 import { asciiTokenizer } from "@cllm4rec/testing";
-import { initialTables, readModel, type StepDone, type TrainingEvent, type ValidationDone } from "@cllm4rec/training";
+import type { StepDone, TrainingEvent, ValidationDone } from "@cllm4rec/training";
+import { readModel } from "@cllm4rec/training/model";
+import { initialTables } from "@cllm4rec/training/stage";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { itemTexts, temporaryFolder, tinyGpt2, twoTastes } from "./helpers.js";
 
@@ -185,7 +187,7 @@ describe("content", () => {
   });
 });
 
-describe("stopping and going on", () => {
+describe("stopping and resuming", () => {
   const files = (folder: string) =>
     Object.fromEntries(
       ["embeddings.safetensors", "config.json", "training-state/finetune.safetensors"].map((name) => [
@@ -235,7 +237,7 @@ describe("stopping and going on", () => {
     },
   );
 
-  it("goes on where more epochs are asked for, and describes itself in config.json", async () => {
+  it("resumes where more epochs are asked for, and describes itself in config.json", async () => {
     const folder = temporaryFolder();
     await run({ ...settings(folder), epochs: 1 });
     const more = await run(settings(folder));

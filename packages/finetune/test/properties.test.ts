@@ -5,7 +5,7 @@ import { Backbone, BaseModel } from "@cllm4rec/backbone";
 import { type FinetuneOptions, finetune } from "@cllm4rec/finetune";
 import { IndexRecommender } from "@cllm4rec/recommend";
 import { asciiTokenizer } from "@cllm4rec/testing";
-import { initialTables } from "@cllm4rec/training";
+import { initialTables } from "@cllm4rec/training/stage";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { itemTexts, temporaryFolder, tinyGpt2, twoTastes } from "./helpers.js";

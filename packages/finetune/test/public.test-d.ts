@@ -2,14 +2,9 @@
 import type { BaseModel } from "@cllm4rec/backbone";
 import type { Csr, PromptTokenizer } from "@cllm4rec/corpus";
 import type { MetricName } from "@cllm4rec/eval";
-import {
-  type BestModel,
-  checkFinetune,
-  type FinetuneResult,
-  type FinetuneSettings,
-  finetune,
-} from "@cllm4rec/finetune";
-import type { TokenTables } from "@cllm4rec/training";
+import { checkFinetune, type FinetuneResult, type FinetuneSettings, finetune } from "@cllm4rec/finetune";
+import type { BestModel } from "@cllm4rec/training";
+import type { TokenTables } from "@cllm4rec/training/stage";
 import { expectTypeOf, test } from "vitest";
 
 const data = {} as { model: BaseModel; tokenizer: PromptTokenizer; train: Csr };

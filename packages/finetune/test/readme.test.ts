@@ -1,11 +1,22 @@
-// The README's example runs and prints what the README says.
+// The README's example runs beside the bookshop's dataset and backbone, and prints what the README says.
+import fs from "node:fs";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { runReadmeExample } from "@cllm4rec/testing";
 import { expect, it } from "vitest";
+import { temporaryFolder } from "./helpers.js";
 
 it("prints what the README promises", async () => {
-  const { printed, promised } = await runReadmeExample(path.resolve(fileURLToPath(import.meta.url), "../.."));
-  expect(printed).toEqual(promised);
-  expect(printed.length).toBeGreaterThan(3);
+  const root = process.cwd();
+  const folder = temporaryFolder();
+  const fixtures = path.join(import.meta.dirname, "../../recommend/test/fixtures");
+  for (const name of ["data", "backbone"])
+    fs.cpSync(path.join(fixtures, name), path.join(folder, name), { recursive: true });
+  process.chdir(folder);
+  try {
+    const { printed, promised } = await runReadmeExample(root);
+    expect(printed).toEqual(promised);
+    expect(printed.length).toBeGreaterThan(3);
+  } finally {
+    process.chdir(root);
+  }
 });

@@ -8,7 +8,7 @@ import { itemLists, RankingEvaluator } from "@cllm4rec/eval";
 import { finetune } from "@cllm4rec/finetune";
 import { evaluate, IndexRecommender } from "@cllm4rec/recommend";
 import { greedyTokenizer, sharedPath } from "@cllm4rec/testing";
-import { initialTables } from "@cllm4rec/training";
+import { initialTables } from "@cllm4rec/training/stage";
 import { expect, it } from "vitest";
 import { csr } from "./helpers.js";
 

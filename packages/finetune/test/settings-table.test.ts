@@ -3,7 +3,7 @@
 import path from "node:path";
 import { finetuneSchema } from "@cllm4rec/finetune";
 import { expectSettingsTable } from "@cllm4rec/testing";
-import { describeSettings } from "@cllm4rec/training";
+import { describeSettings } from "@cllm4rec/training/stage";
 import { it } from "vitest";
 
 it("is up to date", () =>

@@ -5,7 +5,8 @@ import path from "node:path";
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
 import { checkFinetune, type FinetuneOptions, finetune } from "@cllm4rec/finetune";
 import { asciiTokenizer } from "@cllm4rec/testing";
-import { initialTables, type StepDone, startingTables } from "@cllm4rec/training";
+import type { StepDone } from "@cllm4rec/training";
+import { initialTables, startingTables } from "@cllm4rec/training/stage";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { itemTexts, temporaryFolder, tinyGpt2, twoTastes } from "./helpers.js";
 
@@ -55,7 +56,7 @@ it("takes undefined for the default, of every setting", async () => {
   for (const { mutual } of plain) expect(mutual).toBeGreaterThan(0); // λ_c is not silently 0
 });
 
-it("begins and learns by the backbone's scale where nothing is said, as the command line does", async () => {
+it("begins and learns by the backbone's scale by default, as the command line does", async () => {
   const deviation = 0.1 * (await backbone.vocabularyDeviation());
   const [first] = await steps({ texts: itemTexts(users, items), textTokens: 64 });
   expect(first!.learningRate).toBe(0.03 * deviation);

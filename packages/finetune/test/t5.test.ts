@@ -7,7 +7,8 @@ import { csrRow, type DocumentSource, definePrompts, type EncoderDecoderDocument
 import { type FinetuneOptions, finetune } from "@cllm4rec/finetune";
 import { evaluate, IndexRecommender } from "@cllm4rec/recommend";
 import { asciiTokenizer, t5Weights, tinyT5Config } from "@cllm4rec/testing";
-import { initialTables, type StepDone, type TrainingEvent } from "@cllm4rec/training";
+import type { StepDone, TrainingEvent } from "@cllm4rec/training";
+import { initialTables } from "@cllm4rec/training/stage";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { temporaryFolder, twoTastes } from "./helpers.js";
 

@@ -1,7 +1,8 @@
 // What a pretraining run is given beside its settings: data, and where it keeps itself.
 import type { BaseModel } from "@cllm4rec/backbone";
 import type { Csr, DocumentSource, LanguageDocument, Prompts, PromptTokenizer } from "@cllm4rec/corpus";
-import type { EventListener, StageOutput, StopReason, TokenTables } from "@cllm4rec/training";
+import type { EventListener, StopReason } from "@cllm4rec/training";
+import type { StageOutput, TokenTables } from "@cllm4rec/training/stage";
 import type { PretrainSettings } from "./settings.js";
 
 // Shape legend: I users, J items.
@@ -34,20 +35,20 @@ export interface PretrainOptions extends PretrainSettings {
    * argument alone.
    */
   readonly afterRound?: ((progress: PretrainProgress) => Promise<"continue" | "stop">) | undefined;
-  /** Ends the run after the update under way; it is saved and can be resumed. */
+  /** Ends the run after the current update; the state is saved, and the run can be resumed. */
   readonly stop?: AbortSignal | undefined;
   readonly onEvent?: EventListener | undefined;
   /** Milliseconds; by default `performance.now`. */
   readonly now?: (() => number) | undefined;
 }
 
-/** Where a run stands after a round of the alternation. */
+/** The progress of a run after a round of the alternation. */
 export interface PretrainProgress {
   /** From 0. */
   readonly round: number;
   /** Updates in all. */
   readonly update: number;
-  /** As they stand; not to be changed. */
+  /** The current values; do not change them. */
   readonly tables: TokenTables;
 }
 

@@ -1,13 +1,13 @@
 // A run before its first update: settings with every default, starting tables, batches, and the record of all that
 // decides its bits.
 import { BatchPlan, documentLayout, interactionDocuments, type LanguageDocument } from "@cllm4rec/corpus";
+import { type BatchSource, type JsonRecord, TrainingError } from "@cllm4rec/training";
 import {
-  type BatchSource,
+  backboneRecord,
   batchSizeOf,
   checkTables,
   dropoutOptions,
   hashTables,
-  type JsonRecord,
   learningRateRecord,
   parseSettings,
   priorDeviationOf,
@@ -15,8 +15,7 @@ import {
   ratesOf,
   startingTables,
   type TokenTables,
-  TrainingError,
-} from "@cllm4rec/training";
+} from "@cllm4rec/training/stage";
 import type { z } from "zod";
 import type { PretrainOptions } from "./options.js";
 import { pretrainSchema } from "./settings.js";
@@ -34,6 +33,7 @@ interface Plans {
 /** What a run is made of. */
 export interface Preparation {
   readonly settings: z.output<typeof pretrainSchema>;
+  readonly maxLength: number;
   readonly rates: Rates;
   /** Without content tables where there are no texts. */
   readonly tables: TokenTables;
@@ -72,6 +72,7 @@ export async function prepare(options: PretrainOptions): Promise<Preparation> {
   const dropout = (stream: number) => dropoutOptions(settings, stream, STREAMS);
   return {
     settings,
+    maxLength,
     rates,
     tables,
     plans,
@@ -109,7 +110,7 @@ function record(
   maxLength: number,
 ): JsonRecord {
   return {
-    backbone: model.backbone.contentHash,
+    ...backboneRecord(model.backbone),
     tables: hashTables(tables),
     seed: settings.seed,
     batches: interactions.identity,

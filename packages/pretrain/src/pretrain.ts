@@ -1,19 +1,17 @@
 // Mutually regularised pretraining (§3.3): content warm-up (Eq. 5), then L-steps (Eq. 7) and C-steps (Eq. 8) in
 // alternation.
+import { Parameters, type Round, type Task, train } from "@cllm4rec/training";
+import { readModel } from "@cllm4rec/training/model";
 import {
   copyTables,
   mapTask,
-  Parameters,
   publishModel,
-  type Round,
-  readModel,
+  recordingConfig,
   stageCheckpoint,
-  type Task,
   type TokenTables,
   tableParameters,
   tablesOf,
-  train,
-} from "@cllm4rec/training";
+} from "@cllm4rec/training/stage";
 import type { PretrainOptions, PretrainResult } from "./options.js";
 import { check, laterEpochs, type Preparation, prepare, STAGE } from "./prepare.js";
 
@@ -52,7 +50,7 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainResult
       if (round < warmUp || !afterRound) return "continue";
       return afterRound({ round: round - warmUp, update, tables: tablesOf(values) });
     },
-    store: output && stageCheckpoint(output.directory, STAGE),
+    store: output && recordingConfig(stageCheckpoint(output.directory, STAGE), model.backbone),
     saveEverySeconds: settings.saveEverySeconds,
     stop,
     onEvent,
@@ -61,8 +59,15 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainResult
   // A run that had nothing left to do may have been followed by finetuning in the same directory, whose model is not to
   // be overwritten.
   if (output && (worked || (await awaitsModel(output.directory)))) {
-    const said = { ...record, complete: reason !== "stopped" };
-    await publishModel(output, { stage: STAGE, model, tables, record: said, prompts: options.prompts });
+    const { order, seed } = settings;
+    await publishModel(output, {
+      stage: STAGE,
+      model,
+      tables,
+      record: { ...record, complete: reason !== "stopped" },
+      prompts: options.prompts,
+      recommendation: { userToken: false, order, maxLength: preparation.maxLength, seed },
+    });
   }
   return { tables, reason, updates };
 }
@@ -125,5 +130,5 @@ const awaitsModel = (directory: string) =>
     ({ description: { stage, settings } }) => stage === STAGE && !isComplete(settings.pretrain),
     () => true,
   );
-const isComplete = (said: unknown) =>
-  typeof said === "object" && said !== null && "complete" in said && said.complete === true;
+const isComplete = (record: unknown) =>
+  typeof record === "object" && record !== null && "complete" in record && record.complete === true;

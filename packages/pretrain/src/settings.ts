@@ -1,6 +1,6 @@
 // The settings of pretraining, each declared once: types, configuration, flags and the README's table are made of this
 // schema.
-import { count, positiveInteger, runSettings, stageSettings } from "@cllm4rec/training";
+import { count, positiveInteger, runSettings, stageSettings } from "@cllm4rec/training/stage";
 import { z } from "zod";
 
 const stepsOrEpoch = z.union([positiveInteger, z.literal("epoch")]);

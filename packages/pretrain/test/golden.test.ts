@@ -12,7 +12,8 @@ import {
 import { definePrompts } from "@cllm4rec/corpus";
 import { pretrain } from "@cllm4rec/pretrain";
 import { asciiTokenizer, expectClose } from "@cllm4rec/testing";
-import { initialTables, type StepDone, type TokenTables } from "@cllm4rec/training";
+import type { StepDone } from "@cllm4rec/training";
+import { initialTables, type TokenTables } from "@cllm4rec/training/stage";
 import { expect, it } from "vitest";
 import { choices, fixtures, texts, tinyGpt2 } from "./helpers.js";
 

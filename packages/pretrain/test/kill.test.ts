@@ -2,7 +2,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { expectSameAfterKills } from "@cllm4rec/testing";
-import { readModel } from "@cllm4rec/training";
+import { readModel } from "@cllm4rec/training/model";
 import { it } from "vitest";
 import { temporaryFolder, tinyGpt2 } from "./helpers.js";
 

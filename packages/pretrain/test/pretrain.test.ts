@@ -4,7 +4,9 @@ import path from "node:path";
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
 import { type PretrainOptions, type PretrainProgress, pretrain } from "@cllm4rec/pretrain";
 import { asciiTokenizer } from "@cllm4rec/testing";
-import { initialTables, readModel, type StepDone, type TrainingEvent, writeModel } from "@cllm4rec/training";
+import type { StepDone, TrainingEvent } from "@cllm4rec/training";
+import { readModel, writeModel } from "@cllm4rec/training/model";
+import { initialTables } from "@cllm4rec/training/stage";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { choices, temporaryFolder, texts, tinyGpt2 } from "./helpers.js";
 
@@ -82,7 +84,7 @@ describe("phases", () => {
     expect(reason).toBe("finished");
   });
 
-  it("or by steps, each side going on where its batches stand", async () => {
+  it("or by steps, each side continuing with its next batch", async () => {
     const { steps } = await run({ warmUpEpochs: 0, rounds: 3, lSteps: 1, cSteps: 3 });
     expect(steps.map(({ task }) => task).join(" ")).toBe("l-step c-step c-step c-step ".repeat(3).trim());
   });
@@ -145,7 +147,7 @@ describe("without texts", () => {
   });
 });
 
-describe("stopping and going on", () => {
+describe("stopping and resuming", () => {
   const files = (folder: string) =>
     ["embeddings.safetensors", "config.json", "training-state/pretrain.safetensors"].map((name) =>
       fs.readFileSync(path.join(folder, name)).toString("hex"),
@@ -200,7 +202,7 @@ describe("stopping and going on", () => {
     expect({ reason, updates }).toEqual({ reason: "early", updates: 10 });
   });
 
-  it("refuses to go on with other settings", async () => {
+  it("refuses to resume with other settings", async () => {
     const folder = temporaryFolder();
     await run(settings(folder));
     await expect(run({ ...settings(folder), lambdaC: 2 })).rejects.toThrow(/begun with lambdaC 0.1, now it is 2/);

@@ -4,7 +4,7 @@ import path from "node:path";
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
 import { type PretrainOptions, pretrain } from "@cllm4rec/pretrain";
 import { asciiTokenizer } from "@cllm4rec/testing";
-import { initialTables } from "@cllm4rec/training";
+import { initialTables } from "@cllm4rec/training/stage";
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { choices, temporaryFolder, texts, tinyGpt2 } from "./helpers.js";

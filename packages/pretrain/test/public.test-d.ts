@@ -2,7 +2,8 @@
 import type { BaseModel } from "@cllm4rec/backbone";
 import type { Csr, PromptTokenizer } from "@cllm4rec/corpus";
 import { checkPretrain, type PretrainResult, type PretrainSettings, pretrain } from "@cllm4rec/pretrain";
-import type { LearningRate, StopReason, TokenTables } from "@cllm4rec/training";
+import type { LearningRate, StopReason } from "@cllm4rec/training";
+import type { TokenTables } from "@cllm4rec/training/stage";
 import { expectTypeOf, test } from "vitest";
 
 const data = {} as { model: BaseModel; tokenizer: PromptTokenizer; train: Csr };

@@ -6,7 +6,7 @@ import { Backbone, BaseModel } from "@cllm4rec/backbone";
 import { Dataset, decoderOnly, openTokenCache, prepare, textDocuments, trainReviewTexts } from "@cllm4rec/corpus";
 import { pretrain } from "@cllm4rec/pretrain";
 import { greedyTokenizer, sharedPath } from "@cllm4rec/testing";
-import { initialTables } from "@cllm4rec/training";
+import { initialTables } from "@cllm4rec/training/stage";
 import { expect, it } from "vitest";
 
 const file = sharedPath("data/amazon-musical-instruments/reviews_Musical_Instruments_5.json.gz");

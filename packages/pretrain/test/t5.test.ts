@@ -1,4 +1,4 @@
-// Pretraining on T5: prompts in the encoder, main texts in the decoder; what is learnt, what stands still, and resuming to the same bits.
+// Pretraining on T5: prompts in the encoder, main texts in the decoder; what is learnt, what is held fixed, and resuming to the same bits.
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -6,7 +6,8 @@ import { Backbone, BaseModel, TrainableBackbone } from "@cllm4rec/backbone";
 import type { DocumentSource, EncoderDecoderDocument } from "@cllm4rec/corpus";
 import { type PretrainOptions, pretrain } from "@cllm4rec/pretrain";
 import { asciiTokenizer, t5Weights, tinyT5Config } from "@cllm4rec/testing";
-import { initialTables, type StepDone, type TrainingEvent } from "@cllm4rec/training";
+import type { StepDone, TrainingEvent } from "@cllm4rec/training";
+import { initialTables } from "@cllm4rec/training/stage";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { choices, temporaryFolder } from "./helpers.js";
 

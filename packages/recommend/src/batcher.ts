@@ -3,7 +3,7 @@
 interface Waiting<Q, A> {
   readonly request: Q;
   /** True once the caller has an answer or an error, or has given up. */
-  settled: boolean;
+  done: boolean;
   resolve(answer: A): void;
   reject(reason: unknown): void;
 }
@@ -24,23 +24,23 @@ export class Batcher<Q, A> {
     private readonly most: number,
   ) {}
 
-  /** @throws whatever `answer` throws, and the signal's reason as soon as it is aborted */
+  /** @throws what `answer` throws, and the signal's reason as soon as it is aborted */
   submit(request: Q, signal?: AbortSignal): Promise<A> {
     return new Promise((resolve, reject) => {
       if (this.#closed) throw this.#closed;
       signal?.throwIfAborted();
-      const settle = <V>(end: (value: V) => void) => {
+      const finish = <V>(end: (value: V) => void) => {
         return (value: V) => {
-          one.settled = true;
+          one.done = true;
           signal?.removeEventListener("abort", giveUp);
           end(value);
         };
       };
-      const one: Waiting<Q, A> = { request, settled: false, resolve: settle(resolve), reject: settle(reject) };
+      const one: Waiting<Q, A> = { request, done: false, resolve: finish(resolve), reject: finish(reject) };
       const giveUp = () => {
         one.reject(signal?.reason);
         const { group, nobody } = this.#running ?? {};
-        if (group?.every(({ settled }) => settled)) nobody?.abort(signal?.reason);
+        if (group?.every(({ done }) => done)) nobody?.abort(signal?.reason);
       };
       signal?.addEventListener("abort", giveUp);
       this.#waiting.push(one);
@@ -48,18 +48,18 @@ export class Batcher<Q, A> {
     });
   }
 
-  /** Refuses what waits and what comes; resolves when the group under way is answered. */
+  /** Refuses what waits and what comes; resolves when the current group is answered. */
   async close(reason: Error): Promise<void> {
     this.#closed ??= reason;
-    for (const one of this.#waiting.splice(0)) if (!one.settled) one.reject(reason);
+    for (const one of this.#waiting.splice(0)) if (!one.done) one.reject(reason);
     await this.#draining;
   }
 
   async #drain(): Promise<void> {
     do {
-      // Whatever else the event loop has ready in this tick joins the group.
+      // Requests that the event loop still delivers in this tick join the group.
       await new Promise(setImmediate);
-      const group = this.#waiting.splice(0, this.most).filter(({ settled }) => !settled);
+      const group = this.#waiting.splice(0, this.most).filter(({ done }) => !done);
       if (group.length > 0) await this.#run(group);
     } while (this.#waiting.length > 0);
     this.#draining = undefined;

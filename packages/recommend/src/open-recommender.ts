@@ -20,7 +20,7 @@ export interface OpenRecommenderOptions extends PredictorOptions {
 /**
  * Opens a trained model, or several that answer together: the logits of an ensemble's models are averaged.
  *
- * The directories are read and checked first, then the backbone is opened. Whatever was opened is closed again if a later step fails.
+ * The directories are read and checked first, then the backbone is opened. If a later step fails, everything opened so far is closed.
  *
  * @param directories a model directory that `cllm4rec` or `finetune` wrote, or several that differ in their training alone
  * @throws TrainingError for a file that is missing, damaged, or was changed since it was written; RecommendError for models that do not say

@@ -151,7 +151,7 @@ export class Recommender implements AsyncDisposable {
   }
 
   /**
-   * The vector that stands for the user or history, [M·K]: its inner product with a row of {@link embedItems} is the item's score, but for
+   * The embedding of the user or history, [M·K]: its inner product with a row of {@link embedItems} is the item's score, but for
    * rounding. For retrieval in a vector store.
    * @throws as {@link recommend} does
    */

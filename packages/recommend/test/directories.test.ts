@@ -3,6 +3,7 @@ import { execFile } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { promisify } from "node:util";
+import { Backbone, TrainableBackbone } from "@cllm4rec/backbone";
 import { NotAvailableError, openRecommender, WrongPartError } from "@cllm4rec/recommend";
 import { readModel } from "@cllm4rec/training/model";
 import { describe, expect, it } from "vitest";
@@ -10,7 +11,7 @@ import { bookshop, changed, temporaryFolder, withServing } from "./helpers.js";
 
 const { backbone, data } = bookshop;
 
-/** Opens a model in a process of its own, which has to end by itself, and returns the error's message. */
+/** Opens a model in a process of its own, which has to end without being stopped, and returns the error's message. */
 async function openElsewhere(directory: string, options: object): Promise<string> {
   const script = `
     import { openRecommender } from "@cllm4rec/recommend";
@@ -135,5 +136,38 @@ describe("a model of the first version, without histories and titles", () => {
       /found a dataset with content hash .*; give that one as the option data/,
     );
     await recommender.close();
+  });
+});
+
+it("the same weights with another base of the rotary angles are refused", async () => {
+  const original = path.join(temporaryFolder(), "backbone");
+  const sizes = { vocab_size: 256, hidden_size: 16, intermediate_size: 32, max_position_embeddings: 160 };
+  const heads = { num_hidden_layers: 1, num_attention_heads: 2, num_key_value_heads: 2, rms_norm_eps: 1e-5 };
+  const llama = TrainableBackbone.create(
+    { model_type: "llama", ...sizes, ...heads, rope_theta: 10_000, tie_word_embeddings: true },
+    ({ shape }) =>
+      Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, at) => (shape.length > 1 ? at % 7 : 7) / 7),
+  );
+  await llama.save(original);
+  await llama.dispose();
+  const tokenizer = "tokenizer.json";
+  fs.copyFileSync(path.join(backbone, tokenizer), path.join(original, tokenizer));
+  const opened = await Backbone.open(original);
+  const { fingerprint } = opened;
+  await opened.dispose();
+  const directory = await changed((model) => ({
+    ...model,
+    description: { ...model.description, backbone: { id: original, ...fingerprint } },
+  }));
+  await (await openRecommender(directory)).close();
+
+  const file = path.join(original, "config.json");
+  const config = JSON.parse(fs.readFileSync(file, "utf8"));
+  fs.writeFileSync(file, JSON.stringify({ ...config, rope_theta: 500 }));
+  const error = await openRecommender(directory).catch((reason: unknown) => reason);
+  expect(error).toBeInstanceOf(WrongPartError);
+  expect(error).toMatchObject({
+    option: "backbone",
+    message: expect.stringMatching(/found a config\.json with hash .*, expected .*model was trained/),
   });
 });

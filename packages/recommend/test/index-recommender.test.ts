@@ -3,7 +3,7 @@ import { Backbone, BaseModel } from "@cllm4rec/backbone";
 import { csrRow } from "@cllm4rec/corpus";
 import { evaluate, type IndexRecommendation, IndexRecommender, type IndexRequest } from "@cllm4rec/recommend";
 import { asciiTokenizer } from "@cllm4rec/testing";
-import { initialTables } from "@cllm4rec/training";
+import { initialTables } from "@cllm4rec/training/stage";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { csr, tinyGpt2, twoTastes } from "./helpers.js";
 

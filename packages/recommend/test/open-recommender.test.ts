@@ -10,8 +10,8 @@ import {
   type Recommender,
   UnknownIdError,
 } from "@cllm4rec/recommend";
-import { initialTables } from "@cllm4rec/training";
 import { type ModelDescription, readModel, type SavedModel } from "@cllm4rec/training/model";
+import { initialTables } from "@cllm4rec/training/stage";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bookshop, changed, WatchedEngine, withServing } from "./helpers.js";
 
@@ -250,11 +250,11 @@ describe("requests at the same time", () => {
     await engine.dispose();
   });
 
-  it("closing answers what is under way and refuses the rest", async () => {
+  it("closing answers the current group and refuses the rest", async () => {
     const opened = await openRecommender(bookshop.model, { backbone, maxBatch: 1 });
     const requests = ["reader-1", "reader-2"].map((user) => opened.recommend({ user, k: 3 }));
     const settled = Promise.allSettled(requests);
-    await new Promise(setImmediate); // the first is under way
+    await new Promise(setImmediate); // the first is being answered
     await Promise.all([opened.close(), opened.close()]);
     const [first, second] = await settled;
     expect(first).toMatchObject({ status: "fulfilled" });

@@ -1,6 +1,6 @@
 // The one error class of training: what was found, where, what was expected, what to do next.
 
-/** Thrown for settings, files and numbers that training cannot go on with; the message is for the person who runs it. */
+/** Thrown for settings, files and numbers that training cannot use; the message is for the person who runs it. */
 export class TrainingError extends Error {
   override name = "TrainingError";
 }

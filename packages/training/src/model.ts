@@ -2,6 +2,7 @@
 
 export type { Json, JsonRecord } from "./checkpoint/checkpoint.js";
 export {
+  contentOf,
   HISTORY_SPLITS,
   type Histories,
   type HistorySplit,

@@ -4,14 +4,9 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { writeSafetensors } from "@cllm4rec/backbone";
-import {
-  checkpointFile,
-  initialTables,
-  type ModelDescription,
-  readModel,
-  stageCheckpoint,
-  writeModel,
-} from "@cllm4rec/training";
+import { checkpointFile } from "@cllm4rec/training";
+import { type ModelDescription, readModel, writeModel } from "@cllm4rec/training/model";
+import { initialTables, stageCheckpoint } from "@cllm4rec/training/stage";
 import { describe, expect, it } from "vitest";
 import { temporaryFolder } from "./helpers.js";
 

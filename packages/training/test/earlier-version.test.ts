@@ -4,18 +4,9 @@ import fs from "node:fs";
 import path from "node:path";
 import { BaseModel } from "@cllm4rec/backbone";
 import { expectTensorsOf, writtenOnThisMachine } from "@cllm4rec/testing";
-import {
-  type AdamOptions,
-  checkpointFile,
-  initialLanguageModel,
-  initialTables,
-  Parameters,
-  type TrainingEvent,
-  tableParameters,
-  tokenWindows,
-  trainWeights,
-  weightParameters,
-} from "@cllm4rec/training";
+import { type AdamOptions, checkpointFile, Parameters, type TrainingEvent, weightParameters } from "@cllm4rec/training";
+import { initialLanguageModel, tokenWindows, trainWeights } from "@cllm4rec/training/language-model";
+import { initialTables, tableParameters } from "@cllm4rec/training/stage";
 import { describe, expect, it } from "vitest";
 import { fixtures, temporaryFolder } from "./helpers.js";
 

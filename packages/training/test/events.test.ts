@@ -1,4 +1,4 @@
-// Events on disk: whole JSON lines whatever happened before, and TensorBoard records byte for byte as TensorBoard's own writer makes them.
+// Events on disk: whole JSON lines after any earlier end, and TensorBoard records byte for byte as TensorBoard's own writer makes them.
 import fs from "node:fs";
 import path from "node:path";
 import { jsonLinesLog, type StepDone, type TrainingEvent, tensorBoardLog, toAll } from "@cllm4rec/training";
@@ -47,7 +47,7 @@ describe("jsonLinesLog", () => {
     ["an unfinished line after a finished one", '{"a":1}\n{"b":', '{"a":1}\n'],
     ["nothing but an unfinished line", '{"b":', ""],
     ["a very long unfinished line", `{"a":1}\n${"x".repeat(200_000)}`, '{"a":1}\n'],
-  ])("goes on after %s", (_, before, kept) => {
+  ])("continues after %s", (_, before, kept) => {
     const file = path.join(temporaryFolder(), "events.jsonl");
     fs.writeFileSync(file, before);
     const log = jsonLinesLog(file, () => 0);

@@ -82,7 +82,7 @@ describe("kernels", () => {
     fc.assert(property, { numRuns: 200 });
   });
 
-  it("sum of squares: in double precision, whatever an earlier pass left behind", () => {
+  it("sum of squares: in double precision, independent of earlier passes", () => {
     const property = fc.property(lengths, fc.nat(1000), (length, seed) => {
       const values = numbers(length, seed);
       const expected = values.reduce((sum, x) => sum + x * x, 0);

@@ -2,7 +2,8 @@
 import fs from "node:fs";
 import path from "node:path";
 import { expectSameAfterKills } from "@cllm4rec/testing";
-import { readModel, stageCheckpoint } from "@cllm4rec/training";
+import { readModel } from "@cllm4rec/training/model";
+import { stageCheckpoint } from "@cllm4rec/training/stage";
 import { expect, it } from "vitest";
 import { temporaryFolder, tinyGpt2 } from "./helpers.js";
 
@@ -16,7 +17,7 @@ it(`ends with the same bytes after ${WANTED_KILLS} kills`, async () => {
     kills: WANTED_KILLS,
     latest: 0.25,
     files: ["embeddings.safetensors", "config.json", "training-state/test.safetensors"],
-    // Whatever moment it was, what is there is whole.
+    // A file is whole, at whichever moment the process was killed.
     afterKill: async () => {
       await stageCheckpoint(broken, "test").load();
       if (fs.existsSync(path.join(broken, "embeddings.safetensors"))) await readModel(broken);

@@ -1,24 +1,26 @@
-// The trainer over a tiny GPT-2: what is trained and what stands still, order of tasks, stopping after any update,
+// The trainer over a tiny GPT-2: what is trained and what is held fixed, order of tasks, stopping after any update,
 // refusals.
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
 import {
   type Checkpoint,
   type CheckpointStore,
+  Parameters,
+  type StepDone,
+  schedule,
+  type TrainingEvent,
+  type TrainOptions,
+  train,
+} from "@cllm4rec/training";
+import {
   copyTables,
   initialTables,
   type LossBatches,
   type MapTaskOptions,
   mapTask,
-  Parameters,
-  type StepDone,
-  schedule,
   type TokenTables,
-  type TrainingEvent,
-  type TrainOptions,
   tableParameters,
   tablesOf,
-  train,
-} from "@cllm4rec/training";
+} from "@cllm4rec/training/stage";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { fixedBatches, tinyGpt2 } from "./helpers.js";
 
@@ -96,7 +98,7 @@ async function run({ tasks: specs = tasks, tables = copyTables(initial), ...chan
 
 const steps = ({ events }: Run) => events.filter((event): event is StepDone => event.type === "step");
 
-it("does epochs and counted steps in turn, each task from where its batches stand, and says so", async () => {
+it("does epochs and counted steps in turn, each task from its next batch, and reports it", async () => {
   const result = await run();
   const round = ["l-step 1/3", "l-step 2/3", "l-step 3/3", "c-step 1/1"];
   expect(steps(result).map(({ task, step, steps: of }) => `${task} ${step}/${of}`)).toEqual([
@@ -184,7 +186,7 @@ it("stays ended when the trainer ended it early", async () => {
   expect(steps(again)).toEqual([]);
 });
 
-it("refuses to go on with other settings, naming the first that differs", async () => {
+it("refuses to resume with other settings, naming the first that differs", async () => {
   const store = memoryStore();
   await run({ store });
   await expect(run({ store, settings: { rate: 0.02 } })).rejects.toThrow(/begun with rate 0.01, now it is 0.02/);

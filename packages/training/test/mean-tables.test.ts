@@ -1,5 +1,6 @@
 // The mean of several models' tables, and how alike the rows of two tables are.
-import { initialTables, meanCosine, meanTables, type TokenTables, TrainingError } from "@cllm4rec/training";
+import { TrainingError } from "@cllm4rec/training";
+import { initialTables, meanCosine, meanTables, type TokenTables } from "@cllm4rec/training/stage";
 import { describe, expect, it } from "vitest";
 
 const drawn = (seed: number, contentDeviation?: number): TokenTables =>

@@ -2,8 +2,8 @@
 import fs from "node:fs";
 import path from "node:path";
 import { writeSafetensors } from "@cllm4rec/backbone";
-import { initialTables } from "@cllm4rec/training";
 import { type ModelDescription, readModel, type SavedModel, writeModel } from "@cllm4rec/training/model";
+import { initialTables } from "@cllm4rec/training/stage";
 import { describe, expect, it } from "vitest";
 import { temporaryFolder } from "./helpers.js";
 

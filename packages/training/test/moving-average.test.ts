@@ -1,6 +1,7 @@
 // Averages of tables whose rows are updated unevenly: each row's mean is over its own updates.
 import type { EmbeddingTable } from "@cllm4rec/backbone";
-import { initialTables, Parameters, tableParameters, tablesOf } from "@cllm4rec/training";
+import { Parameters } from "@cllm4rec/training";
+import { initialTables, tableParameters, tablesOf } from "@cllm4rec/training/stage";
 import { expect, it } from "vitest";
 
 const width = 2;

@@ -1,16 +1,12 @@
 // The whole MAP objective over a tiny GPT-2: values and gradients against PyTorch's autograd and against finite differences.
 import { Backbone, BaseModel, type SoftTables } from "@cllm4rec/backbone";
 import { expectClose } from "@cllm4rec/testing";
-import {
-  addPenalty,
-  countOccurrences,
-  type LossBatch,
-  mapObjective,
-  penaltyWeight,
-  type RegulariserScaling,
-} from "@cllm4rec/training";
+import type { RegulariserScaling } from "@cllm4rec/training/stage";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { withRows } from "../src/gradients/row-gradients.js";
+import { type LossBatch, mapObjective } from "../src/objective/map-objective.js";
+import { countOccurrences } from "../src/objective/occurrences.js";
+import { addPenalty, penaltyWeight } from "../src/objective/regulariser.js";
 import { golden, tinyGpt2 } from "./helpers.js";
 
 interface ObjectiveGolden {
@@ -129,7 +125,7 @@ describe("occurrences and penalties", () => {
     expect(found.items).toEqual({ rows: Int32Array.of(0, 1), counts: Int32Array.of(3, 1) });
   });
 
-  it("count what stands in the encoder, in the decoder and among the targets, once a document", () => {
+  it("count what occurs in the encoder, in the decoder and among the targets, once a document", () => {
     const found = countOccurrences(
       [
         { encoderIds: [10, 3, 14, 1], decoderIds: [0, 14, 16], targets: [14, 16, 17] },

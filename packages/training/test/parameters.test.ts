@@ -1,6 +1,7 @@
 // Named parameters: initial numbers, own rates, regularisers, averages, and what is refused.
 import { expectClose } from "@cllm4rec/testing";
-import { Adam, glorotNormal, initialTables, normal, Parameters, tableParameters } from "@cllm4rec/training";
+import { Adam, glorotNormal, normal, Parameters } from "@cllm4rec/training";
+import { initialTables, tableParameters } from "@cllm4rec/training/stage";
 import { describe, expect, it } from "vitest";
 
 const rowsOf = (rows: number[], data: number[]) => ({ rows: Int32Array.from(rows), data: Float32Array.from(data) });
@@ -67,7 +68,7 @@ it("averages every row that moves, also those that a dense Adam moves by their m
   const [current, mean] = [parameters.values, parameters.averaged].map((values) => values["collaborative.users"]!.data);
   const untouched = mean![2]!;
   parameters.update(gradient(0), 0.1);
-  // From here on only user 1 has gradients; user 0 goes on moving, and its average follows.
+  // From here on only user 1 has gradients; user 0 keeps moving, and its average follows.
   for (let update = 0; update < 200; update++) parameters.update(gradient(1), 0.1);
   const rest = current![0]!;
   expect(Math.abs(rest - tables.collaborative.items.data[0]!)).toBeGreaterThan(0);

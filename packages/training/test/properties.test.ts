@@ -1,10 +1,12 @@
 // Invariants over random inputs: sparse arithmetic against dense twins, Adam's policies where they must agree, logs cut at any byte.
 import fs from "node:fs";
 import path from "node:path";
-import { Adam, addPenalty, countOccurrences, jsonLinesLog, type RowPolicy } from "@cllm4rec/training";
+import { Adam, jsonLinesLog, type RowPolicy } from "@cllm4rec/training";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { withRows } from "../src/gradients/row-gradients.js";
+import { countOccurrences } from "../src/objective/occurrences.js";
+import { addPenalty } from "../src/objective/regulariser.js";
 import { philox } from "../src/random/philox.js";
 import { temporaryFolder } from "./helpers.js";
 

@@ -6,19 +6,21 @@ import {
   defineTask,
   type Gradient,
   indexBatches,
-  mapTask,
   type ParameterOptions,
   Parameters,
-  parseSettings,
-  runSettings,
-  startingTables,
   type Task,
-  type TokenTables,
   type TrainResult,
-  tableParameters,
   train,
   type Values,
 } from "@cllm4rec/training";
+import {
+  mapTask,
+  parseSettings,
+  runSettings,
+  startingTables,
+  type TokenTables,
+  tableParameters,
+} from "@cllm4rec/training/stage";
 import { expectTypeOf, test } from "vitest";
 import { z } from "zod";
 

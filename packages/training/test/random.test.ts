@@ -1,7 +1,8 @@
 // Counter-based normal numbers: known answers, an independent Python twin, and the shape of the distribution.
 
 import { expectClose } from "@cllm4rec/testing";
-import { initialTables, TrainingError } from "@cllm4rec/training";
+import { TrainingError } from "@cllm4rec/training";
+import { initialTables } from "@cllm4rec/training/stage";
 import { describe, expect, it } from "vitest";
 import { fillNormal, portableLog } from "../src/random/normal.js";
 import { philox } from "../src/random/philox.js";

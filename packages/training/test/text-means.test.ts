@@ -1,7 +1,9 @@
 // Text means against a brute-force twin, what they do to initial tables, and what is refused.
-import { initialTables, type TokenisedTexts, TrainingError, textMeans } from "@cllm4rec/training";
+import { TrainingError } from "@cllm4rec/training";
+import { initialTables, type TokenisedTexts } from "@cllm4rec/training/stage";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { textMeans } from "../src/tables/text-means.js";
 
 interface Text {
   readonly user: number;

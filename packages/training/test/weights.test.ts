@@ -7,18 +7,19 @@ import { expectClose } from "@cllm4rec/testing";
 import {
   type BatchSource,
   checkpointFile,
-  initialLanguageModel,
-  initialTables,
   type LearningRate,
   Parameters,
   type TrainingEvent,
-  tableParameters,
+  weightParameters,
+} from "@cllm4rec/training";
+import {
+  initialLanguageModel,
   textLoss,
   tokenWindows,
   trainWeights,
   type WeightTrainingOptions,
-  weightParameters,
-} from "@cllm4rec/training";
+} from "@cllm4rec/training/language-model";
+import { initialTables, tableParameters } from "@cllm4rec/training/stage";
 import { afterAll, describe, expect, it } from "vitest";
 import { golden, temporaryFolder, tinyGpt2 } from "./helpers.js";
 
@@ -188,7 +189,7 @@ describe("a language model from nothing", () => {
 });
 
 describe("a run", () => {
-  it("goes on from its checkpoint to the bits of a run that was never stopped, at every update", async () => {
+  it("resumes from its checkpoint to the bits of a run that was never stopped, at every update", async () => {
     const whole = languageRun({ dropout: { softTokens: 0, backbone: true } });
     expect(await whole.run()).toEqual({ reason: "finished", updates: 24 });
     const file = path.join(temporaryFolder(), "state.safetensors");

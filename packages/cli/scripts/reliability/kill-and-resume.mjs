@@ -2,7 +2,7 @@
 // Build first; then: node packages/cli/scripts/reliability/kill-and-resume.mjs [RUNS] [KILLS A RUN] [SEED]
 import fs from "node:fs";
 import path from "node:path";
-import { readModel } from "@cllm4rec/training";
+import { readModel } from "@cllm4rec/training/model";
 import { Random } from "../shop/random.mjs";
 import { cli, differing, TRAIN, workshop } from "./workshop.mjs";
 

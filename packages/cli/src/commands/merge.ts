@@ -37,7 +37,7 @@ export function mergeCommand(context: CliContext): Command {
       const [{ openEnsemble }, { merged }, { writeModel, TrainingError }] = await Promise.all([
         import("@cllm4rec/recommend"),
         import("../run/merge.js"),
-        import("@cllm4rec/training"),
+        import("@cllm4rec/training/model"),
       ]);
       const directory = path.normalize(out);
       if (fs.existsSync(path.join(directory, "config.json")))

@@ -1,6 +1,6 @@
 // The flags of the training commands, made of the settings' schemas: one for each setting that a person can give on one
 // line.
-import { describeSettings, type SettingDescription, type SettingsSchema } from "@cllm4rec/training";
+import { describeSettings, type SettingDescription, type SettingsSchema } from "@cllm4rec/training/stage";
 import { InvalidArgumentError, Option } from "commander";
 import { parsedBy } from "../options.js";
 import { generalSchema, type StageName, sections } from "../run/config.js";

@@ -3,7 +3,7 @@
 import fs from "node:fs";
 import { finetuneSection } from "@cllm4rec/finetune";
 import { pretrainSection } from "@cllm4rec/pretrain";
-import { positiveInteger, runSettings, startSettings } from "@cllm4rec/training";
+import { positiveInteger, runSettings, startSettings } from "@cllm4rec/training/stage";
 import { z } from "zod";
 import { UsageError } from "../errors.js";
 import { ENGINES } from "./engine.js";

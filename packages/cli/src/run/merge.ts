@@ -1,6 +1,8 @@
 // Several models that began alike as one: the mean of their embeddings.
 import type { Ensemble } from "@cllm4rec/recommend";
-import { contentOf, meanCosine, meanTables, type SavedModel, TrainingError } from "@cllm4rec/training";
+import { TrainingError } from "@cllm4rec/training";
+import { contentOf, type SavedModel } from "@cllm4rec/training/model";
+import { meanCosine, meanTables } from "@cllm4rec/training/stage";
 
 /** Less than any two runs have that began with the same embeddings (0.82 on Amazon Beauty), more than those that did not (0.08). */
 const ALIKE = 0.5;

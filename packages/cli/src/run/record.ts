@@ -4,7 +4,7 @@ import fs from "node:fs/promises";
 import { createRequire } from "node:module";
 import os from "node:os";
 import path from "node:path";
-import { savedUpdates, stageCheckpoint } from "@cllm4rec/training";
+import { savedUpdates, stageCheckpoint } from "@cllm4rec/training/stage";
 import { z } from "zod";
 import { UsageError } from "../errors.js";
 import { writeWhole } from "./clock.js";

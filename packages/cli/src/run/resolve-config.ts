@@ -1,7 +1,7 @@
 // What the configuration leaves open and follows from what a run works with: scale and rates from the frozen
 // vocabulary, the start from the texts.
 import type { Backbone } from "@cllm4rec/backbone";
-import { contentDeviationOf, priorDeviationOf, type Rates, ratesOf } from "@cllm4rec/training";
+import { contentDeviationOf, priorDeviationOf, type Rates, ratesOf } from "@cllm4rec/training/stage";
 import type { RunConfig } from "./config.js";
 
 /** A configuration in which nothing is open. */

@@ -2,7 +2,8 @@
 import path from "node:path";
 import type { TokenCache } from "@cllm4rec/corpus";
 import { openTrainedModel, type Serving } from "@cllm4rec/recommend";
-import { startingTables, type TokenTables, TrainingError } from "@cllm4rec/training";
+import { TrainingError } from "@cllm4rec/training";
+import { startingTables, type TokenTables } from "@cllm4rec/training/stage";
 import { UsageError } from "../errors.js";
 import type { ResolvedConfig } from "./resolve-config.js";
 import type { OpenBackbone } from "./workplace.js";

@@ -1,19 +1,20 @@
 // A training run from configuration to model directory: open everything, run the stages within their time, report.
 import path from "node:path";
 import { Dataset, type DocumentSource, definePrompts, type LanguageDocument } from "@cllm4rec/corpus";
-import { type BestModel, checkFinetune, finetune } from "@cllm4rec/finetune";
+import { checkFinetune, finetune } from "@cllm4rec/finetune";
 import { checkPretrain, pretrain } from "@cllm4rec/pretrain";
 import { readModelContent, type Serving } from "@cllm4rec/recommend";
 import {
+  type BestModel,
   type EventListener,
   type JsonRecord,
   jsonLinesLog,
-  type ModelContent,
   type StopReason,
-  type TokenTables,
   tensorBoardLog,
   toAll,
 } from "@cllm4rec/training";
+import type { ModelContent } from "@cllm4rec/training/model";
+import type { TokenTables } from "@cllm4rec/training/stage";
 import { closing } from "../closing.js";
 import type { StageDisplay } from "../progress.js";
 import { StageClock } from "./clock.js";

@@ -2,7 +2,7 @@
 import fs from "node:fs";
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
 import { pretrain } from "@cllm4rec/pretrain";
-import { initialTables } from "@cllm4rec/training";
+import { initialTables } from "@cllm4rec/training/stage";
 
 const [folder, directory] = process.argv.slice(2);
 const [users, items, rows] = [40, 20, 128];

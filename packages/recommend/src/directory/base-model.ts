@@ -39,7 +39,7 @@ export interface OpenBaseModel {
 }
 
 /**
- * Opens a backbone by directory or hub id. Whatever was opened is closed again if a later step fails.
+ * Opens a backbone by directory or hub id. If a later step fails, everything opened so far is closed.
  * @throws CheckpointError, or Error naming a tokenizer's file, where one of them cannot be used
  */
 export async function openBaseModel(

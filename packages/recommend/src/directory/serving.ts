@@ -52,7 +52,7 @@ export function readServing(
         : `settings.serving.${issue?.path.join(".")}: ${issue?.message}`;
     throw new RecommendError(
       `${directory}: the model does not say which tokenizer and prompts it was trained with (${what}); ` +
-        "train it with the command line, or write `serving` into the settings of its description",
+        "train it with the command line, or give `output.tokenizerHash` to `finetune` or `pretrain`",
     );
   }
   try {

@@ -24,7 +24,7 @@ export interface IndexRecommenderOptions {
   /** As in training; default false. True: every request has to name its user. */
   readonly userToken?: boolean;
   readonly prompts?: Prompts;
-  /** Default: what the backbone has positions for. Of a longer history a sample stands in the prompt. */
+  /** Default: what the backbone has positions for. Of a longer history the prompt holds a sample. */
   readonly maxLength?: number;
   /** Default `shuffled`, as in training: a permutation that the seed decides. */
   readonly order?: ItemOrder;
@@ -78,7 +78,7 @@ export class IndexRecommender {
 
   /**
    * The k best items for each request, in their order.
-   * @throws CorpusUsageError for an item that does not exist or stands twice, or a request that has nothing to go by: no user where the
+   * @throws CorpusUsageError for an item that does not exist or occurs twice, or a request without anything to recommend by: no user where the
    *   user token is in the prompt, no history where it is not
    */
   async *recommend(
@@ -148,7 +148,7 @@ export class IndexRecommender {
   }
 
   /**
-   * The vector that stands for each prompt's user, [B, M·K] row-major: its inner product with a row of {@link itemEmbeddings} is the item's
+   * The embedding of each prompt's user, [B, M·K] row-major: its inner product with a row of {@link itemEmbeddings} is the item's
    * score, but for rounding.
    */
   async promptEmbeddings(prompts: readonly Prompt[], signal?: AbortSignal): Promise<Float32Array> {

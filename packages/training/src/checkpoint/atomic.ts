@@ -14,7 +14,7 @@ export async function writeTextAtomically(file: string, text: string): Promise<v
   });
 }
 
-/** The reason stands once, whether the file system says it or {@link writeAtomically} has already named the file. */
+/** The reason is given once, whether it comes from the file system or {@link writeAtomically} has already named the file. */
 export function cannotWrite(file: string, error: unknown): TrainingError {
   const reason = error instanceof CheckpointError && error.cause !== undefined ? error.cause : error;
   return new TrainingError(

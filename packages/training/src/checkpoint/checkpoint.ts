@@ -1,4 +1,4 @@
-// Where a run stands, in one file: tables, optimiser moments and a JSON state together, so that one rename commits all
+// The state of a run in one file: tables, optimiser moments and a JSON state together, so that one rename commits all
 // of it.
 import { createHash } from "node:crypto";
 import fs from "node:fs/promises";
@@ -70,7 +70,7 @@ export function checkpointFile(file: string): CheckpointStore {
       const expected = metadata[ALGORITHM];
       if (expected !== undefined && checksum(metadata.state, tensors) !== expected) {
         throw new TrainingError(
-          `${file}: the checksum does not fit the content; the file is damaged. Restore it from a copy, or remove it to begin anew`,
+          `${file}: the checksum does not fit the content; the file is damaged. Restore it from a copy, or remove it to start again`,
         );
       }
       return { state: parseState(file, metadata.state), tensors };
@@ -104,7 +104,7 @@ function parseState(file: string, text: string): JsonRecord {
     const state: unknown = JSON.parse(text);
     if (isJsonRecord(state)) return state;
   } catch {
-    // Said below: what is not JSON is as unusable as what is no object.
+    // Reported below, as is JSON that is not an object.
   }
   throw new TrainingError(`${file}: the state is not a JSON object; the file is damaged`);
 }

@@ -24,7 +24,7 @@ import { float32, readTensors } from "./read-tensors.js";
 // Shape legend: I users, J items, K width.
 
 const count = z.number().int().positive();
-const description = z.strictObject({
+const descriptionSchema = z.strictObject({
   format: z.literal("cllm4rec-model"),
   version: z.literal(1),
   /** What the tables were trained on. */
@@ -45,7 +45,7 @@ const description = z.strictObject({
 });
 
 /** What `config.json` says of a model. */
-export type ModelDescription = z.infer<typeof description>;
+export type ModelDescription = z.infer<typeof descriptionSchema>;
 
 export type { RawIds };
 
@@ -77,11 +77,8 @@ export function stageCheckpoint(directory: string, stage: string): CheckpointSto
  * Everything is checked before anything is written.
  * @throws TrainingError naming the file, or the table and row that is not finite; a model that was there before is then still readable
  */
-export async function writeModel(
-  directory: string,
-  { description: said, tables, ...content }: SavedModel,
-): Promise<void> {
-  const { users, items, width } = said.sizes;
+export async function writeModel(directory: string, { description, tables, ...content }: SavedModel): Promise<void> {
+  const { users, items, width } = description.sizes;
   const tensors: Record<string, TensorData> = {};
   const file = path.join(directory, EMBEDDINGS);
   for (const side of SIDES) {
@@ -90,14 +87,14 @@ export async function writeModel(
     tensors[`${side}.user`] = { shape: [users, width], data: soft.users.data };
     tensors[`${side}.item`] = { shape: [items, width], data: soft.items.data };
   }
-  checkContent(directory, content, said.sizes);
+  checkContent(directory, content, description.sizes);
   checkFinite(file, tensors, content);
   try {
     await fs.mkdir(directory, { recursive: true });
   } catch (error) {
     throw cannotWrite(directory, error);
   }
-  const text = JSON.stringify(said);
+  const text = JSON.stringify(description);
   const files = await writeContent(directory, content);
   const checksums = JSON.stringify({ tensors: tensorsChecksum(tensors, [text, JSON.stringify(files)]), files });
   try {
@@ -106,7 +103,7 @@ export async function writeModel(
   } catch (error) {
     throw cannotWrite(file, error);
   }
-  await writeTextAtomically(path.join(directory, "config.json"), `${JSON.stringify(said, null, 2)}\n`);
+  await writeTextAtomically(path.join(directory, "config.json"), `${JSON.stringify(description, null, 2)}\n`);
 }
 
 /**
@@ -118,8 +115,8 @@ export async function writeModel(
 export async function readModel(directory: string): Promise<SavedModel> {
   const file = path.join(directory, EMBEDDINGS);
   const { tensors, metadata } = await readTensors(file);
-  const said = parseDescription(file, metadata.description);
-  const { users, items, width } = said.sizes;
+  const description = parseDescription(file, metadata.description);
+  const { users, items, width } = description.sizes;
   const side = (name: (typeof SIDES)[number]): SoftTables => ({
     users: { rows: users, data: float32(file, tensors, `${name}.user`, [users, width]).data },
     items: { rows: items, data: float32(file, tensors, `${name}.item`, [items, width]).data },
@@ -139,9 +136,9 @@ export async function readModel(directory: string): Promise<SavedModel> {
     const found = tensorsChecksum(tensors, [metadata.description!, JSON.stringify(checksums.files)]);
     checkChecksum(file, found, checksums.tensors);
   }
-  const content = await readContent(directory, checksums?.files, said.sizes);
+  const content = await readContent(directory, checksums?.files, description.sizes);
   checkFinite(file, tensors, content);
-  return { description: said, tables, ...content };
+  return { description, tables, ...content };
 }
 
 function parseDescription(file: string, text: string | undefined): ModelDescription {
@@ -151,7 +148,7 @@ function parseDescription(file: string, text: string | undefined): ModelDescript
   } catch (error) {
     throw new TrainingError(`${file}: the description is not JSON (${reasonOf(error)}); the file is damaged`);
   }
-  const parsed = description.safeParse(json);
+  const parsed = descriptionSchema.safeParse(json);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw new TrainingError(

@@ -92,8 +92,8 @@ export interface RunEnded extends Common {
 }
 
 /**
- * `finished`: all rounds are done. `early`: the trainer saw no reason to go on. `stopped`: from outside; saved, and can
- * go on.
+ * `finished`: all rounds are done. `early`: the trainer saw no reason to continue. `stopped`: from outside; saved, and can
+ * be resumed.
  */
 export type StopReason = "finished" | "early" | "stopped";
 

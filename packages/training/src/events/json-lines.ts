@@ -1,4 +1,4 @@
-// Events as JSON lines in a file: one object a line, whole lines only, whatever moment the process ended at.
+// Events as JSON lines in a file: one object per line, whole lines only, even if the process is killed.
 import fs from "node:fs";
 import path from "node:path";
 import { cannotWrite } from "../checkpoint/atomic.js";
@@ -12,7 +12,7 @@ export interface EventLog {
 
 /**
  * Appends events to `file`, each with a `time` (ISO 8601) in front. A last line that a killed process left unfinished is removed first.
- * A run that resumes repeats the steps since its last checkpoint: of two lines with the same `update` the later one stands.
+ * A run that resumes repeats the steps since its last checkpoint: of two lines with the same `update` the later one counts.
  * @param now milliseconds since 1970; by default the system's clock
  * @throws TrainingError where the file cannot be written
  */

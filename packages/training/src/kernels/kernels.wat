@@ -2,7 +2,7 @@
 ;;
 ;; The caller copies a block of at most 8,192 numbers of each array to its place in memory, and back:
 ;;   0 parameters (or what is averaged, or summed)   32768 gradient (or average)   65536 first moment   98304 second moment
-;; n is a multiple of 8; the caller ignores what stands beyond its block's end.
+;; n is a multiple of 8; the caller ignores what lies beyond its block's end.
 (module
   (memory (export "memory") 2 2)
 

@@ -1,9 +1,9 @@
-// Which users and items stand in a batch of documents: whom the squared terms of Eq. 7, 8 and 10 are summed over.
+// Which users and items occur in a batch of documents: whom the squared terms of Eq. 7, 8 and 10 are summed over.
 import type { HeldOutDocument, LanguageDocument, Vocabulary } from "@cllm4rec/backbone";
 import type { Occurrences } from "./regulariser.js";
 
 /**
- * Counts, for every user and item, the documents that it stands in: in the prompt, in the main text, or among what is to be predicted
+ * Counts, for every user and item, the documents that it occurs in: in the prompt, in the main text, or among what is to be predicted
  * (Eq. 10 sums over all of the user's items, held-out ones included). Within one document a token counts once, as k runs over items.
  */
 export function countOccurrences(

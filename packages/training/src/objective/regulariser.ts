@@ -6,9 +6,9 @@ import { withRows } from "../gradients/row-gradients.js";
 
 /**
  * How the squared terms are weighed against the language model's loss, which is averaged over the batch's targets or documents.
- * - `paper`: λ/2 for each document a token stands in, beside the *sum* of the document's −log p (Eq. 7, 8, 10); both divided by the same
+ * - `paper`: λ/2 for each document a token occurs in, beside the *sum* of the document's −log p (Eq. 7, 8, 10); both divided by the same
  *   number. This is minus the log joint of Eq. 6 over the batch, up to a factor.
- * - `released-code`: λ (no ½) for each document a token stands in, beside the *average* of −log p, as in the authors' program. That is
+ * - `released-code`: λ (no ½) for each document a token occurs in, beside the *average* of −log p, as in the authors' program. That is
  *   2·(targets in the batch) times as strong (documents instead of targets where losses are averaged over documents), and grows with
  *   the batch.
  */

@@ -9,11 +9,11 @@ import { stretches } from "./stretches.js";
 /**
  * What happens to rows that a gradient does not have.
  * - `dense`: their gradient is 0, and they move on by their momentum. Elementwise `torch.optim.Adam`.
- * - `sparse`: they stand still; bias correction counts all steps. Elementwise `torch.optim.SparseAdam`. A row first
+ * - `sparse`: they keep their values; bias correction counts all steps. Elementwise `torch.optim.SparseAdam`. A row first
  * touched at step
  *   1,000 then moves by up to (1−β₁)/√(1−β₂) = 3.2 times the learning rate, because its moments are new and the
  * correction is over.
- * - `lazy`: they stand still; bias correction counts the row's own updates, so each row has an Adam of its own. For a
+ * - `lazy`: they keep their values; bias correction counts the row's own updates, so each row has an Adam of its own. For a
  *   gradient with all rows it is `dense`.
  */
 export type RowPolicy = "dense" | "sparse" | "lazy";

@@ -2,7 +2,7 @@
 import type { JsonRecord } from "../checkpoint/checkpoint.js";
 import { TrainingError } from "../error.js";
 
-/** A learning rate in plain data, so that it can stand in a config file and be compared before resuming. */
+/** A learning rate in plain data, for config files, and for comparison before a run resumes. */
 export interface LearningRate {
   /** The highest rate. */
   readonly peak: number;
@@ -50,7 +50,7 @@ export function schedule(rate: number | LearningRate): Schedule {
   };
 }
 
-/** A learning rate as it is compared before a run goes on: every field in its place. */
+/** A learning rate as it is compared before a run resumes: all fields, in a fixed order. */
 export function learningRateRecord(rate: number | LearningRate): JsonRecord {
   const { peak, warmup = 0, decay } = typeof rate === "number" ? { peak: rate } : rate;
   if (!decay) return { peak, warmup, decay: null };

@@ -111,7 +111,7 @@ export class Parameters {
   }
 
   /**
-   * One step of every parameter that has a gradient; the others stand still, as parameters without `grad` do in
+   * One step of every parameter that has a gradient; the others keep their values, as parameters without `grad` do in
    * PyTorch.
    * @param learningRate of parameters without one of their own
    * @param update by which a parameter's own schedule is read, from 0
@@ -140,7 +140,7 @@ export class Parameters {
     }
   }
 
-  /** Where the first number that is not finite stands, in words; `undefined` where all are. */
+  /** Where the first number that is not finite is, in words; `undefined` where all are. */
   firstNotFinite(): string | undefined {
     for (const [name, { tensor, options, width }] of this.#slots) {
       const at = firstNotFinite(tensor.data);

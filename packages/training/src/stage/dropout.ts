@@ -13,7 +13,7 @@ export function dropoutSeed(seed: number, stream: number, streams: number, updat
 }
 
 /**
- * Options of the base model that drop soft tokens and, where asked for, what the backbone drops by itself; nothing
+ * Options of the base model that drop soft tokens and, where asked for, turn on the backbone's own dropout; nothing
  * where neither is.
  */
 export function dropoutOptions(

@@ -10,7 +10,14 @@ export interface StageOutput extends ModelContent {
   readonly directory: string;
   /** How the backbone is named in config.json, e.g. its hub id. */
   readonly backboneId: string;
-  /** Written into config.json beside this run's own settings. */
+  /**
+   * SHA-256 of the tokenizer's files, as `openBaseModel` of `@cllm4rec/recommend` returns it. Given: the directory says how its
+   * model predicts (`settings.serving`), so that `openRecommender` opens it.
+   */
+  readonly tokenizerHash?: string | undefined;
+  /** The dataset directory that the data come from, with `datasetHash` of its manifest. */
+  readonly dataset?: { readonly path: string; readonly hash: string } | undefined;
+  /** Written into config.json beside this run's own settings; its `serving` replaces the one written here. */
   readonly settings?: JsonRecord | undefined;
 }
 
@@ -23,6 +30,13 @@ export interface Publication {
   /** Everything that decided the run's bits. */
   readonly record: JsonRecord;
   readonly prompts: object | undefined;
+  /** The prompt of prediction: the one that the tables were trained for. */
+  readonly recommendation: {
+    readonly userToken: boolean;
+    readonly order: "shuffled" | "fixed";
+    readonly maxLength: number;
+    readonly seed: number;
+  };
   /** Further keys of the settings. */
   readonly more?: JsonRecord;
   readonly metrics?: Readonly<Record<string, number>> | undefined;
@@ -33,12 +47,18 @@ export interface Publication {
  * @throws TrainingError naming the file; a model that was there before is then untouched
  */
 export async function publishModel(
-  { directory, backboneId, settings, ...content }: StageOutput,
-  { stage, model, tables, record, prompts, more, metrics }: Publication,
+  { directory, backboneId, tokenizerHash, dataset, settings, ...content }: StageOutput,
+  { stage, model, tables, record, prompts, recommendation, more, metrics }: Publication,
 ): Promise<void> {
+  const serving = tokenizerHash !== undefined && {
+    ...(dataset && { dataset }),
+    tokenizer: tokenizerHash,
+    layers: model.backbone.config.layers,
+    recommendation: { ...recommendation, prompts: prompts ?? {} },
+  };
   const { words, users, items, width } = model.vocabulary;
   const json: ModelDescription["settings"] = JSON.parse(
-    JSON.stringify({ ...settings, [stage]: record, prompts: prompts ?? null, ...more }),
+    JSON.stringify({ ...(serving && { serving }), ...settings, [stage]: record, prompts: prompts ?? null, ...more }),
   );
   await writeModel(directory, {
     description: {

@@ -1,4 +1,4 @@
-// What follows from the scale of the frozen vocabulary where nothing is said: the initial embeddings' deviation and the
+// What follows from the scale of the frozen vocabulary by default: the initial embeddings' deviation and the
 // learning rates.
 import type { Backbone } from "@cllm4rec/backbone";
 import type { LearningRate } from "../optimiser/schedule.js";

@@ -9,7 +9,7 @@ export const count = z.int().min(0);
 export const weight = z.number().min(0);
 export const shareBelowOne = z.number().min(0).lt(1);
 
-/** A learning rate in plain data, so that it can stand in a config file and be compared before resuming. */
+/** A learning rate in plain data, for config files, and for comparison before a run resumes. */
 export const learningRateSchema = z.strictObject({
   peak: z.number().gt(0).meta({ description: "the highest rate" }),
   warmup: count.optional().meta({ description: "updates of linear warm-up", otherwise: "0" }),

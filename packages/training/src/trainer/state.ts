@@ -1,4 +1,4 @@
-// Where a run stands, as JSON: read back strictly, and only for the settings that it was saved with.
+// The position of a run, as JSON: parsed strictly, and accepted only with the settings that it was saved with.
 import { z } from "zod";
 import { isJsonRecord, type JsonRecord } from "../checkpoint/checkpoint.js";
 import { TrainingError } from "../error.js";

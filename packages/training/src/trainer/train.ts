@@ -12,11 +12,11 @@ import { BatchStream } from "./batch-stream.js";
 import { type BestModel, Selection, type Validation } from "./selection.js";
 import { type LoopState, parseLoopState } from "./state.js";
 
-/** What is done before the trainer looks up again. */
+/** What is trained between two validations. */
 export interface Round {
   readonly phase: string;
   /**
-   * Tasks by name, in turn: a number of steps, or an epoch, where `steps` is absent, from wherever its batches stand to
+   * Tasks by name, in turn: a number of steps, or an epoch, where `steps` is absent, from its next batch to
    * their end.
    */
   readonly segments: readonly { readonly task: string; readonly steps?: number }[];
@@ -51,7 +51,7 @@ export interface TrainOptions {
   readonly store?: CheckpointStore | undefined;
   /** Seconds between two checkpoints; default 60. One is also saved at the end. 0 saves after every update. */
   readonly saveEverySeconds?: number | undefined;
-  /** Ends the run after the update under way; it is saved and can be resumed. */
+  /** Ends the run after the current update; the state is saved, and the run can be resumed. */
   readonly stop?: AbortSignal | undefined;
   readonly onEvent?: EventListener | undefined;
   /** Milliseconds; by default `performance.now`. Nothing but timings and the moments of checkpoints depends on it. */
@@ -66,7 +66,7 @@ export interface RoundContext {
   readonly memory: Record<string, Json>;
   /** The moving averages where they are kept, else the parameters; not to be changed. */
   readonly values: Values;
-  /** Saves the run as it stands after this round. */
+  /** Saves the state of the run after this round. */
   save(): Promise<void>;
   emit(event: TrainingEvent): void;
 }
@@ -165,7 +165,7 @@ class Trainer {
     return Object.values(this.state.updates).reduce((sum, n) => sum + n, 0);
   }
 
-  /** The round under way, from the updates before it. */
+  /** The current round, from the updates before it. */
   private round(): Round | undefined {
     const { round, losses } = this.state;
     const within = Object.values(losses).reduce((sum, [, steps]) => sum + steps!, 0);

@@ -43,7 +43,7 @@ export interface WeightTrainingOptions {
   readonly store?: CheckpointStore | undefined;
   /** Seconds between two checkpoints; default 60. One is also saved at the end. 0 saves after every update. */
   readonly saveEverySeconds?: number | undefined;
-  /** Ends the run after the update under way; it is saved and can be resumed. */
+  /** Ends the run after the current update; the state is saved, and the run can be resumed. */
   readonly stop?: AbortSignal | undefined;
   readonly onEvent?: EventListener | undefined;
   /** Milliseconds; by default `performance.now`. */

@@ -3,16 +3,9 @@
 import fs from "node:fs";
 import path from "node:path";
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
-import {
-  initialTables,
-  mapTask,
-  Parameters,
-  stageCheckpoint,
-  tableParameters,
-  tablesOf,
-  train,
-  writeModel,
-} from "@cllm4rec/training";
+import { Parameters, train } from "@cllm4rec/training";
+import { writeModel } from "@cllm4rec/training/model";
+import { initialTables, mapTask, stageCheckpoint, tableParameters, tablesOf } from "@cllm4rec/training/stage";
 
 const [folder, directory] = process.argv.slice(2);
 const sizes = { users: 500, items: 40 };

@@ -1,0 +1,44 @@
+// @cllm4rec/training/stage: what CLLM4Rec's stages and their command line share. Other models do not need it.
+
+// — the run of a stage —
+export { savedUpdates } from "./checkpoint/checkpoint.js";
+export { stageCheckpoint } from "./checkpoint/model-directory.js";
+// — settings —
+export type { RegulariserScaling } from "./objective/regulariser.js";
+export { learningRateRecord } from "./optimiser/schedule.js";
+// — tables of embeddings —
+export { type TableParameterOptions, tableParameters, tablesOf } from "./parameters/table-parameters.js";
+export { backboneRecord, recordingConfig } from "./stage/backbone-record.js";
+export {
+  describeSettings,
+  parseSettings,
+  type SettingDescription,
+  type SettingsSchema,
+} from "./stage/describe-settings.js";
+export { dropoutOptions } from "./stage/dropout.js";
+export { publishModel, type StageOutput } from "./stage/publish.js";
+export { contentDeviationOf, priorDeviationOf, type Rates, ratesOf } from "./stage/scales.js";
+export {
+  batchSizeOf,
+  count,
+  positiveInteger,
+  runSettings,
+  shareBelowOne,
+  stageSettings,
+  startSettings,
+} from "./stage/settings.js";
+export { type StartingTablesOptions, startingTables } from "./stage/starting-tables.js";
+export { checkTables } from "./tables/check-tables.js";
+export { meanCosine, meanTables } from "./tables/mean-tables.js";
+export {
+  copyTables,
+  hashTables,
+  type InitialTablesOptions,
+  initialTables,
+  type Side,
+  type TokenTables,
+} from "./tables/tables.js";
+export type { TokenisedTexts } from "./tables/text-means.js";
+// — their task: a loss with the regularisers of the MAP objective —
+export type { LossBatches } from "./tasks/batch-source.js";
+export { type MapTaskOptions, mapTask } from "./tasks/map-task.js";
