@@ -10,7 +10,9 @@ import { csrRow, Dataset, prepare } from "@cllm4rec/corpus";
 import { finetune } from "@cllm4rec/finetune";
 import { ExtendedTokenizer } from "@cllm4rec/tokenizer-ext";
 import { loadTokenizer } from "@cllm4rec/tokenizer-ext/node";
-import { initialTables, Parameters, trainWeights, weightParameters } from "@cllm4rec/training";
+import { Parameters, weightParameters } from "@cllm4rec/training";
+import { trainWeights } from "@cllm4rec/training/language-model";
+import { initialTables } from "@cllm4rec/training/stage";
 
 const { values: options } = parseArgs({
   options: {

@@ -8,7 +8,7 @@ import { finetune } from "@cllm4rec/finetune";
 import { matmulRate, onnxRuntime } from "@cllm4rec/onnx-grad";
 import { ExtendedTokenizer } from "@cllm4rec/tokenizer-ext";
 import { loadTokenizer } from "@cllm4rec/tokenizer-ext/node";
-import { initialTables } from "@cllm4rec/training";
+import { initialTables } from "@cllm4rec/training/stage";
 import { backboneDirectory, circumstances, prepared } from "./run.js";
 
 const BATCH = 128;

@@ -5,7 +5,7 @@ import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import zlib from "node:zlib";
-import { initialLanguageModel } from "@cllm4rec/training";
+import { initialLanguageModel } from "@cllm4rec/training/language-model";
 import { BASELINES, DATASETS, RUNS } from "./plan.js";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));

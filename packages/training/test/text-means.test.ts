@@ -1,8 +1,8 @@
 // Text means against a brute-force twin, what they do to initial tables, and what is refused.
-import { TrainingError } from "@cllm4rec/training";
 import { initialTables, type TokenisedTexts } from "@cllm4rec/training/stage";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { TrainingError } from "../src/error.js";
 import { textMeans } from "../src/tables/text-means.js";
 
 interface Text {
