@@ -14,7 +14,7 @@ export interface BatchState extends Moment {
 }
 
 /** Documents that travel together. */
-export interface Batch<D> {
+export interface DocumentBatch<D> {
   /** This batch's own place. */
   readonly state: BatchState;
   /** Save this after the step is done. */
@@ -135,7 +135,7 @@ export class BatchPlan<D> {
   }
 
   /** The batch at a step. A step just past the epoch's last is the next epoch's first. */
-  batch({ seed, epoch, step }: BatchState): Batch<D> {
+  batch({ seed, epoch, step }: BatchState): DocumentBatch<D> {
     const steps = this.steps({ seed, epoch });
     if (!Number.isInteger(step) || step < 0 || step > steps) {
       throw new CorpusUsageError(`step is ${step}; epoch ${epoch} has ${steps} steps, numbered from 0`);
@@ -152,7 +152,7 @@ export class BatchPlan<D> {
   }
 
   /** The batches from a state up to the end of its epoch, or up to the start of the epoch `until`. */
-  *batches(from: BatchState, until: number = from.epoch + 1): Generator<Batch<D>, void, undefined> {
+  *batches(from: BatchState, until: number = from.epoch + 1): Generator<DocumentBatch<D>, void, undefined> {
     for (let state = from; state.epoch < until; ) {
       if (state.step === this.steps(state)) {
         state = { seed: state.seed, epoch: state.epoch + 1, step: 0 };

@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { Graph } from "../../graph/graph.js";
-import { allocate, type DType, type TensorData } from "../../graph/tensor.js";
+import { allocate, type DType, type TypedArray } from "../../graph/tensor.js";
 import { describe } from "../../operators/parameters.js";
 import { checkFeeds, checkReuse } from "../check-feeds.js";
 import { type CompiledGraph, compileGraph, type GraphPort } from "../compiled-graph.js";
@@ -285,7 +285,7 @@ class WorkerSession implements OnnxRuntimeSession {
   private readonly outputs: ReadonlyMap<string, GraphPort>;
   private readonly limits: WebGpuLimits | undefined;
   /** Memory of the last run's large feeds, by their names. */
-  private readonly spent = new Map<string, TensorData>();
+  private readonly spent = new Map<string, TypedArray>();
   private disposed = false;
 
   constructor(
@@ -396,7 +396,7 @@ const unknownOutput = (graphName: string, name: string, outputs: readonly string
  * The caller may change or share its arrays after the call, so each run takes its own copy along; the copy itself is moved, not cloned.
  * @param spent memory to use for it where it has the right size
  */
-function ownCopy({ dtype, shape, data }: Tensor, spent: TensorData | undefined): Tensor {
+function ownCopy({ dtype, shape, data }: Tensor, spent: TypedArray | undefined): Tensor {
   const copy =
     spent?.length === data.length && spent.constructor === data.constructor ? spent : allocate(dtype, data.length);
   (copy as Float32Array).set(data as Float32Array);

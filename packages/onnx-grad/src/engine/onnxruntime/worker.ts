@@ -1,7 +1,7 @@
 // The worker thread: holds onnxruntime's sessions and runs them one after another, so that the caller's event loop stays free.
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
-import type { DType, TensorData } from "../../graph/tensor.js";
+import type { DType, TypedArray } from "../../graph/tensor.js";
 import type { Tensor } from "../engine.js";
 import { enterNative, leaveNative } from "./exit-gate.js";
 import { type Placement, placementProfile } from "./placement.js";
@@ -200,7 +200,7 @@ async function run(
   request: Extract<Request, { kind: "run" }>,
 ): Promise<Pick<Extract<Response, { ok: true }>, "outputs" | "held" | "spent">> {
   const feeds: Record<string, OrtTensor> = {};
-  const spent: Record<string, TensorData> = {};
+  const spent: Record<string, TypedArray> = {};
   for (const [name, tensor] of Object.entries(request.feeds)) {
     feeds[name] = "held" in tensor ? heldTensor(tensor.held) : toOrt(tensor.dtype, tensor.data, tensor.shape);
     if ("data" in tensor && tensor.data.byteLength >= LARGE) spent[name] = tensor.data;
@@ -223,7 +223,7 @@ async function run(
     }
     const type = { dtype: result.type as DType, shape: result.dims };
     if (session.kept.has(name)) held[name] = { ...type, held: hold(session, result) };
-    else outputs[name] = { ...type, data: request.reuse[name]?.data ?? movable(result.data as TensorData) };
+    else outputs[name] = { ...type, data: request.reuse[name]?.data ?? movable(result.data as TypedArray) };
   }
   return session.kept.size > 0 ? { outputs, held, spent } : { outputs, spent };
 }
@@ -249,11 +249,11 @@ function drop(held: number): void {
   owners.delete(held);
 }
 
-function toOrt(dtype: DType, data: TensorData, shape: readonly number[]): OrtTensor {
+function toOrt(dtype: DType, data: TypedArray, shape: readonly number[]): OrtTensor {
   return new OrtTensor(dtype as "float32", data as Float32Array, shape as number[]);
 }
 
 /** Outputs own their memory and cross the thread boundary without a copy; a view of something larger would take that along. */
-function movable(data: TensorData): TensorData {
-  return data.byteLength === data.buffer.byteLength ? data : (data.slice() as TensorData);
+function movable(data: TypedArray): TypedArray {
+  return data.byteLength === data.buffer.byteLength ? data : (data.slice() as TypedArray);
 }
