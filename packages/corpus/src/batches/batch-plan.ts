@@ -1,5 +1,5 @@
-// Which documents travel together, and when: a pure function of (seed, epoch, step), so a run starts again at any step without
-// replaying what came before. The order is cut into windows; only one window of document numbers is held at a time.
+// Which documents make a batch, and in which order: a pure function of (seed, epoch, step), so that a run resumes at any
+// step without replaying earlier ones. The order is cut into windows; only one window of indices is held at a time.
 import { createHash } from "node:crypto";
 import { checkMoment } from "../documents/checks.js";
 import { CounterRandom, STREAM } from "../documents/random.js";
@@ -7,13 +7,13 @@ import type { DocumentSource, Moment } from "../documents/types.js";
 import { CorpusUsageError } from "../errors.js";
 import { documentOrder } from "./permutation.js";
 
-/** Where a run stands: the batch to compute next. Plain JSON; all that has to be saved to go on to the same bits. */
+/** The batch to compute next, as plain JSON: all that has to be saved to resume to the same bits. */
 export interface BatchState extends Moment {
   /** From 0 to the number of steps in the epoch. */
   readonly step: number;
 }
 
-/** Documents that travel together. */
+/** The documents of one step. */
 export interface DocumentBatch<D> {
   /** This batch's own place. */
   readonly state: BatchState;
@@ -75,7 +75,7 @@ function checkCount(name: string, value: number): void {
  * const plan = new BatchPlan(source, { size: { tokens: 8192 } });
  * for (const batch of plan.batches({ seed: 0, epoch: 0, step: 0 })) {
  *   train(batch.documents);
- *   save(batch.next); // JSON; hand it to plan.batches() to go on
+ *   save(batch.next); // JSON; pass it to plan.batches() to resume
  * }
  */
 export class BatchPlan<D> {

@@ -72,7 +72,7 @@ export type Response =
       readonly outputs?: Record<string, Tensor>;
       readonly held?: Record<string, Held>;
       /** The memory of large feeds, for the next run's. */
-      readonly spent?: Record<string, TypedArray>;
+      readonly reusableBuffers?: Record<string, TypedArray>;
       readonly placement?: Placement;
     }
   | { readonly id: number; readonly ok: false; readonly message: string };
