@@ -90,12 +90,15 @@ describe.each(TWINS)("%s", (name) => {
     const { model, golden, tables, width } = await setUp();
     const { documents, loss, documentLosses, targets } = kinds[kind];
     const { words } = model.vocabulary;
-    let spent: LossGradients | undefined;
+    let reusableGradients: LossGradients | undefined;
     for (const reduction of REDUCTIONS) {
       // The second and third loss take over the memory of the one before.
-      const result = await lossOf(model, kind, documents, tables, { reduction, ...(spent && { spent }) });
-      if (spent && kind !== "nextWord") expect(spent.items.data).toHaveLength(0);
-      spent = result.gradients;
+      const result = await lossOf(model, kind, documents, tables, {
+        reduction,
+        ...(reusableGradients && { reusableGradients }),
+      });
+      if (reusableGradients && kind !== "nextWord") expect(reusableGradients.items.data).toHaveLength(0);
+      reusableGradients = result.gradients;
       expectRelative([result.loss], [loss[reduction]], `${reduction} loss`);
       expectRelative(result.documentLosses, documentLosses, "document losses");
       expect(result.targets).toBe(targets);

@@ -145,7 +145,7 @@ describe("control characters of a file", () => {
       () => readSafetensorsHeader(written(rawSafetensors(JSON.stringify({ a: { ...entry, [HOSTILE]: 1 } }), 4))),
     ],
     ["a config that is not JSON", () => readJsonObject(written(`{"a": ${HOSTILE}`))],
-    ["a key that stands twice", () => readJsonObject(written(`{"\u009b\u202e": 1, "\u009b\u202e": 2}`))],
+    ["a key that occurs twice", () => readJsonObject(written(`{"\u009b\u202e": 1, "\u009b\u202e": 2}`))],
     [
       "the name of a shard",
       async () =>

@@ -105,7 +105,7 @@ describe("shards", () => {
 
   it("refuses an index that names a tensor twice", async () => {
     const text = '{"weight_map":{"a":"model-1.safetensors","a":"model-2.safetensors","b":"model-2.safetensors"}}';
-    await expect(openCheckpoint(make({ ...shards, [INDEX]: text }))).rejects.toThrow(/the key "a" stands twice/);
+    await expect(openCheckpoint(make({ ...shards, [INDEX]: text }))).rejects.toThrow(/the key "a" occurs twice/);
   });
 });
 
@@ -128,7 +128,7 @@ describe("what is no checkpoint", () => {
   it.each([
     ["not JSON", "{", /config\.json: not valid JSON/],
     ["not an object", "[]", /config\.json: holds an array, expected a JSON object/],
-    ["a repeated key", '{"n_embd":1,"n_embd":2}', /"n_embd" stands twice/],
+    ["a repeated key", '{"n_embd":1,"n_embd":2}', /"n_embd" occurs twice/],
     ["nested without end", "[".repeat(100_000), /nested more than 64 levels/],
   ])("refuses a config.json that is %s", async (_, text, message) => {
     await expect(

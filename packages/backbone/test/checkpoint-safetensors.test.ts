@@ -58,13 +58,13 @@ describe("reading", () => {
       "duplicate tensor",
       `{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`,
       4,
-      /"a" stands twice/,
+      /"a" occurs twice/,
     ],
     [
       "the same key escaped",
       `{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"\\u0061":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`,
       4,
-      /"a" stands twice/,
+      /"a" occurs twice/,
     ],
     ["negative shape", `{"w":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}}`, 8, /"w" has the number -2/],
     [

@@ -2,11 +2,11 @@
 import fs from "node:fs";
 import path from "node:path";
 import { gunzipSync } from "node:zlib";
-import { packSequences } from "@cllm4rec/backbone";
 import { sharedPath } from "@cllm4rec/testing";
 import { Tokenizer } from "@huggingface/tokenizers";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { packSequences } from "../src/packing/pack.js";
 
 const lengthsOf = (most: number, longest: number) =>
   fc.array(fc.integer({ min: 1, max: longest }), { minLength: 1, maxLength: most });

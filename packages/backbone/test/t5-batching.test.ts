@@ -1,8 +1,9 @@
 // T5 in batches: what travels with a document does not change what comes out of it, and what a T5 cannot take is refused in so many words.
 import path from "node:path";
-import { Backbone, BaseModel, type EncoderDecoderDocument, packPairs, type SoftTables } from "@cllm4rec/backbone";
+import { Backbone, BaseModel, type EncoderDecoderDocument, type SoftTables } from "@cllm4rec/backbone";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
+import { packPairs } from "../src/packing/pack-pairs.js";
 import { expectRelative, modelDirectory, modelOpener, noSoftTokens, table } from "./goldens.js";
 
 /** Between two ways of computing the same in F32; T5's scores are unscaled, so that the softmax makes more of a rounding. */

@@ -1,9 +1,10 @@
 // T5's config.json: 1.0, 1.1 and Flan-T5 as their publishers and as transformers 5 write them; every feature represented or refused by name.
 import fs from "node:fs";
 import path from "node:path";
-import { Backbone, CheckpointError, parseConfig, type T5Config } from "@cllm4rec/backbone";
+import { Backbone, CheckpointError, parseConfig } from "@cllm4rec/backbone";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { T5Config } from "../src/checkpoint/config-t5.js";
 import { readSafetensorsHeader } from "../src/checkpoint/safetensors.js";
 import { f32, type RawTensor, safetensorsOf } from "./checkpoint-helpers.js";
 import { modelDirectory, modelOpener } from "./goldens.js";

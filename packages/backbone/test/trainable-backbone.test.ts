@@ -86,7 +86,9 @@ describe.each(GOLDEN)("%s", (name) => {
     const before = weightGradients(result);
     expect(Object.keys(before).sort()).toEqual([...backbone.weights.keys()].sort());
     // Once more, in the memory of the first.
-    const again = await model.nextWordLoss(documentsOf(record.words), noSoftTokens, { spent: result.gradients! });
+    const again = await model.nextWordLoss(documentsOf(record.words), noSoftTokens, {
+      reusableGradients: result.gradients!,
+    });
     const weights = weightGradients(again);
     for (const gradient of Object.values(before)) expect(gradient).toHaveLength(0);
     for (const [weight, gradient] of Object.entries(weights))

@@ -23,3 +23,8 @@ export class CorpusError extends Error {
 export class CorpusUsageError extends CorpusError {
   override name = "CorpusUsageError";
 }
+
+/** The message of an error, for use in a sentence. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -5,9 +5,6 @@ import {
   type BatchState,
   type DocumentSource,
   decoderOnly,
-  packRows,
-  paddingShare,
-  padRows,
   recommendationDocuments,
 } from "@cllm4rec/corpus";
 import fc from "fast-check";
@@ -15,6 +12,7 @@ import { describe, expect, test } from "vitest";
 import { documentOrder } from "../src/batches/permutation.js";
 import { CounterRandom } from "../src/documents/random.js";
 import { csrOf } from "./histories.js";
+import { paddingShare } from "./padding-share.js";
 import { tinyTokenizer } from "./tiny-tokenizer.js";
 
 interface Toy {
@@ -285,22 +283,5 @@ describe("batches", () => {
     ];
     expect(new Set(plans.map(({ identity }) => identity)).size).toBe(7);
     expect(new BatchPlan(source, { size: { documents: 2 } }).identity).toBe(plans[0]!.identity);
-  });
-});
-
-describe("rows", () => {
-  test("padded: [B, T] with a mask", () => {
-    const { values, rows, columns, mask } = padRows([Int32Array.of(1, 2, 3), Int32Array.of(4), Int32Array.of()], -1);
-    expect([rows, columns]).toEqual([3, 3]);
-    expect([...values]).toEqual([1, 2, 3, 4, -1, -1, -1, -1, -1]);
-    expect([...mask]).toEqual([1, 1, 1, 1, 0, 0, 0, 0, 0]);
-  });
-
-  test("packed: end to end with offsets", () => {
-    const { values, offsets } = packRows([Int32Array.of(1, 2, 3), Int32Array.of(), Int32Array.of(4)]);
-    expect([[...values], [...offsets]]).toEqual([
-      [1, 2, 3, 4],
-      [0, 3, 3, 4],
-    ]);
   });
 });

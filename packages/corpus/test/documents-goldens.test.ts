@@ -3,6 +3,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import {
+  csrRow,
   type DocumentLayout,
   decoderOnly,
   encoderDecoder,
@@ -10,7 +11,6 @@ import {
   interactionDocuments,
   openTokenCache,
   recommendationPrompter,
-  recommendationPrompts,
   type TextCorpus,
   textDocuments,
 } from "@cllm4rec/corpus";
@@ -61,7 +61,7 @@ async function built(directory: string, rows: number, layout: DocumentLayout<obj
     hostile: await texts("reviews", 1, 0, golden.hostileText),
     itemText: await texts("item-texts", -1, 5, "Electric guitar strings, nickel wound"),
     userText: await texts("user-texts", 0, -1, "Plays the blues."),
-    recommendation: plain(recommendationPrompts({ ...common, history }).document(1, at)),
+    recommendation: plain(recommendationPrompter(common)({ user: 1, history: csrRow(history, 1) }, at)),
     historyOnly: plain(recommendationPrompter({ ...common, userToken: false })({ history: [4, 6] }, at)),
   };
 }

@@ -8,7 +8,6 @@ import {
   decoderOnly,
   hashTokenizer,
   openTokenCache,
-  paddingShare,
   prepare,
   textDocuments,
   trainReviewTexts,
@@ -17,6 +16,7 @@ import { sharedPath } from "@cllm4rec/testing";
 import { ExtendedTokenizer } from "@cllm4rec/tokenizer-ext";
 import { loadTokenizer } from "@cllm4rec/tokenizer-ext/node";
 import { afterAll, expect, test } from "vitest";
+import { paddingShare } from "./padding-share.js";
 
 const reviews = sharedPath("data/amazon-musical-instruments");
 const gpt2 = sharedPath("models/gpt2-tokenizer");

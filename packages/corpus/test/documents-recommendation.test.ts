@@ -8,7 +8,6 @@ import {
   type RecommendationDocumentOptions,
   recommendationDocuments,
   recommendationPrompter,
-  recommendationPrompts,
   uniteHistories,
 } from "@cllm4rec/corpus";
 import fc from "fast-check";
@@ -164,36 +163,17 @@ describe("recommendation documents", () => {
 });
 
 describe("prompts for prediction", () => {
-  test("hold the whole history and never a held-out item", () => {
+  test("hold the whole history", () => {
     fc.assert(
       fc.property(histories, fc.nat(), fc.boolean(), (matrix, seed, userToken) => {
-        // The first items of each row are held out, the others are the history.
-        const cut = (user: number) => Math.min(2, Math.floor(rowOf(matrix, user).length / 2));
-        const rows = Array.from({ length: matrix.rows }, (_, user) => user);
-        const heldOut = csrOf(
-          rows.map((user) => rowOf(matrix, user).slice(0, cut(user))),
-          12,
-        );
-        const history = csrOf(
-          rows.map((user) => rowOf(matrix, user).slice(cut(user))),
-          12,
-        );
-        const source = recommendationPrompts({ ...common(matrix), history, heldOut, userToken });
-        expect([...source.users]).toEqual(rows.filter((user) => rowOf(heldOut, user).length > 0));
-        for (const [index, user] of source.users.entries()) {
-          const document = source.document(index, { seed, epoch: 0 });
-          expect(itemsIn(document.ids, matrix.rows).sort()).toEqual(rowOf(history, user).sort());
-          expect([...document.heldOut].sort()).toEqual(rowOf(heldOut, user).sort());
-          expect(document.ids.length).toBe(source.lengthAt(index, { seed, epoch: 0 }));
+        const prompt = recommendationPrompter({ ...common(matrix), userToken });
+        for (let user = 0; user < matrix.rows; user++) {
+          const history = rowOf(matrix, user);
+          if (history.length === 0 && !userToken) continue;
+          const { ids } = prompt(userToken ? { user, history } : { history }, { seed, epoch: 0 });
+          expect(itemsIn(ids, matrix.rows).sort()).toEqual(history.sort());
         }
       }),
-    );
-  });
-
-  test("a held-out item that stands in the history is an error naming user and item", () => {
-    const matrix = csrOf([[0], [1, 2]], 4);
-    expect(() => recommendationPrompts({ ...common(matrix), history: matrix, heldOut: csrOf([[3], [2]], 4) })).toThrow(
-      /item 2 of user 1 is held out and in the history/,
     );
   });
 
@@ -206,23 +186,23 @@ describe("prompts for prediction", () => {
       6,
     );
     const orders = () => {
-      const source = recommendationPrompts({ ...common(history), history });
-      return [0, 1].flatMap((index) =>
-        [0, 1, 2].map((epoch) => itemsIn(source.document(index, { seed: 2, epoch }).ids, 2).join()),
+      const prompt = recommendationPrompter(common(history));
+      return [0, 1].flatMap((user) =>
+        [0, 1, 2].map((epoch) =>
+          itemsIn(prompt({ user, history: rowOf(history, user) }, { seed: 2, epoch }).ids, 2).join(),
+        ),
       );
     };
     expect(new Set(orders()).size).toBe(6);
     expect(orders()).toEqual(orders());
   });
 
-  test("users with few or no training items: prompted by the user token, or skipped and counted without it", () => {
+  test("a user without training items is prompted by the user token", () => {
     const history = csrOf([[], [5], [1, 2]], 6);
-    const withToken = recommendationPrompts({ ...common(history), history, order: "fixed" });
-    expect(withToken.length).toBe(3);
-    expect(show(withToken.document(0, at).ids, { users: 3 })).toBe("<u0>:?");
-    const without = recommendationPrompts({ ...common(history), history, userToken: false, order: "fixed" });
-    expect([[...without.users], without.skippedUsers]).toEqual([[1, 2], 1]);
-    expect(show(without.document(1, at).ids, { users: 3 })).toBe(":<i1><i2>?");
+    const withToken = recommendationPrompter({ ...common(history), order: "fixed" });
+    expect(show(withToken({ user: 0, history: [] }, at).ids, { users: 3 })).toBe("<u0>:?");
+    const without = recommendationPrompter({ ...common(history), userToken: false, order: "fixed" });
+    expect(show(without({ history: [1, 2] }, at).ids, { users: 3 })).toBe(":<i1><i2>?");
     expect(documentsOf(history).users).toEqual(Int32Array.of(2)); // finetuning needs two
   });
 
@@ -235,13 +215,11 @@ describe("prompts for prediction", () => {
     expect(() => uniteHistories(united, csrOf([[1]], 6))).toThrow(/2 × 6 and 1 × 6 cannot be united/);
   });
 
-  test("a history alone makes the same prompt as a dataset's user does without the user token", () => {
+  test("a history alone makes a prompt without the user token", () => {
     const history = csrOf([[4, 2, 3]], 6);
     const options = { ...common(history), userToken: false, order: "fixed" as const };
     const prompt = recommendationPrompter(options);
-    expect(prompt({ history: [4, 2, 3] }, at).ids).toEqual(
-      recommendationPrompts({ ...options, history }).document(0, at).ids,
-    );
+    expect(show(prompt({ history: [4, 2, 3] }, at).ids, { users: 1 })).toBe(":<i4><i2><i3>?");
     const known = recommendationPrompter({ ...options, userToken: true });
     expect(show(known({ user: 0, history: [] }, at).ids, { users: 1 })).toBe("<u0>:?");
     expect(() => known({ history: [1] }, at)).toThrow(/needs a user/);

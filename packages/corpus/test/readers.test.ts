@@ -4,9 +4,10 @@ import fs from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import zlib from "node:zlib";
-import { FORMATS, type FormatName, prepare } from "@cllm4rec/corpus";
+import { type FormatName, prepare } from "@cllm4rec/corpus";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { describe, expect, test } from "vitest";
+import { FORMATS } from "../src/readers/reader.js";
 import { jsonLines, type Prepared, prepared, temporaryFolder } from "./prepared.js";
 
 const folder = temporaryFolder();

@@ -2,7 +2,7 @@
 
 export { gradients } from "./autodiff/gradients.js";
 export { type SeededDropoutOptions, seededDropout } from "./compose/seeded-dropout.js";
-export { type CompiledGraph, compileGraph, type GraphPort } from "./engine/compiled-graph.js";
+export { type CompiledGraph, compileGraph } from "./engine/compiled-graph.js";
 export {
   type Engine,
   EngineError,
@@ -12,23 +12,19 @@ export {
   type Session,
   type Tensor,
 } from "./engine/engine.js";
-export { type MatmulRate, matmulRate } from "./engine/matmul-rate.js";
+export { matmulRate } from "./engine/matmul-rate.js";
 export type {
-  DeviceFeeds,
   DeviceTensor,
   OnnxRuntimeEngine,
   OnnxRuntimeOptions,
   OnnxRuntimeSession,
 } from "./engine/onnxruntime/contract.js";
 export { onnxRuntime } from "./engine/onnxruntime/engine.js";
-export type { ExecutionProvider } from "./engine/onnxruntime/protocol.js";
-export { type OnnxRuntimeChoice, type ProviderTrial, selectOnnxRuntime } from "./engine/onnxruntime/select.js";
-export { type Dim, formatShape, type Shape } from "./graph/dim.js";
+export { type OnnxRuntimeChoice, selectOnnxRuntime } from "./engine/onnxruntime/select.js";
+export type { Dim, Shape } from "./graph/dim.js";
 export { GraphError } from "./graph/errors.js";
-export { type Attributes, Graph, Node, Value } from "./graph/graph.js";
-export type { ConstantTensor, DType, EmbeddedTensor, ExternalTensor, TensorData, TypedArrays } from "./graph/tensor.js";
-export { opsetVersion, type SerializedModel, serializeModel } from "./onnx/serialize.js";
-export type { Dims, Operand } from "./operators/operands.js";
-export type { Operators } from "./operators/operators.js";
+export { Graph, type Value } from "./graph/graph.js";
+export type { ConstantTensor, DType, TypedArray } from "./graph/tensor.js";
+export { type SerializedModel, serializeModel } from "./onnx/serialize.js";
 export { differentiableOperatorNames, operatorNames } from "./operators/table.js";
 export { toPortable } from "./transform/portable.js";

@@ -6,7 +6,6 @@ import {
   GraphError,
   gradients,
   onnxRuntime,
-  opsetVersion,
   serializeModel,
   type Tensor,
   toPortable,
@@ -14,6 +13,7 @@ import {
 import { expectClose } from "@cllm4rec/testing";
 import { expect, test } from "vitest";
 import { ModelProto } from "../src/onnx/schema.js";
+import { opsetVersion } from "../src/onnx/serialize.js";
 import { toNumbers } from "./support/cases.js";
 
 interface Decoded {

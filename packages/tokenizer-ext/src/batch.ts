@@ -13,7 +13,7 @@ export interface PadOptions {
 }
 
 /** A padded batch, row-major. */
-export interface Batch {
+export interface PaddedBatch {
   /** B, the number of sequences. */
   readonly batchSize: number;
   /** T, the padded length. */
@@ -37,7 +37,7 @@ function checkWhole(name: string, value: number, least: number): void {
  *
  * @throws RangeError for a sequence longer than `length`, or an option that is not a whole number in its range.
  */
-export function padSequences(sequences: readonly ArrayLike<number>[], options: PadOptions): Batch {
+export function padSequences(sequences: readonly ArrayLike<number>[], options: PadOptions): PaddedBatch {
   const { padId, side = "right", length, multipleOf = 1 } = options;
   checkWhole("padId", padId, 0);
   checkWhole("multipleOf", multipleOf, 1);

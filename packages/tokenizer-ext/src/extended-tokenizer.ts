@@ -6,7 +6,7 @@ import {
   type TokenizerJson,
   vocabularyChecksum,
 } from "./base-tokenizer.js";
-import { type Batch, type PadOptions, padSequences } from "./batch.js";
+import { type PaddedBatch, type PadOptions, padSequences } from "./batch.js";
 import { DataEncoder, type EncodeTextOptions } from "./data-encoder.js";
 import { type ExtensionJson, makeExtensionJson, readExtensionJson } from "./extension-json.js";
 import { type HuggingFaceExportOptions, huggingFaceTokenizerJson } from "./huggingface-export.js";
@@ -199,7 +199,7 @@ export class ExtendedTokenizer {
   }
 
   /** Encodes a batch of prompts and pads it; see {@link padSequences}. `padId` must be a token of the vocabulary. */
-  encodeBatch(prompts: readonly (readonly PromptPart[])[], options: PadOptions): Batch {
+  encodeBatch(prompts: readonly (readonly PromptPart[])[], options: PadOptions): PaddedBatch {
     if (this.kind(options.padId).kind !== "vocabulary") {
       throw new RangeError(`padId ${options.padId} is an id token, expected an id below ${this.rows}`);
     }

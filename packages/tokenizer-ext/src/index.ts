@@ -1,6 +1,6 @@
-// The public face of the package: names only.
+// @cllm4rec/tokenizer-ext: user and item tokens for any Hugging Face tokenizer.
 export type { AddedTokenJson, BaseTokenizer, TokenizerConfigJson, TokenizerJson } from "./base-tokenizer.js";
-export { type Batch, type PadOptions, padSequences } from "./batch.js";
+export { type PaddedBatch, type PadOptions, padSequences } from "./batch.js";
 export { type ByteLevelBpeOptions, byteLevelBpe } from "./byte-level-bpe.js";
 export type { AddedTokenPolicy, EncodeTextOptions } from "./data-encoder.js";
 export { type DecodeOptions, ExtendedTokenizer, type ExtendedTokenizerOptions } from "./extended-tokenizer.js";
@@ -12,4 +12,4 @@ export {
   huggingFaceTokenizerJsonChunks,
 } from "./huggingface-export.js";
 export type { IdSpaceSizes, TokenKind } from "./id-space.js";
-export { formatPrompt, type ItemSlot, type PromptPart, parsePrompt, type UserSlot } from "./notation.js";
+export { formatPrompt, type PromptPart, parsePrompt } from "./notation.js";

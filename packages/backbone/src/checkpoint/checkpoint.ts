@@ -11,7 +11,7 @@ const INDEX = "model.safetensors.index.json";
 const MAX_INDEX_BYTES = 64 * 1024 * 1024;
 
 /** An opened model directory. Immutable; holds no open files. */
-export class Checkpoint {
+export class BackboneCheckpoint {
   /** Absolute path of the directory. */
   readonly directory: string;
   /** `config.json` as parsed JSON; see `parseConfig`. */
@@ -24,7 +24,7 @@ export class Checkpoint {
   readonly tensors: ReadonlyMap<string, TensorLocation>;
 
   /** @internal Use {@link openCheckpoint}. */
-  constructor(parts: Pick<Checkpoint, "directory" | "config" | "generationConfig" | "files" | "tensors">) {
+  constructor(parts: Pick<BackboneCheckpoint, "directory" | "config" | "generationConfig" | "files" | "tensors">) {
     this.directory = parts.directory;
     this.config = parts.config;
     this.generationConfig = parts.generationConfig;
@@ -58,7 +58,7 @@ export class Checkpoint {
 export async function openCheckpoint(
   directory: string,
   { signal }: { readonly signal?: AbortSignal } = {},
-): Promise<Checkpoint> {
+): Promise<BackboneCheckpoint> {
   const folder = path.resolve(directory);
   const names = await listFolder(folder);
   const config = await readJsonObject(path.join(folder, "config.json"));
@@ -73,7 +73,7 @@ export async function openCheckpoint(
   else if (names.includes(INDEX)) files = await readShards(folder, signal);
   else throw noWeights(folder, names);
   const tensors = new Map(files.flatMap((file) => [...file.tensors]));
-  return new Checkpoint({ directory: folder, config, generationConfig, files, tensors });
+  return new BackboneCheckpoint({ directory: folder, config, generationConfig, files, tensors });
 }
 
 async function listFolder(folder: string): Promise<string[]> {

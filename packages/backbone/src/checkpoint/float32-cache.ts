@@ -1,15 +1,14 @@
 // Every weight of a checkpoint as F32 bytes inside some file, ready to be memory-mapped: in place where the checkpoint is F32,
-// else converted once into a cache. Also the place for tensors derived from weights (transposed, quantised), stored once.
+// else converted once into a cache.
 import { createHash } from "node:crypto";
 import path from "node:path";
 import { writeAtomically, writeFully } from "./atomic-file.js";
 import { cacheDirectory, cachedEntry } from "./cache-entry.js";
-import type { Checkpoint } from "./checkpoint.js";
+import type { BackboneCheckpoint } from "./checkpoint.js";
 import { bitsOf, isWeightDtype, weightDtype, widen } from "./convert.js";
 import { CheckpointError, didYouMean, shown, shownShape } from "./errors.js";
 import { changedWhileRead, type FileScan, scanFile } from "./file-scan.js";
-import { elementCount, layoutSafetensors, type SafetensorsHeader, type TensorLocation } from "./safetensors.js";
-import { type TensorData, writeSafetensors } from "./safetensors-writer.js";
+import { layoutSafetensors, type SafetensorsHeader, type TensorLocation } from "./safetensors.js";
 import { fileStamp, hashFile, readFloat32, readPieces, requireLittleEndian } from "./tensor-reader.js";
 
 /** How far the first open of a checkpoint has come, in bytes of the checkpoint's files; a later open jumps to the end at once. */
@@ -24,25 +23,12 @@ export interface Float32Progress {
 export interface Float32Options {
   /** The tensors to provide (default: all F32, F16 and BF16 tensors). Only these must be finite. */
   readonly tensors?: Iterable<string>;
-  /** Where converted and derived tensors are kept; default `$XDG_CACHE_HOME/cllm4rec`, or `~/.cache/cllm4rec`. */
+  /** Where converted tensors are kept; default `$XDG_CACHE_HOME/cllm4rec`, or `~/.cache/cllm4rec`. */
   readonly cacheDirectory?: string;
   /** Hash cached files in full even when their size and times say that they are untouched. */
   readonly verify?: boolean;
   readonly onProgress?: (progress: Float32Progress) => void;
   readonly signal?: AbortSignal;
-}
-
-/** A recipe for tensors computed from weights; see {@link Float32Weights.derive}. */
-export interface Derivation<K extends string> {
-  /** Names of the weights that `transform` gets, in this order. */
-  readonly sources: readonly string[];
-  /** Names of the tensors that `transform` returns. */
-  readonly outputs: readonly K[];
-  /** To be raised whenever `transform` computes something else than before: the cache cannot see into code. */
-  readonly version: number;
-  readonly transform: (
-    sources: readonly TensorData<Float32Array>[],
-  ) => Readonly<Record<K, TensorData>> | Promise<Readonly<Record<K, TensorData>>>;
 }
 
 /** The weights of a checkpoint as F32 in files. Holds no open files and no tensor data. */
@@ -51,15 +37,11 @@ export class Float32Weights {
   readonly contentHash: string;
   /** By checkpoint name; every `dtype` is F32 and every `byteOffset` a multiple of 4. */
   readonly tensors: ReadonlyMap<string, TensorLocation>;
-  readonly #cacheRoot: string;
-  readonly #verify: boolean;
 
   /** @internal Use {@link openFloat32Weights}. */
-  constructor(contentHash: string, tensors: ReadonlyMap<string, TensorLocation>, cacheRoot: string, verify: boolean) {
+  constructor(contentHash: string, tensors: ReadonlyMap<string, TensorLocation>) {
     this.contentHash = contentHash;
     this.tensors = tensors;
-    this.#cacheRoot = cacheRoot;
-    this.#verify = verify;
   }
 
   /**
@@ -85,72 +67,6 @@ export class Float32Weights {
     }
     return Object.fromEntries(hashes);
   }
-
-  /**
-   * Computes tensors from weights once and keeps them in the cache, under `name`, `version` and the content of the checkpoint.
-   * The sources of one derivation are in memory together, so derive tensor by tensor.
-   *
-   * @example
-   * ```ts
-   * const { transposed } = await weights.derive("wte-transposed", {
-   *   sources: ["wte.weight"], outputs: ["transposed"], version: 1,
-   *   transform: ([wte]) => ({ transposed: transpose(wte!) }), // [N, K] → [K, N]
-   * });
-   * ```
-   * @returns where each output lies; the dtype follows from the array that `transform` returned
-   * @throws CheckpointError when a source is unknown, an output is missing, does not fit its shape, or is not finite
-   */
-  async derive<K extends string>(
-    name: string,
-    { sources, outputs, version, transform }: Derivation<K>,
-    { signal }: { readonly signal?: AbortSignal } = {},
-  ): Promise<Record<K, TensorLocation>> {
-    const inputs = sources.map((source) => this.tensor(source));
-    const key = createHash("sha256")
-      .update(JSON.stringify([1, this.contentHash, name, version, sources, outputs]))
-      .digest("hex");
-    const header = await cachedEntry(this.#cacheRoot, {
-      place: path.join("derived", key.slice(0, 40)),
-      verify: this.#verify,
-      signal,
-      accepts: ({ tensors }) => tensors.size === outputs.length && outputs.every((output) => tensors.has(output)),
-      build: async (file) => {
-        const data: TensorData<Float32Array>[] = [];
-        for (const input of inputs) data.push({ shape: input.shape, data: await readFloat32(input) });
-        signal?.throwIfAborted();
-        const results: Readonly<Record<string, TensorData>> = await transform(data);
-        checkOutputs(name, outputs, results);
-        await writeSafetensors(file, results, { metadata: { derivation: name }, ...(signal && { signal }) });
-      },
-    });
-    const located = {} as Record<K, TensorLocation>; // filled with exactly the keys of K in the next line
-    for (const output of outputs) located[output] = header.tensors.get(output)!; // accepts() has seen each
-    return located;
-  }
-}
-
-function checkOutputs(name: string, outputs: readonly string[], results: Readonly<Record<string, TensorData>>): void {
-  const found = Object.keys(results);
-  const wrong = [...found.filter((key) => !outputs.includes(key)), ...outputs.filter((key) => !found.includes(key))];
-  if (wrong.length > 0) {
-    throw new CheckpointError(
-      `derivation ${shown(name)} returned ${found.join(", ") || "nothing"}, expected ${outputs.join(", ")}`,
-    );
-  }
-  for (const [output, { shape, data }] of Object.entries(results)) {
-    if (elementCount(shape) !== data.length) {
-      throw new CheckpointError(
-        `derivation ${shown(name)}: ${output} has ${data.length} elements, expected ${elementCount(shape)} for its shape ${shownShape(shape)}`,
-      );
-    }
-    if (!(data instanceof Float32Array || data instanceof Float64Array)) continue;
-    const index = data.findIndex((value) => !Number.isFinite(value));
-    if (index >= 0) {
-      throw new CheckpointError(
-        `derivation ${shown(name)}: ${output}[${index}] is ${data[index]}, expected a finite value`,
-      );
-    }
-  }
 }
 
 /**
@@ -166,7 +82,7 @@ function checkOutputs(name: string, outputs: readonly string[], results: Readonl
  * reason and leaves nothing half-written.
  */
 export async function openFloat32Weights(
-  checkpoint: Checkpoint,
+  checkpoint: BackboneCheckpoint,
   options: Float32Options = {},
 ): Promise<Float32Weights> {
   requireLittleEndian();
@@ -204,7 +120,7 @@ export async function openFloat32Weights(
     });
     for (const [name, tensor] of header.tensors) tensors.set(name, tensor);
   }
-  return new Float32Weights(contentHash, tensors, root, options.verify ?? false);
+  return new Float32Weights(contentHash, tensors);
 }
 
 function isConversionOf(found: TensorLocation | undefined, source: TensorLocation): boolean {
@@ -233,7 +149,7 @@ async function scanAll(
 }
 
 function checkFinite(
-  checkpoint: Checkpoint,
+  checkpoint: BackboneCheckpoint,
   wanted: readonly TensorLocation[],
   scans: ReadonlyMap<string, FileScan>,
 ): void {

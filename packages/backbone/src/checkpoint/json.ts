@@ -1,5 +1,5 @@
 // Strict JSON: what JSON.parse accepts, less duplicate keys and deep nesting; and the bounded reading of small JSON files.
-// A key that stands twice is how two readers are made to see two different checkpoints in one file.
+// A key that occurs twice is how two readers are made to see two different checkpoints in one file.
 import fs from "node:fs/promises";
 import { CheckpointError, errorCode, reasonOf, shown } from "./errors.js";
 
@@ -37,7 +37,7 @@ export function parseStrictJson(
       if (keyNext && keys) {
         const key: unknown = JSON.parse(text.slice(start, i + 1));
         if (typeof key === "string") {
-          if (keys.has(key)) throw new Error(`the key ${shown(key)} stands twice`);
+          if (keys.has(key)) throw new Error(`the key ${shown(key)} occurs twice`);
           keys.add(key);
           if (open.length === 1) topKey = key;
         }

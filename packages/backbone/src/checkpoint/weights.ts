@@ -1,6 +1,6 @@
 // Accounting: every tensor of a checkpoint against every weight of an architecture, with nothing missing, left over or mis-shaped.
 // Tied matrices may be stored once under any of their names, or several times with the same bytes.
-import type { Checkpoint } from "./checkpoint.js";
+import type { BackboneCheckpoint } from "./checkpoint.js";
 import { isWeightDtype } from "./convert.js";
 import { CheckpointError, didYouMean, shown, shownShape } from "./errors.js";
 import type { TensorLocation } from "./safetensors.js";
@@ -42,7 +42,7 @@ const SHOWN = 8;
  * tensor that nobody expects, each with the closest name, and every pair stored under two names of one weight with different bytes
  */
 export async function claimWeights(
-  checkpoint: Checkpoint,
+  checkpoint: BackboneCheckpoint,
   expected: readonly ExpectedWeight[],
   { ignore = [], signal }: { readonly ignore?: readonly RegExp[]; readonly signal?: AbortSignal } = {},
 ): Promise<ClaimedWeights> {

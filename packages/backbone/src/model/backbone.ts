@@ -57,14 +57,14 @@ export class Backbone extends ArchitectureModel {
    */
   static async open(model: string, options: OpenBackboneOptions = {}): Promise<Backbone> {
     const { signal } = options;
-    const { directory, checkpoint, config: complete, architecture, claimed } = await openModel(model, options);
+    const { directory, checkpoint, config: fullConfig, architecture, claimed } = await openModel(model, options);
     const stored = [...claimed.tensors.values()].map(({ name }) => name);
     const weights = await openFloat32Weights(checkpoint, {
       ...options.weights,
       tensors: stored,
       ...(signal ? { signal } : {}),
     });
-    const config = shortened(complete, options.layers);
+    const config = shortened(fullConfig, options.layers);
     const used = new Set(architecture.weights(config).map(({ name }) => name));
     const locations = new Map(
       [...claimed.tensors].flatMap(([name, { name: storedName }]) =>
@@ -72,7 +72,7 @@ export class Backbone extends ArchitectureModel {
       ),
     );
     const engine = options.engine ?? onnxRuntime();
-    const contentHash = config === complete ? weights.contentHash : hashOfPart(weights.contentHash, config.layers);
+    const contentHash = config === fullConfig ? weights.contentHash : hashOfPart(weights.contentHash, config.layers);
     return new Backbone(config, directory, engine, contentHash, weights, locations, options.engine === undefined);
   }
 

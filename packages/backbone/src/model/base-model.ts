@@ -31,10 +31,10 @@ export interface LossOptions {
   /** Dropout of a training step; none where absent. */
   readonly dropout?: DropoutOptions;
   /**
-   * Gradients of an earlier batch of the same loss that are needed no more: their memory is taken for this batch's, which leaves their arrays
-   * detached. Saves fresh megabytes a step.
+   * Gradients of an earlier batch of the same loss that are no longer needed. This batch's gradients reuse their
+   * memory, which detaches their arrays and saves an allocation of megabytes per step.
    */
-  readonly spent?: LossGradients;
+  readonly reusableGradients?: LossGradients;
   readonly signal?: AbortSignal;
 }
 
@@ -256,7 +256,7 @@ export class BaseModel<B extends LanguageModel = Backbone> {
     targets: readonly Target[],
     documents: number,
     tables: SoftTables,
-    { reduction = "target-mean", gradients: withGradients = true, dropout, spent, signal }: LossOptions,
+    { reduction = "target-mean", gradients: withGradients = true, dropout, reusableGradients, signal }: LossOptions,
   ): Promise<LossResult> {
     if (targets.length === 0) throw new RangeError("the documents have no targets");
     const weight = reduction === "sum" ? 1 : 1 / (reduction === "target-mean" ? targets.length : documents);
@@ -277,7 +277,7 @@ export class BaseModel<B extends LanguageModel = Backbone> {
     const lastOnly = "queries" in scored;
     const options = { head, gradients: withGradients, queryBlocks, lastOnly, ...droppedWhat(dropout) };
     const session = await this.lossSession(options);
-    const reuse = withGradients && spent ? memoryOf(spent, head) : {};
+    const reuse = withGradients && reusableGradients ? memoryOf(reusableGradients, head) : {};
     const outputs = await session.run(feeds, { reuse, ...(signal && { signal }) });
     const documentLosses = new Float64Array(documents);
     const targetLosses = outputs.targetLosses!.data as Float32Array;

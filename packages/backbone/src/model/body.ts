@@ -182,8 +182,8 @@ function segmentBiases(graph: Graph, positions: Value, segments: Value, blocks: 
   return perWindow((window) => graph.scope("mask", () => positionParts.map((_, i) => block(i, window))));
 }
 
-/** Where tokens of a row are: which segment they belong to, and their positions in it; int64, [B, T'] each. */
-interface Whereabouts {
+/** Where the tokens of a row are: which segment they belong to, and their positions in it; int64, [B, T'] each. */
+interface TokenLocations {
   readonly positions: Value;
   readonly segments: Value;
 }
@@ -211,7 +211,7 @@ export function causalBias(graph: Graph, queries: Value, keys: Value, window: nu
 }
 
 /** 0 where a query may look at a key, −∞ elsewhere: [B, 1, T', S']. */
-function visible(graph: Graph, queries: Whereabouts, keys: Whereabouts, window: number | null): Value {
+function visible(graph: Graph, queries: TokenLocations, keys: TokenLocations, window: number | null): Value {
   const { op } = graph;
   const asQuery = (x: Value) => op.Unsqueeze(x, [1, 3]); // [B, 1, T', 1]
   const asKey = (x: Value) => op.Unsqueeze(x, [1, 2]); // [B, 1, 1, S']

@@ -30,7 +30,7 @@ class GraphThread {
 
   constructor(private readonly onEnd: () => void) {
     this.worker.unref();
-    this.worker.on("message", (response: CompileResponse) => this.settle(response));
+    this.worker.on("message", (response: CompileResponse) => this.resolveRequest(response));
     this.worker.on("error", (error) => this.end(error));
     this.worker.on("exit", () => this.end(new Error("the thread that builds graphs ended")));
   }
@@ -45,7 +45,7 @@ class GraphThread {
     });
   }
 
-  private settle(response: CompileResponse): void {
+  private resolveRequest(response: CompileResponse): void {
     const pending = this.pending.get(response.id);
     this.pending.delete(response.id);
     if (this.pending.size === 0) {

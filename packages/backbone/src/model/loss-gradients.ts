@@ -1,5 +1,5 @@
 // What the outputs of a loss graph are as gradients of tables and weights, and which of them the arrays of earlier gradients fit.
-import type { Tensor, TensorData } from "@cllm4rec/onnx-grad";
+import type { Tensor, TypedArray } from "@cllm4rec/onnx-grad";
 import { type PackedBatch, sumSoftGradients, type Vocabulary } from "./batch.js";
 import type { RowGradients } from "./documents.js";
 import { type HeadKind, WEIGHT_GRADIENT } from "./graphs.js";
@@ -44,7 +44,7 @@ function weightGradients(outputs: Readonly<Record<string, Tensor>>): Record<stri
 }
 
 /** Arrays of earlier gradients by the outputs that they fit. */
-export function memoryOf({ items, weights = {} }: LossGradients, head: HeadKind): Record<string, TensorData> {
+export function memoryOf({ items, weights = {} }: LossGradients, head: HeadKind): Record<string, TypedArray> {
   const named = Object.entries(weights).map(([name, data]) => [`${WEIGHT_GRADIENT}${name}`, data] as const);
   return { ...Object.fromEntries(named), ...(head === "items" && { tableGradients: items.data }) };
 }

@@ -1,7 +1,7 @@
 // Opening a Hugging Face model, the same for frozen weights and for weights in training: directory, config, and every weight accounted for.
 import type { Architecture } from "../architectures/architecture.js";
 import { architectureOf } from "../architectures/registry.js";
-import { type Checkpoint, openCheckpoint } from "../checkpoint/checkpoint.js";
+import { type BackboneCheckpoint, openCheckpoint } from "../checkpoint/checkpoint.js";
 import { type BackboneConfig, parseConfig } from "../checkpoint/config.js";
 import { shown } from "../checkpoint/errors.js";
 import { type ResolveOptions, resolveModel } from "../checkpoint/hub.js";
@@ -23,7 +23,7 @@ export interface OpenModelOptions {
 
 export interface OpenedModel {
   readonly directory: string;
-  readonly checkpoint: Checkpoint;
+  readonly checkpoint: BackboneCheckpoint;
   readonly config: BackboneConfig;
   readonly architecture: Architecture;
   readonly claimed: ClaimedWeights;

@@ -1,5 +1,5 @@
-// Which documents travel together, and when: a pure function of (seed, epoch, step), so a run starts again at any step without
-// replaying what came before. The order is cut into windows; only one window of document numbers is held at a time.
+// Which documents make a batch, and in which order: a pure function of (seed, epoch, step), so that a run resumes at any
+// step without replaying earlier ones. The order is cut into windows; only one window of indices is held at a time.
 import { createHash } from "node:crypto";
 import { checkMoment } from "../documents/checks.js";
 import { CounterRandom, STREAM } from "../documents/random.js";
@@ -7,14 +7,14 @@ import type { DocumentSource, Moment } from "../documents/types.js";
 import { CorpusUsageError } from "../errors.js";
 import { documentOrder } from "./permutation.js";
 
-/** Where a run stands: the batch to compute next. Plain JSON; all that has to be saved to go on to the same bits. */
+/** The batch to compute next, as plain JSON: all that has to be saved to resume to the same bits. */
 export interface BatchState extends Moment {
   /** From 0 to the number of steps in the epoch. */
   readonly step: number;
 }
 
-/** Documents that travel together. */
-export interface Batch<D> {
+/** The documents of one step. */
+export interface DocumentBatch<D> {
   /** This batch's own place. */
   readonly state: BatchState;
   /** Save this after the step is done. */
@@ -75,7 +75,7 @@ function checkCount(name: string, value: number): void {
  * const plan = new BatchPlan(source, { size: { tokens: 8192 } });
  * for (const batch of plan.batches({ seed: 0, epoch: 0, step: 0 })) {
  *   train(batch.documents);
- *   save(batch.next); // JSON; hand it to plan.batches() to go on
+ *   save(batch.next); // JSON; pass it to plan.batches() to resume
  * }
  */
 export class BatchPlan<D> {
@@ -135,7 +135,7 @@ export class BatchPlan<D> {
   }
 
   /** The batch at a step. A step just past the epoch's last is the next epoch's first. */
-  batch({ seed, epoch, step }: BatchState): Batch<D> {
+  batch({ seed, epoch, step }: BatchState): DocumentBatch<D> {
     const steps = this.steps({ seed, epoch });
     if (!Number.isInteger(step) || step < 0 || step > steps) {
       throw new CorpusUsageError(`step is ${step}; epoch ${epoch} has ${steps} steps, numbered from 0`);
@@ -152,7 +152,7 @@ export class BatchPlan<D> {
   }
 
   /** The batches from a state up to the end of its epoch, or up to the start of the epoch `until`. */
-  *batches(from: BatchState, until: number = from.epoch + 1): Generator<Batch<D>, void, undefined> {
+  *batches(from: BatchState, until: number = from.epoch + 1): Generator<DocumentBatch<D>, void, undefined> {
     for (let state = from; state.epoch < until; ) {
       if (state.step === this.steps(state)) {
         state = { seed: state.seed, epoch: state.epoch + 1, step: 0 };

@@ -5,7 +5,7 @@ import path from "node:path";
 import type { z } from "zod";
 import { Engine, literal } from "../duckdb/engine.js";
 import { parquetOf } from "../duckdb/files.js";
-import { CorpusError } from "../errors.js";
+import { CorpusError, reasonOf } from "../errors.js";
 import type { Csr } from "./csr.js";
 import { sha256File } from "./hash.js";
 import { DATA_FILES, MANIFEST_FILE, type Manifest, manifestSchema } from "./manifest.js";
@@ -247,7 +247,7 @@ function firstIssue(error: z.ZodError): string {
 }
 
 function firstLine(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split("\n")[0] ?? "";
+  return reasonOf(error).split("\n")[0] ?? "";
 }
 
 function errorCode(error: unknown): string {

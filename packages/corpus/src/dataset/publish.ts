@@ -1,7 +1,7 @@
 // A directory appears whole or not at all: written beside its final place, flushed to disk, then renamed.
 import fs from "node:fs";
 import path from "node:path";
-import { CorpusError, CorpusUsageError } from "../errors.js";
+import { CorpusError, CorpusUsageError, reasonOf } from "../errors.js";
 import { MANIFEST_FILE } from "./manifest.js";
 import { OWNER, removeRemains } from "./remains.js";
 
@@ -52,7 +52,7 @@ export async function publishDirectory<T>(
     removeRemains(directory, parent, base);
     temporary = fs.mkdtempSync(path.join(parent, `.${base}.partial-${OWNER}-`));
   } catch (error) {
-    throw new CorpusError(`${parent} cannot be written to: ${error instanceof Error ? error.message : String(error)}`);
+    throw new CorpusError(`${parent} cannot be written to: ${reasonOf(error)}`);
   }
   try {
     const result = await fill(temporary);

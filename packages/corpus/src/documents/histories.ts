@@ -38,22 +38,6 @@ export function checkHistories(label: string, matrix: Csr, tokenizer: PromptToke
   }
 }
 
-/** Throws if a user's held-out items are in the history too: the answer would stand in the prompt. */
-export function checkDisjoint(history: Csr, heldOut: Csr): void {
-  const seenBy = new Int32Array(history.columns).fill(-1);
-  for (let user = 0; user < history.rows; user++) {
-    for (let k = history.indptr[user]!; k < history.indptr[user + 1]!; k++) seenBy[history.indices[k]!] = user;
-    for (let k = heldOut.indptr[user]!; k < heldOut.indptr[user + 1]!; k++) {
-      const item = heldOut.indices[k]!;
-      if (seenBy[item] === user) {
-        throw new CorpusUsageError(
-          `item ${item} of user ${user} is held out and in the history; the splits have to be disjoint`,
-        );
-      }
-    }
-  }
-}
-
 /**
  * Each user's items of `first`, then those of `second`: e.g. training and validation items as the history at test time.
  *

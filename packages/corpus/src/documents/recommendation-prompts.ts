@@ -1,73 +1,9 @@
-// Prompts for prediction (§3.5): the whole history, nothing masked, for the users of a dataset or for a history alone.
-import type { Csr } from "../dataset/csr.js";
+// Prompts for prediction (§3.5): the whole history, nothing masked.
 import { CorpusUsageError } from "../errors.js";
-import { checkIndex } from "./checks.js";
-import { checkDisjoint, checkHistories, identityOf, longestHistory, sampleItems, usersWith } from "./histories.js";
+import { sampleItems } from "./histories.js";
 import { CounterRandom, STREAM } from "./random.js";
 import { compileRecommendation, type RecommendationOptions } from "./recommendation-documents.js";
-import type { Moment, UserDocumentSource } from "./types.js";
-
-/** What decides the prompts for a dataset's users. */
-export interface RecommendationPromptOptions<D, R> extends RecommendationOptions<D, R> {
-  /** [I, J] what goes into the prompts: the training items, or training and validation items through {@link uniteHistories}. */
-  readonly history: Csr;
-  /** [I, J] the items to be found, e.g. the test split. Given, only users who have any get a prompt; never part of a prompt. */
-  readonly heldOut?: Csr;
-}
-
-/**
- * One prompt for each user (with held-out items, where `heldOut` is given). With `userToken: false` a user without any history has
- * nothing to be known by and gets none. All others are counted in `skippedUsers`. Order and, in over-long histories, the sample are a
- * function of (seed, epoch): give the same ones for the same scores.
- *
- * @throws {@link CorpusUsageError} for unsound matrices or templates, and if a held-out item is in the same user's history.
- */
-export function recommendationPrompts<D, R>(options: RecommendationPromptOptions<D, R>): UserDocumentSource<R> {
-  const { tokenizer, layout, maxLength, history, heldOut, userToken = true, order = "shuffled" } = options;
-  checkHistories("history", history, tokenizer);
-  if (heldOut) {
-    checkHistories("heldOut", heldOut, tokenizer);
-    checkDisjoint(history, heldOut);
-  }
-  const { prompt, limit } = compileRecommendation(options);
-  const candidates = heldOut ? usersWith(heldOut, 1) : usersWith(history, 0);
-  const known = (user: number) => userToken || history.indptr[user + 1]! > history.indptr[user]!;
-  const users = candidates.filter(known);
-  const longest = longestHistory(history);
-  const items = new Int32Array(longest);
-  const scratch = new Int32Array(longest);
-  const random = new CounterRandom();
-  const historyLength = (user: number) => Math.min(limit, history.indptr[user + 1]! - history.indptr[user]!);
-
-  return {
-    length: users.length,
-    maxLength: Math.max(
-      layout.recommendationLength(prompt.length(Math.min(limit, longest))),
-      layout.recommendationLength(prompt.length(0)),
-    ),
-    users,
-    skippedUsers: history.rows - users.length,
-    identity: identityOf(
-      ["prompts", layout.identity, maxLength, order, prompt.name, prompt.signature],
-      history,
-      heldOut,
-    ),
-    lengthAt(index) {
-      checkIndex(index, users.length);
-      return layout.recommendationLength(prompt.length(historyLength(users[index]!)));
-    },
-    document(index, moment) {
-      checkIndex(index, users.length);
-      const user = users[index]!;
-      const row = history.indices.subarray(history.indptr[user]!, history.indptr[user + 1]!);
-      items.set(row);
-      const count = historyLength(user);
-      sampleItems(items, row.length, count, order, random.start(moment, STREAM.prompts, user), scratch);
-      const answer = heldOut?.indices.slice(heldOut.indptr[user]!, heldOut.indptr[user + 1]!) ?? new Int32Array(0);
-      return layout.recommendation(prompt.fill({ user, history: items, historyLength: count }), answer.sort());
-    },
-  };
-}
+import type { Moment } from "./types.js";
 
 /** A user known to the model, or only a history. */
 export interface RecommendationRequest {

@@ -3,9 +3,9 @@
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
-import { CorpusError, CorpusUsageError } from "../errors.js";
+import { CorpusError, CorpusUsageError, reasonOf } from "../errors.js";
 import type { TextCorpus } from "./texts.js";
-import { reason, TokenFileReader, TokenFileWriter } from "./token-file.js";
+import { TokenFileReader, TokenFileWriter } from "./token-file.js";
 import type { PromptTokenizer } from "./types.js";
 
 /** A partial file that nobody has written to for this long belongs to a process that died. */
@@ -90,7 +90,7 @@ export async function openTokenCache(options: TokenCacheOptions): Promise<TokenC
   const file = path.join(directory, `${corpus.kind}-${key.slice(0, 32)}.tokens`);
   const failed = (error: unknown): never => {
     if (!(error instanceof Error && "code" in error && "syscall" in error)) throw error;
-    throw new CorpusError(`token cache ${file}: ${reason(error)}; free space or choose another cache folder`, {
+    throw new CorpusError(`token cache ${file}: ${reasonOf(error)}; free space or choose another cache folder`, {
       cause: error,
     });
   };

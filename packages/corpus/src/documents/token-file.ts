@@ -20,11 +20,6 @@ const PAGES = 4096; // of the index held at most by default: 16 MiB
 
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest();
 
-/** What an error says, for use in a sentence. */
-export function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
 /** Writes a token file beside its final place, which it takes only when complete. */
 export class TokenFileWriter {
   readonly #file: string;

@@ -125,5 +125,5 @@ async function metadataProvenance(file: string, signal: AbortSignal | undefined)
 
 /** SQL: what the `metadata` table finally says of each user or item; the last record stands. */
 export function latestMetadata(kind: "user" | "item"): string {
-  return `(SELECT index, arg_max({'title': title, 'text': "text"}, seq) AS said FROM metadata WHERE kind = '${kind}' GROUP BY index)`;
+  return `(SELECT index, arg_max({'title': title, 'text': "text"}, seq) AS described FROM metadata WHERE kind = '${kind}' GROUP BY index)`;
 }

@@ -23,9 +23,9 @@ export async function finish(
   options.signal?.throwIfAborted();
   options.onEvent?.({ type: "stage", stage: "write" });
   await engine.run(`
-    CREATE TABLE out_users AS SELECT kept.index AS "user", raw_id, said."text" AS "text"
+    CREATE TABLE out_users AS SELECT kept.index AS "user", raw_id, described."text" AS "text"
       FROM kept_raw_user kept LEFT JOIN ${latestMetadata("user")} m ON m.index = kept.index;
-    CREATE TABLE out_items AS SELECT kept.index AS item, raw_id, said.title AS title, said."text" AS "text"
+    CREATE TABLE out_items AS SELECT kept.index AS item, raw_id, described.title AS title, described."text" AS "text"
       FROM kept_raw_item kept LEFT JOIN ${latestMetadata("item")} m ON m.index = kept.index`);
   const manifest = await writeTables(engine, directory, {
     provenance: {

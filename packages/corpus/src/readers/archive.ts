@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import fs from "node:fs";
 import { pipeline } from "node:stream/promises";
 import zlib from "node:zlib";
-import { CorpusError } from "../errors.js";
+import { CorpusError, reasonOf } from "../errors.js";
 import { checkZstdFrames } from "./zstd-frames.js";
 
 export type Compression = "none" | "gzip" | "zstd";
@@ -21,7 +21,7 @@ export function detectCompression(file: string): Compression {
       fs.closeSync(descriptor);
     }
   } catch (error) {
-    throw new CorpusError(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    throw new CorpusError(`${file} cannot be read: ${reasonOf(error)}`);
   }
   if (length >= 2 && magic[0] === 0x1f && magic[1] === 0x8b) return "gzip";
   if (length === 4 && magic.readUInt32LE() === 0xfd2fb528) return "zstd";
@@ -132,6 +132,6 @@ class LineCounter {
 
 function damaged(file: string, kind: string, error: unknown, signal: AbortSignal | undefined): unknown {
   if (signal?.aborted) return error;
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = reasonOf(error);
   return new CorpusError(`${file} is a damaged or truncated ${kind} file (${reason}). Fetch it again.`);
 }

@@ -29,7 +29,10 @@ export class CellSplitter {
 
   constructor(private readonly delimiter: string) {}
 
-  /** Takes the record's next line. Done: undefined; "open": its last field goes on; "trailing": it is no CSV record. */
+  /**
+   * Takes the record's next line. Done: undefined; "open": its last field continues on the next line; "trailing": it is
+   * no CSV record.
+   */
   push(line: string): QuoteProblem | undefined {
     let at = 0;
     if (this.#open) {

@@ -3,7 +3,7 @@
 import fs from "node:fs";
 import zlib from "node:zlib";
 import type { Engine } from "../duckdb/engine.js";
-import { CorpusError } from "../errors.js";
+import { CorpusError, reasonOf } from "../errors.js";
 import { type SourceFile, streamLines } from "./source.js";
 
 /** The text of one object of the file and the line at which it begins. */
@@ -95,7 +95,7 @@ export async function* streamJson(engine: Engine, source: SourceFile): AsyncGene
   const splitter = new JsonSplitter();
   const place = (error: unknown) =>
     new CorpusError(
-      `${source.path}, ${error instanceof Error ? error.message : String(error)}: an array of JSON objects, or one after another, is expected (format json). Correct the file.`,
+      `${source.path}, ${reasonOf(error)}: an array of JSON objects, or one after another, is expected (format json). Correct the file.`,
     );
   for await (const text of streamText(engine, source)) {
     const pieces: JsonPiece[] = [];

@@ -2,7 +2,7 @@
 import fs from "node:fs";
 import { type Entry, Uint8ArrayReader, Uint8ArrayWriter, ZipReader } from "@zip.js/zip.js";
 import type { Csr } from "../dataset/csr.js";
-import { CorpusError } from "../errors.js";
+import { CorpusError, reasonOf } from "../errors.js";
 import { type NpyArray, parseNpy } from "./npy.js";
 
 /** A member may not unpack to more than this: 2^28 interactions as 64-bit indices. */
@@ -19,7 +19,7 @@ export async function readCsrNpz(file: string): Promise<Csr & { readonly zeros: 
     return toCsr(await readMembers(file));
   } catch (error) {
     if (error instanceof CorpusError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     throw new CorpusError(
       `${file} is not a CSR matrix as scipy.sparse.save_npz writes it: ${reason}. Save it again with save_npz(file, matrix.tocsr()).`,
     );
@@ -31,7 +31,7 @@ async function readMembers(file: string): Promise<Record<Member, NpyArray>> {
   try {
     bytes = fs.readFileSync(file);
   } catch (error) {
-    throw new CorpusError(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    throw new CorpusError(`${file} cannot be read: ${reasonOf(error)}`);
   }
   const reader = new ZipReader(new Uint8ArrayReader(bytes), { checkSignature: true, useWebWorkers: false });
   const entries = new Map((await reader.getEntries()).map((entry) => [entry.filename, entry]));
@@ -49,7 +49,7 @@ async function readMember(entry: Entry | undefined, name: Member): Promise<NpyAr
   try {
     return parseNpy(await entry.getData(new Uint8ArrayWriter()));
   } catch (error) {
-    throw new Error(`member ${name}.npy: ${error instanceof Error ? error.message : String(error)}`);
+    throw new Error(`member ${name}.npy: ${reasonOf(error)}`);
   }
 }
 

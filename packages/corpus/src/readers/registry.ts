@@ -3,7 +3,7 @@ import fs from "node:fs";
 import path from "node:path";
 import zlib from "node:zlib";
 import type { Engine } from "../duckdb/engine.js";
-import { CorpusError, CorpusUsageError } from "../errors.js";
+import { CorpusError, CorpusUsageError, reasonOf } from "../errors.js";
 import { amazon2014, amazon2018, amazon2023 } from "./amazon.js";
 import { csv, genericReader, json, jsonl, parquet, tsv } from "./generic.js";
 import { looseObject } from "./json-lines.js";
@@ -158,7 +158,7 @@ async function unpackStart(bytes: Buffer): Promise<{ start: Buffer; whole: boole
 /** DuckDB's complaint about a file, in one line. */
 export function unreadable(file: string, error: unknown): CorpusError {
   if (error instanceof CorpusError) return error;
-  const [first = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
+  const [first = ""] = reasonOf(error).split("\n");
   // What DuckDB's CSV reader says of LF and CRLF in one file.
   const hint = first.includes("invalid state")
     ? ". Are there line ends of more than one kind in it? Write it again with one kind"

@@ -1,7 +1,7 @@
 // Files in which a line holds a user's items in time order; the position in the sequence stands in for the time.
 // S3-Rec and its descendants: "user item item …"; and one JSON object {"user": [items]} for a whole data set.
 import type { Engine } from "../duckdb/engine.js";
-import { CorpusError } from "../errors.js";
+import { CorpusError, reasonOf } from "../errors.js";
 import { appendRecords, type RawRecord } from "./append-records.js";
 import type { Probe, ReadContext, Reader } from "./reader.js";
 import { type LoadedFile, loadLines } from "./records.js";
@@ -91,9 +91,7 @@ export async function readJsonObject(engine: Engine, source: SourceFile): Promis
     if (rejected.length > 0) throw new Error(`line ${rejected[0]} is not valid UTF-8 text, or too long`);
     value = JSON.parse(lines.join("\n"));
   } catch (error) {
-    throw new CorpusError(
-      `${source.path} is not one JSON object: ${error instanceof Error ? error.message : String(error)}.`,
-    );
+    throw new CorpusError(`${source.path} is not one JSON object: ${reasonOf(error)}.`);
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new CorpusError(

@@ -1,6 +1,6 @@
 // The checks that every engine makes before a run: names, element types and shapes against the graph's declared inputs and outputs.
 import { type Dim, dimTerms, formatShape, type Shape } from "../graph/dim.js";
-import { checkTensor, type TensorData } from "../graph/tensor.js";
+import { checkTensor, type TypedArray } from "../graph/tensor.js";
 import { describe, isPlainObject } from "../operators/parameters.js";
 import type { GraphPort } from "./compiled-graph.js";
 import { EngineError, type Tensor } from "./engine.js";
@@ -76,7 +76,7 @@ function checkForm(graphName: string, label: string, tensor: unknown): void {
 export function checkReuse(
   graphName: string,
   outputs: ReadonlyMap<string, Omit<GraphPort, "name">>,
-  reuse: Readonly<Record<string, TensorData>>,
+  reuse: Readonly<Record<string, TypedArray>>,
   bound: Bindings,
 ): Record<string, Tensor> {
   return Object.fromEntries(

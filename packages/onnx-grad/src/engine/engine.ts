@@ -1,7 +1,7 @@
 // What every engine offers: a graph goes in, a session comes out, and a session runs typed arrays.
 
 import type { Graph } from "../graph/graph.js";
-import type { DType, TensorData } from "../graph/tensor.js";
+import type { DType, TypedArray } from "../graph/tensor.js";
 import type { CompiledGraph } from "./compiled-graph.js";
 import type { ExecutionProvider } from "./onnxruntime/protocol.js";
 
@@ -9,7 +9,7 @@ import type { ExecutionProvider } from "./onnxruntime/protocol.js";
 export interface Tensor {
   readonly dtype: DType;
   readonly shape: readonly number[];
-  readonly data: TensorData;
+  readonly data: TypedArray;
 }
 
 export type Feeds = Readonly<Record<string, Tensor>>;
@@ -22,7 +22,7 @@ export interface RunOptions {
    * and comes back in the result, so that the array passed in is detached afterwards (also after a failed or aborted run): use the returned
    * tensor's `data`, and pass that again in the next run.
    */
-  readonly reuse?: Readonly<Record<string, TensorData>>;
+  readonly reuse?: Readonly<Record<string, TypedArray>>;
   /** Rejects the run with the signal's reason. A queued run is skipped; one under way finishes in the background, its result is dropped. */
   readonly signal?: AbortSignal;
 }

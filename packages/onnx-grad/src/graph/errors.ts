@@ -12,3 +12,8 @@ export class GraphError extends Error {
     super(`graph ${graph}: ${detail}`);
   }
 }
+
+/** The message of an error, for use in a sentence. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -14,13 +14,13 @@ export interface TypedArrays {
   uint8: Uint8Array;
   bool: Uint8Array;
 }
-export type TensorData = TypedArrays[DType];
+export type TypedArray = TypedArrays[DType];
 
 /** A constant that lives in memory and is embedded in the serialised model. */
 export interface EmbeddedTensor {
   readonly dtype: DType;
   readonly shape: readonly number[];
-  readonly data: TensorData;
+  readonly data: TypedArray;
 }
 
 /** A constant that stays in a file (a safetensors checkpoint, say): `byteLength` bytes from `offset`, little-endian, row-major. */
@@ -60,12 +60,12 @@ export function requireDType(x: unknown): asserts x is DType {
 export const isFloat = (dtype: DType): boolean => dtype === "float32" || dtype === "float64";
 
 /** A zero-filled typed array of the element type. */
-export function allocate(dtype: DType, length: number): TensorData {
+export function allocate(dtype: DType, length: number): TypedArray {
   return new constructors[dtype](length);
 }
 
 /** A typed array of the element type from plain numbers. @throws RangeError where a number does not fit an integer type. */
-export function fromNumbers(dtype: DType, numbers: ArrayLike<number>): TensorData {
+export function fromNumbers(dtype: DType, numbers: ArrayLike<number>): TypedArray {
   if (dtype === "int64") {
     return BigInt64Array.from({ length: numbers.length }, (_, i) => {
       if (!Number.isSafeInteger(numbers[i])) throw new RangeError(`${numbers[i]} does not fit the element type int64`);

@@ -10,7 +10,7 @@ import {
   type Session,
   type Shape,
   type Tensor,
-  type TensorData,
+  type TypedArray,
   type Value,
 } from "@cllm4rec/onnx-grad";
 import { findOperator } from "../../src/operators/table.js";
@@ -45,7 +45,7 @@ export const cases: readonly Case[] = (
 export const title = ({ op, name }: Case) => `${op}: ${name}`;
 
 /** The typed array of an element type from the fixture's numbers. */
-export function toData(dtype: DType, numbers: Numbers): TensorData {
+export function toData(dtype: DType, numbers: Numbers): TypedArray {
   switch (dtype) {
     case "int64":
       return BigInt64Array.from(numbers, (x) => BigInt(x));
@@ -60,7 +60,7 @@ export function toData(dtype: DType, numbers: Numbers): TensorData {
   }
 }
 
-export const toNumbers = (data: TensorData): number[] => Array.from<number | bigint, number>(data, Number);
+export const toNumbers = (data: TypedArray): number[] => Array.from<number | bigint, number>(data, Number);
 
 export interface BuiltCase {
   readonly graph: Graph;

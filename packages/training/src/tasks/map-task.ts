@@ -28,7 +28,9 @@ export interface MapTaskOptions extends Pick<Task, "learningRate" | "clipNorm"> 
   /**
    * Further options of the base model for an update, e.g. seeded dropout; `update` counts this task's updates from 0.
    */
-  readonly lossOptions?: (update: number) => Omit<LossOptions, "reduction" | "gradients" | "signal" | "spent">;
+  readonly lossOptions?: (
+    update: number,
+  ) => Omit<LossOptions, "reduction" | "gradients" | "signal" | "reusableGradients">;
 }
 
 /**
@@ -40,7 +42,7 @@ export function mapTask(options: MapTaskOptions & LossBatches): Task {
   if (tables && !tables[side])
     throw new TrainingError(`the task trains the ${side} tables, which this run does not have`);
   /** The last gradients, for their memory. */
-  const memory: { spent?: LossGradients } = {};
+  const memory: { reusableGradients?: LossGradients } = {};
   const of = <D>(batches: BatchSource<D>, batch: (documents: readonly D[]) => LossBatch): Task =>
     defineTask({
       batches,
@@ -58,7 +60,7 @@ async function compute(
   { model, tables, side = "collaborative", lambdaC = 0, lambdaL = 0, scaling = "paper", lossOptions }: MapTaskOptions,
   batch: LossBatch,
   { update }: TaskContext,
-  memory: { spent?: LossGradients },
+  memory: { reusableGradients?: LossGradients },
 ): Promise<TaskResult> {
   const other = tables?.[side === "collaborative" ? "content" : "collaborative"];
   const result = await mapObjective(model, batch, {
@@ -67,9 +69,12 @@ async function compute(
     lambdaC: other ? lambdaC : 0,
     lambdaL,
     scaling,
-    lossOptions: { ...lossOptions?.(update), ...(memory.spent && { spent: memory.spent }) },
+    lossOptions: {
+      ...lossOptions?.(update),
+      ...(memory.reusableGradients && { reusableGradients: memory.reusableGradients }),
+    },
   });
-  memory.spent = result.gradients;
+  memory.reusableGradients = result.gradients;
   const { users, items, weights } = result.gradients;
   return {
     loss: result.languageModel,

@@ -2,8 +2,9 @@
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
+import { reasonOf } from "../../graph/errors.js";
 import { Graph } from "../../graph/graph.js";
-import { allocate, type DType, type TensorData } from "../../graph/tensor.js";
+import { allocate, type DType, type TypedArray } from "../../graph/tensor.js";
 import { describe } from "../../operators/parameters.js";
 import { checkFeeds, checkReuse } from "../check-feeds.js";
 import { type CompiledGraph, compileGraph, type GraphPort } from "../compiled-graph.js";
@@ -90,7 +91,7 @@ class WorkerEngine implements OnnxRuntimeEngine {
         resolve();
       });
     });
-    this.worker.on("message", (response: Response) => this.settle(response));
+    this.worker.on("message", (response: Response) => this.resolveRequest(response));
     this.worker.on("error", (error) => this.close(error));
     this.worker.on("exit", (code) => this.close(new Error(`the onnxruntime thread ended (exit code ${code})`)));
   }
@@ -211,18 +212,18 @@ class WorkerEngine implements OnnxRuntimeEngine {
         reject(signal!.reason as Error);
       };
       signal?.addEventListener("abort", onAbort, { once: true });
-      const settled = () => {
+      const release = () => {
         signal?.removeEventListener("abort", onAbort);
         if (this.pending.size === 0) this.worker.unref();
       };
       this.pending.set(id, {
         resolve: (response) => {
-          settled();
+          release();
           if (signal?.aborted) this.forget(response);
           resolve(response);
         },
         reject: (error) => {
-          settled();
+          release();
           reject(error);
         },
       });
@@ -231,13 +232,13 @@ class WorkerEngine implements OnnxRuntimeEngine {
         this.worker.postMessage({ ...request, id } as Request, moved);
       } catch (error) {
         this.pending.delete(id);
-        settled();
+        release();
         reject(error as Error);
       }
     });
   }
 
-  private settle(response: Response): void {
+  private resolveRequest(response: Response): void {
     const pending = this.pending.get(response.id);
     this.pending.delete(response.id);
     if (response.ok) pending?.resolve(response);
@@ -285,7 +286,7 @@ class WorkerSession implements OnnxRuntimeSession {
   private readonly outputs: ReadonlyMap<string, GraphPort>;
   private readonly limits: WebGpuLimits | undefined;
   /** Memory of the last run's large feeds, by their names. */
-  private readonly spent = new Map<string, TensorData>();
+  private readonly reusableBuffers = new Map<string, TypedArray>();
   private disposed = false;
 
   constructor(
@@ -333,7 +334,7 @@ class WorkerSession implements OnnxRuntimeSession {
     const request = { kind: "run", session: this.id, feeds: sent, outputs, reuse: targets } as const;
     try {
       const response = await this.engine.send(request, signal, moved);
-      for (const [name, data] of Object.entries(response.spent ?? {})) this.spent.set(name, data);
+      for (const [name, data] of Object.entries(response.reusableBuffers ?? {})) this.reusableBuffers.set(name, data);
       if (response.placement) this.engine.tell(this.graphName, response.placement);
       const held = Object.entries(response.held ?? {});
       const onDevice = Object.fromEntries(held.map(([name, tensor]) => [name, new HeldTensor(this.engine, tensor)]));
@@ -346,9 +347,9 @@ class WorkerSession implements OnnxRuntimeSession {
   /** A copy of a tensor from here; the number of one that the worker has. */
   private sendable(name: string, tensor: Tensor | DeviceTensor): Tensor | Held {
     if ("data" in tensor) {
-      const spent = this.spent.get(name);
-      this.spent.delete(name);
-      return ownCopy(tensor, spent);
+      const reusableBuffers = this.reusableBuffers.get(name);
+      this.reusableBuffers.delete(name);
+      return ownCopy(tensor, reusableBuffers);
     }
     if (tensor instanceof HeldTensor && tensor.engine === this.engine) {
       return { dtype: tensor.dtype, shape: tensor.shape, held: tensor.held };
@@ -394,11 +395,13 @@ const unknownOutput = (graphName: string, name: string, outputs: readonly string
 
 /**
  * The caller may change or share its arrays after the call, so each run takes its own copy along; the copy itself is moved, not cloned.
- * @param spent memory to use for it where it has the right size
+ * @param reusableBuffers memory to use for it where it has the right size
  */
-function ownCopy({ dtype, shape, data }: Tensor, spent: TensorData | undefined): Tensor {
+function ownCopy({ dtype, shape, data }: Tensor, reusableBuffers: TypedArray | undefined): Tensor {
   const copy =
-    spent?.length === data.length && spent.constructor === data.constructor ? spent : allocate(dtype, data.length);
+    reusableBuffers?.length === data.length && reusableBuffers.constructor === data.constructor
+      ? reusableBuffers
+      : allocate(dtype, data.length);
   (copy as Float32Array).set(data as Float32Array);
   return { dtype, shape, data: copy };
 }
@@ -406,7 +409,7 @@ function ownCopy({ dtype, shape, data }: Tensor, spent: TensorData | undefined):
 /** onnxruntime names the failing node inside its message; an abort passes through untouched. */
 function toEngineError(graph: string, error: unknown, signal: AbortSignal | undefined): unknown {
   if (signal?.aborted && error === signal.reason) return error;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = reasonOf(error);
   const node = /(?:Name:|with name)\s*'([^']+)'|node\s*\(([^)]+)\)/i.exec(message);
   return new EngineError(graph, explain(message), node?.[1] ?? node?.[2]);
 }

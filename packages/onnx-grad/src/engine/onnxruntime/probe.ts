@@ -1,4 +1,6 @@
 // The process in which a provider is tried: matrix products through it, larger ones while they take hardly any time; the rate goes to the parent.
+
+import { reasonOf } from "../../graph/errors.js";
 import { matmulRate } from "../matmul-rate.js";
 import { onnxRuntime } from "./engine.js";
 import { problemOf } from "./explain.js";
@@ -38,7 +40,7 @@ const trial = await measure(executionProvider, Number(threads)).then(
   (gflops): ProviderTrial => ({ executionProvider, gflops }),
   (error: unknown): ProviderTrial => ({
     executionProvider,
-    problem: problemOf(error instanceof Error ? error.message : String(error)),
+    problem: problemOf(reasonOf(error)),
   }),
 );
 process.send?.(trial);

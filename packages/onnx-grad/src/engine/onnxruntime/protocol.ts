@@ -1,5 +1,5 @@
 // The messages between the engine and the worker thread that holds onnxruntime's sessions.
-import type { TensorData } from "../../graph/tensor.js";
+import type { TypedArray } from "../../graph/tensor.js";
 import type { Tensor } from "../engine.js";
 import type { Placement } from "./placement.js";
 
@@ -72,7 +72,7 @@ export type Response =
       readonly outputs?: Record<string, Tensor>;
       readonly held?: Record<string, Held>;
       /** The memory of large feeds, for the next run's. */
-      readonly spent?: Record<string, TensorData>;
+      readonly reusableBuffers?: Record<string, TypedArray>;
       readonly placement?: Placement;
     }
   | { readonly id: number; readonly ok: false; readonly message: string };

@@ -1,7 +1,8 @@
 // The worker thread: holds onnxruntime's sessions and runs them one after another, so that the caller's event loop stays free.
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
-import type { DType, TensorData } from "../../graph/tensor.js";
+import { reasonOf } from "../../graph/errors.js";
+import type { DType, TypedArray } from "../../graph/tensor.js";
 import type { Tensor } from "../engine.js";
 import { enterNative, leaveNative } from "./exit-gate.js";
 import { type Placement, placementProfile } from "./placement.js";
@@ -89,14 +90,14 @@ async function answer(request: Request): Promise<void> {
   try {
     response = { id: request.id, ok: true, ...(await natively(() => handle(request))) };
   } catch (error) {
-    response = { id: request.id, ok: false, message: error instanceof Error ? error.message : String(error) };
+    response = { id: request.id, ok: false, message: reasonOf(error) };
   }
   respond(response);
 }
 
 function respond(response: Response): void {
-  const { outputs = {}, spent = {} } = response.ok ? response : {};
-  const moved = [...Object.values(outputs).map(({ data }) => data), ...Object.values(spent)].map(
+  const { outputs = {}, reusableBuffers = {} } = response.ok ? response : {};
+  const moved = [...Object.values(outputs).map(({ data }) => data), ...Object.values(reusableBuffers)].map(
     ({ buffer }) => buffer,
   );
   port.postMessage(response, [...new Set(moved)] as ArrayBuffer[]);
@@ -198,12 +199,12 @@ function sessionOf(id: number): LoadedSession {
 async function run(
   session: LoadedSession,
   request: Extract<Request, { kind: "run" }>,
-): Promise<Pick<Extract<Response, { ok: true }>, "outputs" | "held" | "spent">> {
+): Promise<Pick<Extract<Response, { ok: true }>, "outputs" | "held" | "reusableBuffers">> {
   const feeds: Record<string, OrtTensor> = {};
-  const spent: Record<string, TensorData> = {};
+  const reusableBuffers: Record<string, TypedArray> = {};
   for (const [name, tensor] of Object.entries(request.feeds)) {
     feeds[name] = "held" in tensor ? heldTensor(tensor.held) : toOrt(tensor.dtype, tensor.data, tensor.shape);
-    if ("data" in tensor && tensor.data.byteLength >= LARGE) spent[name] = tensor.data;
+    if ("data" in tensor && tensor.data.byteLength >= LARGE) reusableBuffers[name] = tensor.data;
   }
   const fetches: Record<string, OrtTensor | null> = {};
   // onnxruntime-node 1.30 counts preferred locations by what is fetched, not by output, so that they only fit where everything is fetched.
@@ -223,9 +224,9 @@ async function run(
     }
     const type = { dtype: result.type as DType, shape: result.dims };
     if (session.kept.has(name)) held[name] = { ...type, held: hold(session, result) };
-    else outputs[name] = { ...type, data: request.reuse[name]?.data ?? movable(result.data as TensorData) };
+    else outputs[name] = { ...type, data: request.reuse[name]?.data ?? movable(result.data as TypedArray) };
   }
-  return session.kept.size > 0 ? { outputs, held, spent } : { outputs, spent };
+  return session.kept.size > 0 ? { outputs, held, reusableBuffers } : { outputs, reusableBuffers };
 }
 
 function hold(session: LoadedSession, tensor: OrtTensor): number {
@@ -249,11 +250,11 @@ function drop(held: number): void {
   owners.delete(held);
 }
 
-function toOrt(dtype: DType, data: TensorData, shape: readonly number[]): OrtTensor {
+function toOrt(dtype: DType, data: TypedArray, shape: readonly number[]): OrtTensor {
   return new OrtTensor(dtype as "float32", data as Float32Array, shape as number[]);
 }
 
 /** Outputs own their memory and cross the thread boundary without a copy; a view of something larger would take that along. */
-function movable(data: TensorData): TensorData {
-  return data.byteLength === data.buffer.byteLength ? data : (data.slice() as TensorData);
+function movable(data: TypedArray): TypedArray {
+  return data.byteLength === data.buffer.byteLength ? data : (data.slice() as TypedArray);
 }

@@ -2,6 +2,7 @@
 import { createRequire } from "node:module";
 import path from "node:path";
 import util from "node:util";
+import { reasonOf } from "../../graph/errors.js";
 import type { BackendTraits } from "./kernels/kernel.js";
 import type { TensorFlow } from "./tensorflow.js";
 
@@ -145,7 +146,7 @@ async function tryToOpen(
       return { kind: "broken", reason: `setBackend("${registered}") failed` };
     return { name, registered, tf: tf!, traits };
   } catch (error) {
-    const reason = (error instanceof Error ? error.message : String(error)).split("\n")[0]!;
+    const reason = reasonOf(error).split("\n")[0]!;
     const script =
       registered === "tensorflow" ? "; scripts/build-tfjs-node.mjs of @cllm4rec/onnx-grad builds its binding" : "";
     return { kind: "broken", reason: `${reason}${script}` };

@@ -2,7 +2,7 @@
 import { setImmediate } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Graph, Node, Value } from "../../graph/graph.js";
-import type { ConstantTensor, TensorData } from "../../graph/tensor.js";
+import type { ConstantTensor, TypedArray } from "../../graph/tensor.js";
 import { reachable } from "../../transform/prune.js";
 import { checkFeeds, checkReuse } from "../check-feeds.js";
 import {
@@ -229,7 +229,7 @@ class InThreadSession implements Session {
 }
 
 /** The arrays that outputs are written into, taken from the caller as the interface says: the caller's own are detached. */
-function moved(targets: Readonly<Record<string, Tensor>>): Record<string, TensorData> {
+function moved(targets: Readonly<Record<string, Tensor>>): Record<string, TypedArray> {
   return Object.fromEntries(
     Object.entries(targets).map(([name, { data }]) => [
       name,
@@ -238,8 +238,8 @@ function moved(targets: Readonly<Record<string, Tensor>>): Record<string, Tensor
   );
 }
 
-function filled(target: TensorData, data: TensorData): TensorData {
+function filled(target: TypedArray, data: TypedArray): TypedArray {
   if (target instanceof BigInt64Array) target.set(data as BigInt64Array);
-  else target.set(data as Exclude<TensorData, BigInt64Array>);
+  else target.set(data as Exclude<TypedArray, BigInt64Array>);
   return target;
 }

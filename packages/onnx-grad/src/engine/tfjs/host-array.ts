@@ -1,6 +1,6 @@
 // Arrays in JavaScript's memory, as strided views: where integers live, which TensorFlow.js holds in 32 bits only.
 // Broadcasting, transposing and slicing make views; nothing is copied until an operator needs its elements in a row.
-import { allocate, type DType, type TensorData } from "../../graph/tensor.js";
+import { allocate, type DType, type TypedArray } from "../../graph/tensor.js";
 
 /** Distances in elements between neighbours along each axis, row-major. */
 export function rowMajor(shape: readonly number[]): number[] {
@@ -48,7 +48,7 @@ export class HostArray implements Layout {
   constructor(
     readonly dtype: DType,
     readonly shape: readonly number[],
-    readonly data: TensorData,
+    readonly data: TypedArray,
     readonly strides: readonly number[] = rowMajor(shape),
     readonly offset = 0,
   ) {}
@@ -82,7 +82,7 @@ export class HostArray implements Layout {
   }
 
   /** The elements in a row: `data` itself where it is one, a copy otherwise. Not to be written to. */
-  elements(): TensorData {
+  elements(): TypedArray {
     const plain = this.offset === 0 && this.data.length === this.size;
     if (plain && rowMajor(this.shape).every((stride, axis) => stride === this.strides[axis] || this.shape[axis] === 1))
       return this.data;
@@ -146,7 +146,7 @@ export class HostArray implements Layout {
 }
 
 /** target[i] = source[positions[i]]; both of one element type. */
-export function copyElements(source: TensorData, positions: ArrayLike<number>, target: TensorData): void {
+export function copyElements(source: TypedArray, positions: ArrayLike<number>, target: TypedArray): void {
   if (source instanceof BigInt64Array && target instanceof BigInt64Array) {
     for (let i = 0; i < target.length; i++) target[i] = source[positions[i]!]!;
   } else if (!(source instanceof BigInt64Array || target instanceof BigInt64Array)) {

@@ -1,4 +1,6 @@
 // Runs a plan node by node. Every intermediate tensor is freed after its last use, also where a run fails or is aborted.
+
+import { reasonOf } from "../../graph/errors.js";
 import type { Value } from "../../graph/graph.js";
 import type { DType } from "../../graph/tensor.js";
 import { type Bindings, evaluateDim } from "../check-feeds.js";
@@ -45,7 +47,7 @@ export async function execute(
       try {
         results = await runStep(runtime, step, slotOf, bindings);
       } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
+        const reason = reasonOf(error);
         throw new EngineError(graphName, `${step.node.type}: ${reason}`, step.node.name);
       }
       step.node.outputs.forEach((output, i) => {

@@ -1,5 +1,5 @@
 // A value while a run lasts: on the device, in memory, or both, copied from one to the other when a kernel asks for it.
-import type { DType, TensorData } from "../../graph/tensor.js";
+import type { DType, TypedArray } from "../../graph/tensor.js";
 import { HostArray } from "./host-array.js";
 import type { DeviceTensor, TensorFlow } from "./tensorflow.js";
 
@@ -37,7 +37,7 @@ export class Slot {
     this.inMemory = undefined;
   }
 
-  private upload(data: TensorData): DeviceTensor {
+  private upload(data: TypedArray): DeviceTensor {
     if (this.dtype !== "float32" && this.dtype !== "bool")
       throw new TypeError(`${this.dtype} has no place on the device`);
     return this.tf.tensor(data as Float32Array | Uint8Array, [...this.shape], this.dtype);

@@ -1,0 +1,63 @@
+// The types of the public surface, checked by vitest as part of the tests.
+import {
+  Backbone,
+  type BackboneCheckpoint,
+  BaseModel,
+  type EncoderDecoderDocument,
+  type HeldOutDocument,
+  type LanguageDocument,
+  type LossGradients,
+  type LossResult,
+  openCheckpoint,
+  type Prompt,
+  type RecommendationDocument,
+  type RowGradients,
+  type SoftTables,
+  type TensorData,
+  type TokenDocument,
+  type TrainableBackbone,
+  writeSafetensors,
+} from "@cllm4rec/backbone";
+import { expectTypeOf, test } from "vitest";
+
+test("a backbone is opened by hub id or directory", () => {
+  expectTypeOf(Backbone.open).toBeCallableWith("gpt2", { layers: 2 });
+  expectTypeOf(Backbone.open).returns.resolves.toEqualTypeOf<Backbone>();
+  expectTypeOf(openCheckpoint).returns.resolves.toEqualTypeOf<BackboneCheckpoint>();
+  // @ts-expect-error a model is named by a string
+  void Backbone.open({ directory: "gpt2" });
+});
+
+test("losses take documents and tables, and give gradients", () => {
+  const tables = {} as SoftTables;
+  const model = new BaseModel({} as Backbone, { users: 2, items: 3 });
+  expectTypeOf(model).toEqualTypeOf<BaseModel<Backbone>>();
+  expectTypeOf(new BaseModel({} as TrainableBackbone, { users: 2, items: 3 })).toEqualTypeOf<
+    BaseModel<TrainableBackbone>
+  >();
+  const document = { ids: [1], targets: Int32Array.of(2) };
+  expectTypeOf(model.nextItemLoss([document], tables)).resolves.toEqualTypeOf<LossResult>();
+  expectTypeOf(model.nextWordLoss([document], tables)).resolves.toEqualTypeOf<LossResult>();
+  expectTypeOf(model.heldOutLoss([{ ids: [1], heldOut: [2] }], tables)).resolves.toEqualTypeOf<LossResult>();
+  expectTypeOf<LossResult["gradients"]>().toEqualTypeOf<LossGradients | undefined>();
+  expectTypeOf<LossGradients["items"]>().not.toBeAny();
+  expectTypeOf<RowGradients["data"]>().toExtend<Float32Array>();
+  expectTypeOf(model.itemScores([[1, 2]], tables)).resolves.toExtend<Float32Array>();
+  // @ts-expect-error a document for the held-out items has those, not targets
+  void model.heldOutLoss([document], tables);
+  // @ts-expect-error there is no such reduction
+  void model.nextItemLoss([document], tables, { reduction: "mean" });
+  // @ts-expect-error both sizes are needed
+  new BaseModel({} as Backbone, { users: 2 });
+});
+
+test("documents of either form", () => {
+  expectTypeOf<LanguageDocument>().toEqualTypeOf<TokenDocument | EncoderDecoderDocument>();
+  expectTypeOf<RecommendationDocument>().toExtend<HeldOutDocument>();
+  expectTypeOf<number[]>().toExtend<Prompt>();
+});
+
+test("tensors", () => {
+  expectTypeOf<TensorData<Float32Array>["data"]>().toEqualTypeOf<Float32Array>();
+  expectTypeOf(writeSafetensors).returns.resolves.not.toBeAny();
+});
