@@ -13,6 +13,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { lmCorpus } from "../scripts/shop/lm-corpus.mjs";
 import { sampleData } from "../scripts/shop/sample-data.mjs";
 import { trainBpe } from "../scripts/train-bpe.mjs";
+import { describeDemo } from "../src/demo/describe.js";
 import { type Outcome, runCli } from "./run-cli.js";
 
 const embedded = (...names: string[]) =>
@@ -98,6 +99,16 @@ describe("the tiny LM", () => {
     await model.dispose();
     await backbone.dispose();
   });
+});
+
+test("ids and titles with line ends stay on one line of the demo's text", () => {
+  const item = { item: "i", title: "one\ntwo\u001b[2J" };
+  const text = describeDemo({
+    ...{ data: "d", model: "m", report: "r", seed: 0, users: 1, metrics: {}, baselines: [], seconds: 1 },
+    recommendations: [{ user: "u\nv", history: [item], recommended: [{ ...item, score: 1, found: false }] }],
+  });
+  expect(text).toContain("u\\u000av has bought\n    one\\u000atwo\\u001b[2J\n");
+  expect(text).toContain("  1  one\\u000atwo");
 });
 
 describe("cllm4rec demo", () => {

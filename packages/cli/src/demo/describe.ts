@@ -1,5 +1,5 @@
 // What the demo tells at its end.
-
+import { oneLine } from "../terminal.js";
 import type { DemoItem, DemoResult, DemoUser } from "./run.js";
 import { asTyped } from "./shell.js";
 
@@ -33,7 +33,7 @@ function personal({ user, history, recommended }: DemoUser): string[] {
   const more = history.length > SHOWN ? [`… and ${history.length - SHOWN} more`] : [];
   return [
     "",
-    `${user} has bought`,
+    `${oneLine(user)} has bought`,
     ...[...history.slice(0, SHOWN).map(named), ...more].map((text) => `    ${text}`),
     "  and is recommended",
     ...recommended.map((item, rank) => `  ${rank + 1} ${item.found ? "*" : " "}${named(item)}`),
@@ -41,7 +41,7 @@ function personal({ user, history, recommended }: DemoUser): string[] {
   ];
 }
 
-const named = ({ title }: DemoItem) => title;
+const named = ({ title }: DemoItem) => oneLine(title);
 
 /** What this was, where the report lies, and the commands to go on with. */
 export function nextSteps({ data, report }: DemoResult): string {

@@ -6,14 +6,15 @@ import { pretrainSection } from "@cllm4rec/pretrain";
 import { positiveInteger, runSettings, startSettings } from "@cllm4rec/training";
 import { z } from "zod";
 import { UsageError } from "../errors.js";
-import { ENGINES } from "./engine.js";
+import { ENGINES, MAX_THREADS } from "./engine.js";
+import { parseJsonWithComments } from "./jsonc.js";
 import { nearest } from "./nearest.js";
 
 export const STAGES = ["pretrain", "finetune"] as const;
 export type StageName = (typeof STAGES)[number];
 export const TEXT_KINDS = ["reviews", "item-texts", "user-texts"] as const;
-/** More than any machine has use for; each costs memory from the start. */
-const MAX_THREADS = 256;
+/** The most documents or tokens of a batch: far more than any memory holds, and few enough to be counted. */
+const MAX_BATCH = 1_000_000;
 
 /** What a missing number means where time is limited, too. */
 function open<S extends z.ZodType>(schema: z.ZodDefault<S>, otherwise: string) {
@@ -55,6 +56,10 @@ export const generalSchema = z.strictObject({
     otherwise: "required",
   }),
   ...runSettings,
+  seed: runSettings.seed.meta({
+    ...runSettings.seed.meta(),
+    description: "seed of everything random: tables, order, masks, dropout",
+  }),
   engine: z.enum(ENGINES).default("cpu").meta({ description: "what computes" }),
   threads: positiveInteger.max(MAX_THREADS).optional().meta({
     description: "threads of the CPU",
@@ -102,9 +107,23 @@ const promptsSchema = z.strictObject({
 const configSchema = z.strictObject({
   ...generalSchema.shape,
   prompts: promptsSchema.prefault({}),
-  pretrain: sections.pretrain.prefault({}),
-  finetune: sections.finetune.prefault({}),
+  pretrain: sections.pretrain.superRefine(limitBatches).prefault({}),
+  finetune: sections.finetune.superRefine(limitBatches).prefault({}),
 });
+
+/** Refuses a batch that no machine can hold. */
+function limitBatches(
+  stage: Pick<z.output<typeof sections.finetune>, "batch" | "textBatch" | "textTokens">,
+  context: z.RefinementCtx,
+): void {
+  for (const name of ["batch", "textBatch", "textTokens"] as const) {
+    const value = stage[name];
+    const size = typeof value !== "object" ? value : "documents" in value ? value.documents : value.tokens;
+    if (size === undefined || size <= MAX_BATCH) continue;
+    const message = `A batch has at most ${MAX_BATCH.toLocaleString("en-US")} documents or tokens.`;
+    context.addIssue({ code: "custom", path: [name], message });
+  }
+}
 
 /** A complete configuration; `undefined` means what the schema says of a missing value. */
 export type RunConfig = z.output<typeof configSchema>;
@@ -162,7 +181,7 @@ function readTree(file: string): Tree {
   }
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = parseJsonWithComments(text);
   } catch (error) {
     throw new UsageError(`${file}: is not JSON (${reason(error)})`);
   }

@@ -14,6 +14,9 @@ const TFJS = {
 export const ENGINES = ["cpu", "webgpu", "cuda", "auto", "tfjs", "tfjs-node-gpu", "tfjs-node", "tfjs-wasm"] as const;
 export type EngineName = (typeof ENGINES)[number];
 
+/** The most threads that settings and flags take: more than any machine has use for, and each costs memory. */
+export const MAX_THREADS = 256;
+
 export interface EngineSettings {
   readonly engine: EngineName;
   /** Of the CPU, which a GPU leaves some operators to; as many as the process may use where absent. */

@@ -23,7 +23,7 @@ import { checkRecord, type RunRecord, writeRecord } from "./record.js";
 import { type ResolvedConfig, resolveConfig } from "./resolve-config.js";
 import { freshTables, refuseOverwriting, refuseShareWithoutTexts, tablesOf } from "./starting-tables.js";
 import { refuseForeignFolder } from "./target.js";
-import { documentsOf, openTokenCaches, textSizes, textsOf } from "./texts.js";
+import { checkTexts, documentsOf, openTokenCaches, textSizes, textsOf } from "./texts.js";
 import { datasetHash, type OpenBackbone, openBackbone } from "./workplace.js";
 
 /** What surrounds a run. */
@@ -94,6 +94,7 @@ export function train(options: TrainOptions): Promise<TrainOutcome> {
     if (from === undefined) refuseShareWithoutTexts(expected, hasTexts);
     const earlier = from === undefined ? undefined : await tablesOf(from, expected, opened, source);
     const material = await materials(expected, dataset, opened, source);
+    if (hasTexts) checkTexts(expected, stages, dataset, opened);
     checkStages(stages, expected, opened, material, hasTexts);
     later(await lockDirectory(out));
     const caches = readsTexts ? await openTokenCaches(options.config, dataset, opened, options) : [];
