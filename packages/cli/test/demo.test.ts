@@ -127,6 +127,7 @@ describe("cllm4rec demo", () => {
     expect(first.stdout.trimEnd()).not.toContain("\n");
     const names = result.baselines.map(({ name }: { name: string }) => name);
     expect(names.slice(0, 2)).toEqual(["most popular", expect.stringContaining("item KNN")]);
+    expect(names.slice(-2)).toEqual([expect.stringMatching(/^EASE \(/), expect.stringMatching(/^EASE with text \(/)]);
     for (const metric of ["recall@20", "recall@40", "ndcg@100"])
       expect(result.metrics[metric], metric).toBeGreaterThan(1.4 * result.baselines[0].metrics[metric]);
     expect(result.users).toBeGreaterThan(500);
@@ -148,6 +149,11 @@ describe("cllm4rec demo", () => {
     expect(code, stderr).toBe(0);
     const { metrics } = JSON.parse(first.stdout);
     expect(stdout).toMatch(new RegExp(`^  CLLM4Rec +${metrics["recall@20"].toFixed(4)} `, "m"));
+    // Who is best by recall@20 is what the figures say.
+    const { baselines } = JSON.parse(first.stdout);
+    const rows: { name: string; metrics: Record<string, number> }[] = [{ name: "CLLM4Rec", metrics }, ...baselines];
+    const best = rows.toSorted((a, b) => b.metrics["recall@20"]! - a.metrics["recall@20"]!)[0]!;
+    expect(stdout).toContain(`  ${best.name} is best by recall@20`);
     for (const name of ["prepare", "train", "evaluate", "baselines", "recommend"])
       expect(stdout).toMatch(new RegExp(`^\\$ .*cllm4rec (-- )?${name} --`, "m"));
     expect(stdout).toContain("The report, for a browser: cllm4rec-demo/model/report.html\n");

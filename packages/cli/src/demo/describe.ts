@@ -4,12 +4,13 @@ import type { DemoItem, DemoResult, DemoUser } from "./run.js";
 import { asTyped } from "./shell.js";
 
 const METRICS = ["recall@20", "recall@40", "ndcg@100"];
+const CLLM4REC = "CLLM4Rec";
 /** As many of a history as fit on a screen. */
 const SHOWN = 6;
 
 /** Metrics in a table, and a few people's recommendations by title. */
 export function describeDemo({ users, metrics, baselines, recommendations, seconds }: DemoResult): string {
-  const rows = [...baselines, { name: "CLLM4Rec", metrics }];
+  const rows = [...baselines, { name: CLLM4REC, metrics }];
   const width = Math.max(...rows.map(({ name }) => name.length));
   const line = (name: string, cells: readonly string[]) =>
     `  ${name.padEnd(width)}  ${cells.map((cell) => cell.padStart(9)).join("  ")}`;
@@ -23,10 +24,28 @@ export function describeDemo({ users, metrics, baselines, recommendations, secon
         METRICS.map((name) => (row.metrics[name] ?? Number.NaN).toFixed(4)),
       ),
     ),
+    "",
+    ...winners(rows),
     ...recommendations.flatMap(personal),
     "",
     `Done in ${seconds.toFixed(0)} s.`,
   ].join("\n");
+}
+
+/** Which row is best by each metric. */
+function winners(rows: readonly { readonly name: string; readonly metrics: DemoResult["metrics"] }[]): string[] {
+  const best = METRICS.map((metric) => {
+    const value = (row: (typeof rows)[number]) => row.metrics[metric] ?? Number.NEGATIVE_INFINITY;
+    return rows.reduce((leader, row) => (value(row) > value(leader) ? row : leader)).name;
+  });
+  const won = [...new Set(best)].map((name) => {
+    const metrics = METRICS.filter((_, m) => best[m] === name);
+    return `${name} is best by ${metrics.join(" and ")}.`;
+  });
+  const lost = best.every((name) => name !== CLLM4REC)
+    ? ["On a shop as small as this, simple methods are hard to beat, and quicker: measure them on your data too."]
+    : [];
+  return [...won, ...lost].map((line) => `  ${line}`);
 }
 
 function personal({ user, history, recommended }: DemoUser): string[] {

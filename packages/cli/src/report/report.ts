@@ -76,7 +76,8 @@ export async function writeReport(options: ReportOptions): Promise<WrittenReport
     return await serving(options, { signal, display }, async (places) => {
       const { predictor, dispose } = await openPredictor([model], places);
       try {
-        const measurement = await measure(predictor, protocol, { signal, display });
+        const engine = options.engine ?? { engine: "cpu" };
+        const measurement = await measure(predictor, protocol, dataset, { engine, signal, display });
         const samples = await sampleUsers(predictor, protocol, dataset, { signal });
         const { historyOf } = protocol;
         const measured = {
