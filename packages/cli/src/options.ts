@@ -1,8 +1,8 @@
 // Parsers for option values: each gives the value or one message that says what was found and what is expected.
 import { InvalidArgumentError, Option } from "commander";
+import { ENGINES, MAX_THREADS, parseEngine } from "./engine/engine.js";
 import { reasonOf } from "./errors.js";
-import { ENGINES, MAX_THREADS, parseEngine } from "./run/engine.js";
-import { HISTORIES, SPLITS } from "./run/protocol.js";
+import { HISTORIES, SPLITS } from "./evaluation/protocol.js";
 
 /** An integer of at least `least`, and at most `most` where there is a limit. */
 export function integerFrom(least: number, most = Number.POSITIVE_INFINITY): (text: string) => number {

@@ -6,8 +6,8 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { closing } from "../src/closing.js";
 import { trainingFlags } from "../src/commands/training-flags.js";
-import { readConfig } from "../src/run/config.js";
-import { parseJsonWithComments } from "../src/run/jsonc.js";
+import { readConfig } from "../src/settings/config.js";
+import { parseJsonWithComments } from "../src/settings/jsonc.js";
 import { runCli, writeBackbone, writeChoices } from "./run-cli.js";
 
 let folder = "";

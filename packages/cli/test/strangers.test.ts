@@ -6,8 +6,8 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { fileName } from "../src/evaluation/per-user.js";
 import { filled } from "../src/help.js";
-import { fileName } from "../src/run/per-user.js";
 import { escaped, oneLine } from "../src/terminal.js";
 import { type Outcome, runCli, runHere, USERS, writeBackbone, writeChoices } from "./run-cli.js";
 

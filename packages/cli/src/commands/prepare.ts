@@ -19,10 +19,10 @@ import {
 } from "@cllm4rec/corpus";
 import { Command, Option } from "commander";
 import type { CliContext } from "../context.js";
+import { MAX_THREADS } from "../engine/engine.js";
 import { withFlags } from "../errors.js";
 import { collect, integerFrom, numberOrNone, parsedBy, share } from "../options.js";
 import { StageDisplay } from "../progress.js";
-import { MAX_THREADS } from "../run/engine.js";
 
 interface Flags {
   input: readonly string[];

@@ -3,11 +3,11 @@
 import type { Known, Recommendation, Recommender } from "@cllm4rec/recommend";
 import { Command, Option } from "commander";
 import type { CliContext } from "../context.js";
+import type { EngineName } from "../engine/engine.js";
 import { UsageError } from "../errors.js";
 import { shortened } from "../format.js";
 import { ENGINE, integerFrom, MODELS, THREADS } from "../options.js";
 import { StageDisplay } from "../progress.js";
-import type { EngineName } from "../run/engine.js";
 import { oneLine } from "../terminal.js";
 
 interface Flags {
@@ -63,7 +63,7 @@ export function recommendCommand(context: CliContext): Command {
       }
       const [{ openRecommender, UnknownIdError }, { serving }] = await Promise.all([
         import("@cllm4rec/recommend"),
-        import("../run/workplace.js"),
+        import("../models/workplace.js"),
       ]);
       const { signal } = context;
       const display = new StageDisplay(context.stderr);

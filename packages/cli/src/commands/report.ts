@@ -1,10 +1,10 @@
 // cllm4rec report: the HTML page of a run.
 import { Command } from "commander";
 import type { CliContext } from "../context.js";
+import type { EngineName } from "../engine/engine.js";
+import type { HeldOutSplit, HistoryChoice } from "../evaluation/protocol.js";
 import { ENGINE, historyOption, splitOption, THREADS } from "../options.js";
 import { StageDisplay } from "../progress.js";
-import type { EngineName } from "../run/engine.js";
-import type { HeldOutSplit, HistoryChoice } from "../run/protocol.js";
 
 interface Flags {
   readonly model: string;

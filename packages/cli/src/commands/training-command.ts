@@ -3,8 +3,8 @@ import { Command } from "commander";
 import type { CliContext } from "../context.js";
 import { Interrupted } from "../errors.js";
 import { StageDisplay } from "../progress.js";
-import { lengths, type RunConfig, readConfig, type StageName } from "../run/config.js";
-import type { TrainOutcome } from "../run/train.js";
+import { lengths, type RunConfig, readConfig, type StageName } from "../settings/config.js";
+import type { TrainOutcome } from "../training/train.js";
 import { trainingFlags } from "./training-flags.js";
 
 /** One of the training commands. */
@@ -50,8 +50,8 @@ export function trainingCommand(context: CliContext, stages: readonly StageName[
 
 async function run(context: CliContext, config: RunConfig, stages: readonly StageName[], flags: Flags): Promise<void> {
   const [{ train }, { trainingDisplay }, { reportAfterTraining }] = await Promise.all([
-    import("../run/train.js"),
-    import("../run/display.js"),
+    import("../training/train.js"),
+    import("../training/display.js"),
     import("../report/after-training.js"),
   ]);
   const display = new StageDisplay(context.stderr);

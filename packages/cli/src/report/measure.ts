@@ -12,10 +12,10 @@ import {
   type MetricName,
 } from "@cllm4rec/eval";
 import { evaluate, type Predictor } from "@cllm4rec/recommend";
+import type { EngineSettings } from "../engine/engine.js";
+import { type EaseKind, fitEase, quickBaselines } from "../evaluation/baselines.js";
+import type { Protocol } from "../evaluation/protocol.js";
 import type { StageDisplay } from "../progress.js";
-import { type EaseKind, fitEase, quickBaselines } from "../run/baselines.js";
-import type { EngineSettings } from "../run/engine.js";
-import type { Protocol } from "../run/protocol.js";
 
 /** The paper's first; recall-all divides by all held-out items. */
 export const REPORTED: readonly MetricName[] = [

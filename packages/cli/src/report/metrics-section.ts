@@ -1,7 +1,7 @@
 // The metrics: the model beside simple recommenders, with intervals, and what of the differences is more than chance.
 import type { MetricComparison } from "@cllm4rec/eval";
+import { describeProtocol } from "../evaluation/protocol.js";
 import { decimal, pValue, signed, whole } from "../format.js";
-import { describeProtocol } from "../run/protocol.js";
 import type { ReportContent } from "./content.js";
 import { type Html, html } from "./html.js";
 import { intervalChart } from "./interval-chart.js";

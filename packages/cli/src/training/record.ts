@@ -7,8 +7,8 @@ import path from "node:path";
 import { savedUpdates, stageCheckpoint } from "@cllm4rec/training";
 import { z } from "zod";
 import { UsageError } from "../errors.js";
-import { writeWhole } from "./clock.js";
-import { parseRecorded, type RunConfig, STAGES, type StageName } from "./config.js";
+import { writeWhole } from "../files/whole-file.js";
+import { parseRecorded, type RunConfig, STAGES, type StageName } from "../settings/config.js";
 
 /**
  * May differ when a run resumes: where things lie, how long it lasts, how often it saves, and what computes, which

@@ -1,6 +1,6 @@
 // What computes: the names under which --engine and the configuration know the engines, and how each is started.
 import type { Engine } from "@cllm4rec/onnx-grad";
-import { nearest } from "./nearest.js";
+import { nearest } from "../nearest.js";
 
 /** TensorFlow.js' backends: `tfjs` is the fastest of those that are installed. */
 const TFJS = {

@@ -15,16 +15,16 @@ import {
   toAll,
 } from "@cllm4rec/training";
 import { closing } from "../closing.js";
+import { lockDirectory } from "../files/lock.js";
+import { refuseForeignFolder } from "../files/target.js";
+import { datasetHash, type OpenBackbone, openBackbone } from "../models/workplace.js";
 import type { StageDisplay } from "../progress.js";
+import { lengths, type RunConfig, type StageName } from "../settings/config.js";
 import { StageClock } from "./clock.js";
-import { lengths, type RunConfig, type StageName } from "./config.js";
-import { lockDirectory } from "./lock.js";
 import { checkRecord, type RunRecord, writeRecord } from "./record.js";
 import { type ResolvedConfig, resolveConfig } from "./resolve-config.js";
 import { freshTables, refuseOverwriting, refuseShareWithoutTexts, tablesOf } from "./starting-tables.js";
-import { refuseForeignFolder } from "./target.js";
 import { checkTexts, documentsOf, openTokenCaches, textSizes, textsOf } from "./texts.js";
-import { datasetHash, type OpenBackbone, openBackbone } from "./workplace.js";
 
 /** What surrounds a run. */
 export interface TrainOptions {

@@ -16,9 +16,9 @@ import {
   userTexts,
 } from "@cllm4rec/corpus";
 import { UsageError } from "../errors.js";
+import type { OpenBackbone } from "../models/workplace.js";
 import type { StageDisplay } from "../progress.js";
-import type { RunConfig, StageName } from "./config.js";
-import type { OpenBackbone } from "./workplace.js";
+import type { RunConfig, StageName } from "../settings/config.js";
 
 function kindsOf({ manifest: { statistics } }: Dataset, wanted: RunConfig["texts"]) {
   const kinds = [

@@ -5,10 +5,10 @@ import { finetuneSection } from "@cllm4rec/finetune";
 import { pretrainSection } from "@cllm4rec/pretrain";
 import { positiveInteger, runSettings, startSettings } from "@cllm4rec/training";
 import { z } from "zod";
-import { UsageError } from "../errors.js";
-import { ENGINES, MAX_THREADS } from "./engine.js";
+import { ENGINES, MAX_THREADS } from "../engine/engine.js";
+import { reasonOf, UsageError } from "../errors.js";
+import { nearest } from "../nearest.js";
 import { parseJsonWithComments } from "./jsonc.js";
-import { nearest } from "./nearest.js";
 
 export const STAGES = ["pretrain", "finetune"] as const;
 export type StageName = (typeof STAGES)[number];
@@ -177,13 +177,13 @@ function readTree(file: string): Tree {
   try {
     text = fs.readFileSync(file, "utf8");
   } catch (error) {
-    throw new UsageError(`${file}: cannot be read (${reason(error)}); --config names a JSON file`);
+    throw new UsageError(`${file}: cannot be read (${reasonOf(error)}); --config names a JSON file`);
   }
   let json: unknown;
   try {
     json = parseJsonWithComments(text);
   } catch (error) {
-    throw new UsageError(`${file}: is not JSON (${reason(error)})`);
+    throw new UsageError(`${file}: is not JSON (${reasonOf(error)})`);
   }
   if (!isTree(json)) throw new UsageError(`${file}: found no JSON object; expected settings such as {"seed": 1}`);
   return json;
@@ -222,7 +222,6 @@ function keysAt(path: readonly string[]): string[] {
 }
 
 const isTree = (value: unknown): value is Tree => typeof value === "object" && value !== null && !Array.isArray(value);
-const reason = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 /** Rounds and epochs, whose defaults depend on whether time is limited; an unlimited number ends with the time. */
 export function lengths({ minutes, pretrain, finetune }: RunConfig): {

@@ -4,8 +4,8 @@ import type { TokenCache } from "@cllm4rec/corpus";
 import { openTrainedModel, type Serving } from "@cllm4rec/recommend";
 import { startingTables, type TokenTables, TrainingError } from "@cllm4rec/training";
 import { UsageError } from "../errors.js";
+import type { OpenBackbone } from "../models/workplace.js";
 import type { ResolvedConfig } from "./resolve-config.js";
-import type { OpenBackbone } from "./workplace.js";
 
 /**
  * Tables by the configuration's seed and scales. Content tables are made where texts are read.
