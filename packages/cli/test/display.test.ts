@@ -55,7 +55,7 @@ function drawn(isTTY: boolean): string {
 }
 
 const LINES = [
-  "finetune: goes on after update 20",
+  "finetune: resumes after update 20",
   "finetune: epoch 3/30, rec-step loss 4.5000, 10.0 s, validation recall@20 0.2500 (best)",
 ];
 

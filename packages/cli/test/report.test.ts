@@ -357,12 +357,12 @@ describe("training commands", () => {
   test("an interrupted run has its curves; what is repeated after it is not counted twice", async () => {
     const first = await cllm4rec(`train ${TRAIN} --out @stopped`, "pretrain: warm-up epoch 1");
     expect(first.code).toBe(130);
-    expect(read(at("stopped", "report.html")).text).toContain("stopped before its end; the same command goes on");
+    expect(read(at("stopped", "report.html")).text).toContain("stopped before its end; run the same command to resume");
     const second = await cllm4rec(`train ${TRAIN} --out @stopped`, "finetune: epoch 2/4");
     expect(second.code).toBe(130);
     const late = read(at("stopped", "report.html"));
     expect(late.text).toContain("pretrain, L-step: histories (Eq. 7).");
-    expect(late.text).toContain("stopped before its end; the same command goes on");
+    expect(late.text).toContain("stopped before its end; run the same command to resume");
     expect(late.text).toContain("finetune, on validation.");
     expect((await cllm4rec(`train ${TRAIN} --out @stopped`)).code).toBe(0);
     const whole = read(at("stopped", "report.html"));

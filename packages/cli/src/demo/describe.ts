@@ -62,7 +62,7 @@ function personal({ user, history, recommended }: DemoUser): string[] {
 
 const named = ({ title }: DemoItem) => oneLine(title);
 
-/** What this was, where the report lies, and the commands to go on with. */
+/** What the demo ran on, where the report is, and what to run next. */
 export function nextSteps({ data, report }: DemoResult): string {
   const bigger = ["--data", data, "--backbone", "HuggingFaceTB/SmolLM2-135M", "--out", "smollm2", "--minutes", "60"];
   const own = ["--input", "reviews.json.gz", "--out", "mine"];

@@ -61,7 +61,7 @@ const ITEMS = 5;
 const TRIALS = 12;
 
 /**
- * Runs the demo in a folder, or goes on with one that was interrupted.
+ * Runs the demo in a folder, or resumes one that was interrupted.
  * @param say is given what a person should see of the steps, as they come
  */
 export async function runDemo(

@@ -1,4 +1,5 @@
-// How long each stage has worked, over all sittings: kept beside the training state, so that a time budget holds for a resumed run.
+// The time that each stage has trained for, interruptions included: stored with the training state, so that a time
+// limit holds for a resumed run.
 import fs from "node:fs/promises";
 import path from "node:path";
 import { TrainingError } from "@cllm4rec/training";

@@ -97,7 +97,7 @@ function checkSame(file: string, text: string, { config, stages, dataset }: RunR
   }
   const earlier = earlierSchema.safeParse(json);
   if (!earlier.success) throw new UsageError(`${file}: is not the record of a run; choose another --out`);
-  const another = "give the same to go on, or another --out to begin anew";
+  const another = "give the same to resume, or another --out for a new run";
   const { data } = earlier;
   if (data.dataset.hash !== dataset.hash) {
     throw new UsageError(
