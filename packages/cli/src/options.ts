@@ -1,8 +1,8 @@
 // Parsers for option values: each gives the value or one message that says what was found and what is expected.
 import { InvalidArgumentError, Option } from "commander";
+import { ENGINES, MAX_THREADS, parseEngine } from "./engine/engine.js";
 import { reasonOf } from "./errors.js";
-import { ENGINES, parseEngine } from "./run/engine.js";
-import { HISTORIES, SPLITS } from "./run/protocol.js";
+import { HISTORIES, SPLITS } from "./evaluation/protocol.js";
 
 /** An integer of at least `least`, and at most `most` where there is a limit. */
 export function integerFrom(least: number, most = Number.POSITIVE_INFINITY): (text: string) => number {
@@ -58,9 +58,6 @@ export function numberFrom(least: number, { above = false } = {}): (text: string
     return value;
   };
 }
-
-/** More than any machine has use for; each costs memory from the start. */
-export const MAX_THREADS = 256;
 
 /** `--engine` and `--threads`, the same for every command that opens a backbone: flag, description, parser. */
 export const ENGINE = [

@@ -13,6 +13,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { lmCorpus } from "../scripts/shop/lm-corpus.mjs";
 import { sampleData } from "../scripts/shop/sample-data.mjs";
 import { trainBpe } from "../scripts/train-bpe.mjs";
+import { describeDemo } from "../src/demo/describe.js";
 import { type Outcome, runCli } from "./run-cli.js";
 
 const embedded = (...names: string[]) =>
@@ -100,6 +101,16 @@ describe("the tiny LM", () => {
   });
 });
 
+test("ids and titles with line ends stay on one line of the demo's text", () => {
+  const item = { item: "i", title: "one\ntwo\u001b[2J" };
+  const text = describeDemo({
+    ...{ data: "d", model: "m", report: "r", seed: 0, users: 1, metrics: {}, baselines: [], seconds: 1 },
+    recommendations: [{ user: "u\nv", history: [item], recommended: [{ ...item, score: 1, found: false }] }],
+  });
+  expect(text).toContain("u\\u000av has bought\n    one\\u000atwo\\u001b[2J\n");
+  expect(text).toContain("  1  one\\u000atwo");
+});
+
 describe("cllm4rec demo", () => {
   let folder = "";
   let first: Outcome;
@@ -116,6 +127,7 @@ describe("cllm4rec demo", () => {
     expect(first.stdout.trimEnd()).not.toContain("\n");
     const names = result.baselines.map(({ name }: { name: string }) => name);
     expect(names.slice(0, 2)).toEqual(["most popular", expect.stringContaining("item KNN")]);
+    expect(names.slice(-2)).toEqual([expect.stringMatching(/^EASE \(/), expect.stringMatching(/^EASE with text \(/)]);
     for (const metric of ["recall@20", "recall@40", "ndcg@100"])
       expect(result.metrics[metric], metric).toBeGreaterThan(1.4 * result.baselines[0].metrics[metric]);
     expect(result.users).toBeGreaterThan(500);
@@ -137,6 +149,11 @@ describe("cllm4rec demo", () => {
     expect(code, stderr).toBe(0);
     const { metrics } = JSON.parse(first.stdout);
     expect(stdout).toMatch(new RegExp(`^  CLLM4Rec +${metrics["recall@20"].toFixed(4)} `, "m"));
+    // Who is best by recall@20 is what the figures say.
+    const { baselines } = JSON.parse(first.stdout);
+    const rows: { name: string; metrics: Record<string, number> }[] = [{ name: "CLLM4Rec", metrics }, ...baselines];
+    const best = rows.toSorted((a, b) => b.metrics["recall@20"]! - a.metrics["recall@20"]!)[0]!;
+    expect(stdout).toContain(`  ${best.name} is best by recall@20`);
     for (const name of ["prepare", "train", "evaluate", "baselines", "recommend"])
       expect(stdout).toMatch(new RegExp(`^\\$ .*cllm4rec (-- )?${name} --`, "m"));
     expect(stdout).toContain("The report, for a browser: cllm4rec-demo/model/report.html\n");

@@ -3,7 +3,7 @@ import { Writable } from "node:stream";
 import type { TrainingEvent } from "@cllm4rec/training";
 import { expect, test } from "vitest";
 import { StageDisplay } from "../src/progress.js";
-import { duration, trainingDisplay } from "../src/run/display.js";
+import { duration, trainingDisplay } from "../src/training/display.js";
 
 /** What is drawn for ten steps, one a second, of the twenty that there would be. */
 function drawn(isTTY: boolean): string {
@@ -55,7 +55,7 @@ function drawn(isTTY: boolean): string {
 }
 
 const LINES = [
-  "finetune: goes on after update 20",
+  "finetune: resumes after update 20",
   "finetune: epoch 3/30, rec-step loss 4.5000, 10.0 s, validation recall@20 0.2500 (best)",
 ];
 

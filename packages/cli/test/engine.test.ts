@@ -2,8 +2,8 @@
 import os from "node:os";
 import { Graph } from "@cllm4rec/onnx-grad";
 import { describe, expect, it } from "vitest";
-import { readConfig } from "../src/run/config.js";
-import { ENGINES, openEngine, parseEngine } from "../src/run/engine.js";
+import { ENGINES, openEngine, parseEngine } from "../src/engine/engine.js";
+import { readConfig } from "../src/settings/config.js";
 import { runCli } from "./run-cli.js";
 
 const needed = { data: "data", backbone: "backbone", out: "out" };

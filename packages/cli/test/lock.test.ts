@@ -6,7 +6,7 @@ import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { contest } from "../scripts/reliability/lock-contest.mjs";
-import { lockDirectory } from "../src/run/lock.js";
+import { lockDirectory } from "../src/files/lock.js";
 
 const ROUNDS = 6;
 

@@ -4,7 +4,7 @@ import os from "node:os";
 import path from "node:path";
 import { runReadmeExample } from "@cllm4rec/testing";
 import { expect, test } from "vitest";
-import { lengths, readConfig } from "../src/run/config.js";
+import { lengths, readConfig } from "../src/settings/config.js";
 
 const directory = path.join(import.meta.dirname, "..");
 

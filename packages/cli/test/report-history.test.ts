@@ -64,7 +64,7 @@ test("of updates that a resumed run repeats, the later ones stand", async () => 
   expect(stage).toMatchObject({ sittings: 2, checkpoints: [7], ended: { reason: "finished" } });
 });
 
-test("a run that goes on has not ended; events of later versions are passed over; damaged lines are counted", async () => {
+test("a resumed run has not ended; events of later versions are passed over; damaged lines are counted", async () => {
   const file = log("odd.jsonl", [
     started(0),
     { ...step(1, 9), novelty: { of: "a later version" } },

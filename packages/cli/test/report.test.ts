@@ -185,7 +185,7 @@ describe("the page that train writes", () => {
 
   test("its metrics are those of evaluate and baselines, to four decimals and with their intervals", async () => {
     const evaluated = JSON.parse((await cllm4rec("evaluate --model @model --json")).stdout);
-    const { baselines } = JSON.parse((await cllm4rec("baselines --data @data --no-ease --json")).stdout);
+    const { baselines } = JSON.parse((await cllm4rec("baselines --data @data --trials 6 --json")).stdout);
     const [header, ...rows] = table(page, "Means over users");
     const rowOf = (name: string) => rows.find(([first]) => first === name)!;
     expect(header!.slice(0, 4)).toEqual(["Recommender", "recall@20", "recall@40", "ndcg@100"]);
@@ -196,6 +196,11 @@ describe("the page that train writes", () => {
         expect(rowOf(name)[i + 1]).toBe(`${metrics[metric].toFixed(4)}${low.toFixed(4)}–${high.toFixed(4)}`);
       });
     }
+    expect(baselines.map(({ method }: { method?: string }) => method).filter(Boolean)).toEqual([
+      "ease",
+      "ease with text",
+    ]);
+    expect(page.text).toContain("EASE is a linear model in closed form");
     const differences = table(page, "The model against each recommender").slice(1);
     expect(differences).toHaveLength(3 * baselines.length);
     for (const [against, metric, difference] of differences) {
@@ -292,6 +297,22 @@ describe("cllm4rec report", () => {
     expect(read(at("wide.html")).text).toContain("the history is the training and validation items");
   });
 
+  test("with many items it leaves EASE out, and says so", async () => {
+    const lines = Array.from({ length: 2600 }, (_, item) =>
+      JSON.stringify({ user: `u${item % 60}`, item: `i${item}` }),
+    );
+    fs.writeFileSync(at("many.jsonl"), `${lines.join("\n")}\n`);
+    const columns = "--columns user=user,item=item --core 0";
+    expect((await cllm4rec(`prepare --input @many.jsonl ${columns} --out @many`)).code).toBe(0);
+    const settings = "--backbone @backbone --epochs 1 --report none";
+    expect((await cllm4rec(`finetune --data @many ${settings} --out @many-model`)).code).toBe(0);
+    const { code, stdout } = await cllm4rec("report --model @many-model --json");
+    expect(code).toBe(0);
+    const names = JSON.parse(stdout).baselines.map(({ name }: { name: string }) => name);
+    expect(names).toEqual(["most popular", "item KNN", "item KNN (shrinkage 10)"]);
+    expect(read(at("many-model", "report.html")).text).toContain("is left out: above 2,500 items");
+  });
+
   test("a run without a model yet", async () => {
     fs.cpSync(at("model"), at("unfinished"), { recursive: true });
     fs.rmSync(at("unfinished", "embeddings.safetensors"));
@@ -336,12 +357,12 @@ describe("training commands", () => {
   test("an interrupted run has its curves; what is repeated after it is not counted twice", async () => {
     const first = await cllm4rec(`train ${TRAIN} --out @stopped`, "pretrain: warm-up epoch 1");
     expect(first.code).toBe(130);
-    expect(read(at("stopped", "report.html")).text).toContain("stopped before its end; the same command goes on");
+    expect(read(at("stopped", "report.html")).text).toContain("stopped before its end; run the same command to resume");
     const second = await cllm4rec(`train ${TRAIN} --out @stopped`, "finetune: epoch 2/4");
     expect(second.code).toBe(130);
     const late = read(at("stopped", "report.html"));
     expect(late.text).toContain("pretrain, L-step: histories (Eq. 7).");
-    expect(late.text).toContain("stopped before its end; the same command goes on");
+    expect(late.text).toContain("stopped before its end; run the same command to resume");
     expect(late.text).toContain("finetune, on validation.");
     expect((await cllm4rec(`train ${TRAIN} --out @stopped`)).code).toBe(0);
     const whole = read(at("stopped", "report.html"));
@@ -368,6 +389,8 @@ describe("training commands", () => {
 
   test("a report that cannot be written is a warning: the model is there", async () => {
     fs.mkdirSync(at("blocked", "report.html"), { recursive: true });
+    // Only the folder of a run is written to.
+    fs.writeFileSync(at("blocked", "run.json"), '{"format": "cllm4rec-run"}');
     const { code, stdout, stderr } = await cllm4rec(`train ${TRAIN} --out @blocked --json`);
     expect(code).toBe(0);
     expect(stderr).toMatch(/^warning: no report was written: .*report\.html: cannot be written/m);

@@ -3,7 +3,7 @@ import path from "node:path";
 import { expectSettingsTable } from "@cllm4rec/testing";
 import { describeSettings } from "@cllm4rec/training/stage";
 import { it } from "vitest";
-import { generalSchema } from "../src/run/config.js";
+import { generalSchema } from "../src/settings/config.js";
 
 it("is up to date", () =>
   expectSettingsTable(path.join(import.meta.dirname, ".."), "run", describeSettings(generalSchema)));

@@ -2,10 +2,12 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { closing } from "../src/closing.js";
 import { trainingFlags } from "../src/commands/training-flags.js";
-import { readConfig } from "../src/run/config.js";
+import { readConfig } from "../src/settings/config.js";
+import { parseJsonWithComments } from "../src/settings/jsonc.js";
 import { runCli, writeBackbone, writeChoices } from "./run-cli.js";
 
 let folder = "";
@@ -70,7 +72,34 @@ describe("the configuration", () => {
     expect(() => read({ finetune: [] }, { "finetune.epochs": 2 })).toThrow(/finetune: found \[\], expected an object/);
   });
 
+  test("may hold comments and begin with a byte-order mark, as the README shows", () => {
+    const text = `\uFEFF// a run\n{ /* two\nlines */ "out": "a//b /* c */ \\" // d", // e\n"data": "d", "backbone": "b" }\n/**/`;
+    fs.writeFileSync(file("commented.json"), text);
+    expect(readConfig(file("commented.json"), {}).out).toBe('a//b /* c */ " // d');
+    const readme = fs.readFileSync(path.join(import.meta.dirname, "..", "README.md"), "utf8");
+    const [, example = ""] = /```jsonc\n([\s\S]*?)```/.exec(readme) ?? [];
+    expect(example).toContain("//");
+    fs.writeFileSync(file("readme.json"), example);
+    expect(readConfig(file("readme.json"), {})).toMatchObject({ data: "beauty", finetune: { averageDecay: 0.999 } });
+  });
+
+  test("with comments is what it is without them, whatever its strings hold", () => {
+    const comment = fc.constantFrom("", " // x\n", "/* // */", '/* " */', '//"\n');
+    fc.assert(
+      fc.property(fc.jsonValue(), comment, (value, between) => {
+        const json = JSON.stringify({ value, other: ["//", "/*", '\\"'] }, null, 1);
+        const commented = `${between}${json.replaceAll("\n", `${between}\n`)}${between}`;
+        expect(parseJsonWithComments(commented)).toEqual(JSON.parse(json));
+      }),
+    );
+    expect(() => parseJsonWithComments("{} /* no end")).toThrow(SyntaxError);
+    expect(() => parseJsonWithComments('{"a": 1} / 2')).toThrow(SyntaxError);
+  });
+
   test.each([
+    [{ finetune: { batch: 1e12 } }, /finetune\.batch: found 1000000000000\. A batch has at most 1,000,000 documents/],
+    [{ pretrain: { textTokens: 2e6 } }, /pretrain\.textTokens: found 2000000\. A batch has at most 1,000,000/],
+    [{ pretrain: { textBatch: { tokens: 1e9 } } }, /pretrain\.textBatch: found \{"tokens":1000000000\}\. A batch/],
     [{ finetune: { maskedShare: [0.8, 0.2] } }, /finetune\.maskedShare: found \[0\.8,0\.2\]/],
     [
       { finetune: { learningRate: { peak: 0.1, warmup: 9, decay: { shape: "linear", total: 5 } } } },
@@ -97,7 +126,26 @@ describe("a run", () => {
       code: 2,
       refused: true,
     });
+    expect(stderr).toMatch(/error: textLength: .*lower textLength or raise finetune\.textTokens/);
     expect(fs.existsSync(file("refused"))).toBe(false);
+  });
+
+  test("whose prompt leaves no room for texts is refused by textLength, before anything is written", async () => {
+    const prompts = { review: `The user {user} writes a review of {item}, ${"long ".repeat(20)}:` };
+    fs.writeFileSync(file("long.json"), JSON.stringify({ textLength: 60, prompts }));
+    const { code, stderr } = await train("--config", "long.json", "--out", "refused");
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/error: prompt "review" takes \d+ tokens .* within textLength 60; .*raise textLength$/m);
+    expect(stderr).not.toContain("maxLength");
+    expect(fs.existsSync(file("refused"))).toBe(false);
+  });
+
+  test("with an absurd batch is refused in one sentence", async () => {
+    const { code, stderr } = await train("--batch", "1e12", "--out", "refused");
+    expect(code).toBe(2);
+    expect(stderr).toMatch(
+      /^error: the command line: finetune\.batch: found 1000000000000\. A batch has at most [^\n]*\n$/,
+    );
   });
 
   test("without a step pins nothing; one with steps is refused before anything is written", async () => {
@@ -105,6 +153,7 @@ describe("a run", () => {
     fs.mkdirSync(file("pinned"));
     // The record of a run that failed before its first step.
     const record = {
+      format: "cllm4rec-run",
       config: readConfig(undefined, { ...needed, seed: 9 }),
       stages: ["finetune"],
       dataset: { path: "x", hash: "y" },

@@ -6,8 +6,8 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { fileName } from "../src/evaluation/per-user.js";
 import { filled } from "../src/help.js";
-import { fileName } from "../src/run/per-user.js";
 import { escaped, oneLine } from "../src/terminal.js";
 import { type Outcome, runCli, runHere, USERS, writeBackbone, writeChoices } from "./run-cli.js";
 
@@ -47,7 +47,7 @@ describe("escaping", () => {
     const [erase, title] = ["\u001b[2J", "\u001b]0;owned\u0007\u009b31m\u202e"];
     const hostile = lines.map((line) => {
       const { user, item, text } = JSON.parse(line);
-      return JSON.stringify({ user: `${user}${erase}`, item: `${item}${title}`, text });
+      return JSON.stringify({ user: `${user}${erase}`, item: `${item}${title}\n\tz`, text });
     });
     const input = `hostile${erase}.jsonl`;
     fs.writeFileSync(file(input), `${hostile.join("\n")}\n"broken${title}\n`);
@@ -68,6 +68,8 @@ describe("escaping", () => {
       expect(stdout).not.toMatch(CONTROL);
       expect(stderr).not.toMatch(CONTROL);
     }
+    // The table has one line for the user and one for each item, whatever the ids hold.
+    expect(outcomes[2]!.stdout.trimEnd().split("\n")).toHaveLength(11);
     expect(JSON.parse(outcomes[3]!.stdout).user).toBe(`u1${erase}`);
     expect(JSON.parse(outcomes[3]!.stdout).items[0].item).toContain(title);
   });

@@ -80,7 +80,7 @@ describe("train", () => {
     const before = fs.readFileSync(file("model", "embeddings.safetensors"));
     const { code, stdout, stderr } = await cllm4rec("train", ...TRAIN, ...SHORT, "--out", "model", "--json");
     expect(code).toBe(0);
-    expect(stderr).toContain(`finetune: goes on after update ${JSON.parse(trained.stdout).stages.finetune.updates}`);
+    expect(stderr).toContain(`finetune: resumes after update ${JSON.parse(trained.stdout).stages.finetune.updates}`);
     expect(JSON.parse(stdout).validation).toEqual(JSON.parse(trained.stdout).validation);
     expect(fs.readFileSync(file("model", "embeddings.safetensors")).equals(before)).toBe(true);
   });
@@ -90,7 +90,7 @@ describe("train", () => {
     for (const after of ["pretrain: warm-up epoch 1/2", "finetune: epoch 2/24"]) {
       const { code, stdout, stderr } = await runCli(folder, args, { signal: "SIGINT", after });
       expect({ code, stdout }).toEqual({ code: 130, stdout: "" });
-      expect(stderr).toContain("interrupted: everything is saved in again; the same command goes on from there\n");
+      expect(stderr).toContain("interrupted: everything is saved in again; run the same command to resume\n");
     }
     expect((await cllm4rec(...args)).code).toBe(0);
     for (const name of [
@@ -156,7 +156,7 @@ describe("train", () => {
     expect(fs.readdirSync(file("short"))).toEqual(before);
   });
 
-  test("time limits the stages; with more of it the run goes on", async () => {
+  test("time limits the stages; with more of it the run resumes", async () => {
     const args = ["train", ...TRAIN, "--out", "timed", "--json"];
     const first = JSON.parse((await cllm4rec(...args, "--minutes", "0.03")).stdout);
     expect(first.stages).toMatchObject({ pretrain: { reason: "time" }, finetune: { reason: "time" } });
@@ -182,7 +182,7 @@ describe("train", () => {
     });
     expect(fs.existsSync(file("elsewhere"))).toBe(false);
     const two = await cllm4rec("finetune", ...TRAIN, "--epochs", "2", "--from", "first", "--out", "second", "--json");
-    expect(two.stderr).toContain("c-step loss"); // the content tables of the first go on learning
+    expect(two.stderr).toContain("c-step loss"); // the content tables of the first keep learning
     expect(JSON.parse(two.stdout).stages).toMatchObject({ finetune: { reason: "finished" } });
   });
 });
@@ -368,7 +368,7 @@ describe("errors", () => {
     const train = (...args: string[]) => cllm4rec("train", ...TRAIN, ...SHORT, "--out", "model", ...args);
     const before = fs.readFileSync(file("model", "run.json"), "utf8");
     expect(failure(await train("--learning-rate", "0.01"))).toMatch(
-      /^2 error: model\/run\.json: the run was begun with finetune\.learningRate 0\.05, now it is 0\.01; give the same to go on, or another --out/,
+      /^2 error: model\/run\.json: the run was begun with finetune\.learningRate 0\.05, now it is 0\.01; give the same to resume, or another --out/,
     );
     expect(failure(await train("--no-pretrain"))).toMatch(/^2 .*the stages pretrain, finetune, now they are finetune/);
     expect(failure(await train("--data", "other"))).toMatch(/^2 .*other has other content/);

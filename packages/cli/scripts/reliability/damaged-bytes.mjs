@@ -43,15 +43,23 @@ try {
   ]))
     if ((await cli(folder, [...args, "--out", out])).code !== 0) throw new Error(`${out}: not trained`);
   const question = ["recommend", "--model", "model", "--user", "u0", "u1", "u7", "u30", "-k", "71", "--json"];
-  const answer = (await cli(folder, question)).stdout;
+  // Recommending reads no dataset, so the dataset's files are asked for by evaluate.
+  const evaluation = ["evaluate", "--model", "model", "--json"];
+  const answers = new Map();
+  for (const asked of [question, evaluation]) {
+    const { code, stdout, stderr } = await cli(folder, asked);
+    if (code !== 0) throw new Error(stderr);
+    answers.set(asked, stdout);
+  }
   console.log("file | flips | refused | as before | changed silently | unclear message");
   const model = ["embeddings.safetensors", "config.json", "users.json", "items.json"].map((name) => `model/${name}`);
   const data = fs.readdirSync(at("data")).map((name) => `data/${name}`);
   const backbone = fs.readdirSync(at("backbone")).map((name) => `backbone/${name}`);
   for (const name of [...model, ...data.filter((file) => fs.statSync(at(file)).isFile()), ...backbone]) {
+    const asked = name.startsWith("data/") ? evaluation : question;
     await damage(name, async () => {
-      const outcome = await cli(folder, question);
-      if (outcome.code === 0) return outcome.stdout === answer ? "as before" : "changed silently";
+      const outcome = await cli(folder, asked);
+      if (outcome.code === 0) return outcome.stdout === answers.get(asked) ? "as before" : "changed silently";
       return complaint(outcome) === undefined ? "refused" : "unclear";
     });
   }

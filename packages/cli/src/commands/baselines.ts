@@ -3,11 +3,11 @@ import path from "node:path";
 import type { HistoryScorer } from "@cllm4rec/eval";
 import { Command } from "commander";
 import type { CliContext } from "../context.js";
+import type { EngineName } from "../engine/engine.js";
+import type { EaseKind } from "../evaluation/baselines.js";
+import { describeProtocol, type HeldOutSplit, type HistoryChoice, openProtocol } from "../evaluation/protocol.js";
 import { ENGINE, historyOption, integerFrom, numberFrom, splitOption, THREADS } from "../options.js";
 import { StageDisplay } from "../progress.js";
-import type { EaseKind } from "../run/baselines.js";
-import type { EngineName } from "../run/engine.js";
-import { describeProtocol, type HeldOutSplit, type HistoryChoice, openProtocol } from "../run/protocol.js";
 
 interface Flags {
   readonly data: string;
@@ -65,8 +65,8 @@ export function baselinesCommand(context: CliContext): Command {
       ] = await Promise.all([
         import("@cllm4rec/corpus"),
         import("@cllm4rec/eval"),
-        import("../run/baselines.js"),
-        import("../run/per-user.js"),
+        import("../evaluation/baselines.js"),
+        import("../evaluation/per-user.js"),
       ]);
       const { data, split, history: historyOf, neighbours, shrinkage, json } = flags;
       const { signal } = context;

@@ -37,7 +37,7 @@ export function compareCommand(context: CliContext): Command {
     .action(async ({ candidate, baseline, seed, json }: Flags) => {
       const [{ averageRuns, compareRuns }, { readPerUser }] = await Promise.all([
         import("@cllm4rec/eval"),
-        import("../run/per-user.js"),
+        import("../evaluation/per-user.js"),
       ]);
       const read = (files: readonly string[]) => Promise.all(files.map(readPerUser));
       const [ours, theirs] = [await read(candidate), await read(baseline)];

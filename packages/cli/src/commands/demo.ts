@@ -1,4 +1,4 @@
-// cllm4rec demo: the whole way from reviews to recommendations on the bundled sample data, by the commands themselves.
+// cllm4rec demo: from reviews to recommendations on the bundled sample data, with the same commands that users run.
 import path from "node:path";
 import { Command } from "commander";
 import type { CliContext } from "../context.js";
@@ -14,7 +14,7 @@ interface Flags {
 const HELP = `
 Runs prepare, train, evaluate, baselines and recommend on reviews of a made-up shop with a tiny language model, both of which come with this
 package: nothing is downloaded. It shows that everything works, and how; it says nothing about real data.
-The same command again goes on where it was interrupted.
+Run the same command again to resume an interrupted demo.
 
 Examples:
   $ cllm4rec demo

@@ -1,10 +1,10 @@
 // cllm4rec evaluate: a trained model against the items that its dataset held out, all items ranked.
 import { Command } from "commander";
 import type { CliContext } from "../context.js";
+import type { EngineName } from "../engine/engine.js";
+import { describeProtocol, type HeldOutSplit, type HistoryChoice, openProtocol } from "../evaluation/protocol.js";
 import { ENGINE, historyOption, MODELS, splitOption, THREADS } from "../options.js";
 import { StageDisplay } from "../progress.js";
-import type { EngineName } from "../run/engine.js";
-import { describeProtocol, type HeldOutSplit, type HistoryChoice, openProtocol } from "../run/protocol.js";
 
 interface Flags {
   readonly model: readonly string[];
@@ -51,8 +51,8 @@ export function evaluateCommand(context: CliContext): Command {
         await Promise.all([
           import("@cllm4rec/recommend"),
           import("@cllm4rec/eval"),
-          import("../run/per-user.js"),
-          import("../run/workplace.js"),
+          import("../evaluation/per-user.js"),
+          import("../models/workplace.js"),
         ]);
       const { signal } = context;
       const display = new StageDisplay(context.stderr);

@@ -3,7 +3,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { Command } from "commander";
 import type { CliContext } from "../context.js";
-import { refuseOccupiedFolder } from "../run/target.js";
+import { refuseOccupiedFolder } from "../files/target.js";
 
 interface Flags {
   readonly model: readonly string[];
@@ -36,7 +36,7 @@ export function mergeCommand(context: CliContext): Command {
     .action(async ({ model, out, json }: Flags) => {
       const [{ openEnsemble }, { merged }, { writeModel, TrainingError }] = await Promise.all([
         import("@cllm4rec/recommend"),
-        import("../run/merge.js"),
+        import("../models/merge.js"),
         import("@cllm4rec/training/model"),
       ]);
       const directory = path.normalize(out);

@@ -19,6 +19,7 @@ import {
 } from "@cllm4rec/corpus";
 import { Command, Option } from "commander";
 import type { CliContext } from "../context.js";
+import { MAX_THREADS } from "../engine/engine.js";
 import { withFlags } from "../errors.js";
 import { collect, integerFrom, numberOrNone, parsedBy, share } from "../options.js";
 import { StageDisplay } from "../progress.js";
@@ -109,7 +110,7 @@ export function prepareCommand(context: CliContext): Command {
     )
     .option("--test-share <share>", "of each user's interactions (default: 0.1)", share)
     .option("--max-malformed <share>", "of records up to which the input is accepted (default: 0.1)", share)
-    .option("--threads <n>", "threads for reading and writing (default: one a core)", integerFrom(1))
+    .option("--threads <n>", "threads for reading and writing (default: one a core)", integerFrom(1, MAX_THREADS))
     .option("--memory-limit <size>", 'for reading and writing, such as "2GB" (default: 80% of memory)')
     .requiredOption("--out <dir>", "the dataset directory to write")
     .option("--force", "replace a dataset that is already there")

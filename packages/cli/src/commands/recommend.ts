@@ -3,11 +3,12 @@
 import type { Known, Recommendation, Recommender } from "@cllm4rec/recommend";
 import { Command, Option } from "commander";
 import type { CliContext } from "../context.js";
+import type { EngineName } from "../engine/engine.js";
 import { UsageError } from "../errors.js";
 import { shortened } from "../format.js";
 import { ENGINE, integerFrom, MODELS, THREADS } from "../options.js";
 import { StageDisplay } from "../progress.js";
-import type { EngineName } from "../run/engine.js";
+import { oneLine } from "../terminal.js";
 
 interface Flags {
   readonly model: readonly string[];
@@ -62,7 +63,7 @@ export function recommendCommand(context: CliContext): Command {
       }
       const [{ openRecommender, UnknownIdError }, { serving }] = await Promise.all([
         import("@cllm4rec/recommend"),
-        import("../run/workplace.js"),
+        import("../models/workplace.js"),
       ]);
       const { signal } = context;
       const display = new StageDisplay(context.stderr);
@@ -108,7 +109,8 @@ function requests(
 function table(user: string | null, items: readonly Recommendation[]): string {
   const rows = items.map(({ item, score, title }, rank) => {
     const place = String(rank + 1).padStart(3);
-    return `  ${place}  ${score.toFixed(3).padStart(8)}  ${item}${title === undefined ? "" : `  ${shortened(title, 80)}`}\n`;
+    const name = title === undefined ? "" : `  ${oneLine(shortened(title, 80))}`;
+    return `  ${place}  ${score.toFixed(3).padStart(8)}  ${oneLine(item)}${name}\n`;
   });
-  return `${user ?? "(history)"}\n${rows.join("")}`;
+  return `${user === null ? "(history)" : oneLine(user)}\n${rows.join("")}`;
 }

@@ -1,10 +1,10 @@
 // cllm4rec report: the HTML page of a run.
 import { Command } from "commander";
 import type { CliContext } from "../context.js";
+import type { EngineName } from "../engine/engine.js";
+import type { HeldOutSplit, HistoryChoice } from "../evaluation/protocol.js";
 import { ENGINE, historyOption, splitOption, THREADS } from "../options.js";
 import { StageDisplay } from "../progress.js";
-import type { EngineName } from "../run/engine.js";
-import type { HeldOutSplit, HistoryChoice } from "../run/protocol.js";
 
 interface Flags {
   readonly model: string;
@@ -20,8 +20,8 @@ interface Flags {
 }
 
 const HELP = `
-One file without scripts and without anything loaded from elsewhere: learning curves, metrics with 95% intervals beside popularity and item
-KNN on the same split, settings, sizes, times, and sample recommendations. train, pretrain and finetune write it at their end.
+One file without scripts and without anything loaded from elsewhere: learning curves, metrics with 95% intervals beside popularity, item
+KNN and (up to 2,500 items) EASE on the same split, settings, sizes, times, and sample recommendations. train, pretrain and finetune write it at their end.
 
 Examples:
   $ cllm4rec report --model model

@@ -3,8 +3,8 @@ import { Command } from "commander";
 import type { CliContext } from "../context.js";
 import { Interrupted } from "../errors.js";
 import { StageDisplay } from "../progress.js";
-import { lengths, type RunConfig, readConfig, type StageName } from "../run/config.js";
-import type { TrainOutcome } from "../run/train.js";
+import { lengths, type RunConfig, readConfig, type StageName } from "../settings/config.js";
+import type { TrainOutcome } from "../training/train.js";
 import { trainingFlags } from "./training-flags.js";
 
 /** One of the training commands. */
@@ -32,7 +32,7 @@ export function trainingCommand(context: CliContext, stages: readonly StageName[
   }
   command.optionsGroup("Other options:");
   if (stages.length > 1) command.option("--no-pretrain", "finetuning alone, from random embeddings");
-  if (spec.name === "finetune") command.option("--from <dir>", "a model that pretrain wrote, to begin with");
+  if (spec.name === "finetune") command.option("--from <dir>", "start from a model that pretrain wrote");
   return command
     .option("--config <file.json>", "settings in a file; flags override it")
     .option("--json", "one JSON object on stdout")
@@ -50,8 +50,8 @@ export function trainingCommand(context: CliContext, stages: readonly StageName[
 
 async function run(context: CliContext, config: RunConfig, stages: readonly StageName[], flags: Flags): Promise<void> {
   const [{ train }, { trainingDisplay }, { reportAfterTraining }] = await Promise.all([
-    import("../run/train.js"),
-    import("../run/display.js"),
+    import("../training/train.js"),
+    import("../training/display.js"),
     import("../report/after-training.js"),
   ]);
   const display = new StageDisplay(context.stderr);
@@ -75,7 +75,7 @@ async function run(context: CliContext, config: RunConfig, stages: readonly Stag
     const { interrupted } = outcome;
     const file = await reportAfterTraining(config, stages, { interrupted, signal: context.signal, display });
     if (interrupted) {
-      throw new Interrupted(`interrupted: everything is saved in ${config.out}; the same command goes on from there`);
+      throw new Interrupted(`interrupted: everything is saved in ${config.out}; run the same command to resume`);
     }
     context.stdout.write(
       flags.json ? `${JSON.stringify(summary(config, outcome, file))}\n` : describe(config, outcome, file),
@@ -100,8 +100,8 @@ function summary({ out, seed }: RunConfig, { users, items, stages }: TrainOutcom
 
 const REASONS = {
   finished: "all done",
-  early: "no better for long enough",
-  time: "time is up; more --minutes go on",
+  early: "stopped early: no improvement on validation",
+  time: "time is up; raise --minutes to resume",
   interrupted: "interrupted",
 } as const;
 
@@ -128,7 +128,7 @@ with warm-up and decay.
 Examples:
 ${examples.map((example) => `  $ cllm4rec ${example}`).join("\n")}
 
-Ctrl-C ends after the step under way and saves; the same command goes on. Exit codes: 0 done, 1 the data cannot be used,
+Ctrl-C finishes the current step and saves; run the same command to resume. Exit codes: 0 done, 1 the data cannot be used,
 2 the command line cannot, 129, 130 or 143 interrupted.
 `;
 }

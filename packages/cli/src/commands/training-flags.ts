@@ -2,9 +2,9 @@
 // line.
 import { describeSettings, type SettingDescription, type SettingsSchema } from "@cllm4rec/training/stage";
 import { InvalidArgumentError, Option } from "commander";
+import { parseEngine } from "../engine/engine.js";
 import { parsedBy } from "../options.js";
-import { generalSchema, type StageName, sections } from "../run/config.js";
-import { parseEngine } from "../run/engine.js";
+import { generalSchema, type StageName, sections } from "../settings/config.js";
 
 /** A flag, and the setting's place in the configuration: `stage.key` for one stage's. */
 export interface TrainingFlag {

@@ -1,7 +1,7 @@
 // The report at the end of a training command: whatever becomes of it, the model is safe.
 import { Interrupted, reasonOf } from "../errors.js";
 import type { StageDisplay } from "../progress.js";
-import type { RunConfig, StageName } from "../run/config.js";
+import type { RunConfig, StageName } from "../settings/config.js";
 import { writeReport } from "./report.js";
 
 /**

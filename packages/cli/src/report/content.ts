@@ -1,7 +1,7 @@
 // What the page shows: gathered by report.ts, laid out by the sections.
 import type { Manifest } from "@cllm4rec/corpus";
 import type { TrainedModel } from "@cllm4rec/recommend";
-import type { Protocol } from "../run/protocol.js";
+import type { Protocol } from "../evaluation/protocol.js";
 import type { Measurement } from "./measure.js";
 import type { RunFacts } from "./run-facts.js";
 import type { Sample } from "./samples.js";

@@ -1,17 +1,21 @@
 // The model and the simple recommenders on one split, ranked in the same way, user by user comparable.
+
+import type { Dataset } from "@cllm4rec/corpus";
 import {
   compareRuns,
   confidenceIntervals,
   type EvaluationResult,
   evaluateScorer,
+  type HistoryScorer,
   type Interval,
   type MetricComparison,
   type MetricName,
 } from "@cllm4rec/eval";
 import { evaluate, type Predictor } from "@cllm4rec/recommend";
+import type { EngineSettings } from "../engine/engine.js";
+import { type EaseKind, fitEase, quickBaselines } from "../evaluation/baselines.js";
+import type { Protocol } from "../evaluation/protocol.js";
 import type { StageDisplay } from "../progress.js";
-import { quickBaselines } from "../run/baselines.js";
-import type { Protocol } from "../run/protocol.js";
 
 /** The paper's first; recall-all divides by all held-out items. */
 export const REPORTED: readonly MetricName[] = [
@@ -24,9 +28,16 @@ export const REPORTED: readonly MetricName[] = [
   "coverage@20",
 ];
 
+/** EASE is fitted to at most so many items: the time of a fit grows with their cube, and here it is seconds. */
+export const EASE_ITEMS = 2500;
+/** Fits of EASE, and as many of EASE with text, by which its settings are chosen on validation. */
+export const EASE_TRIALS = 6;
+
 /** One recommender's figures. */
 export interface Measured {
   readonly name: string;
+  /** The name without settings, for plots; absent where the name is short. */
+  readonly label?: string;
   readonly metrics: Readonly<Record<string, number>>;
   /** 95% bootstrap over users; metrics of all lists together have none. */
   readonly intervals: Readonly<Record<string, Interval>>;
@@ -36,32 +47,48 @@ export interface Measurement {
   readonly users: number;
   readonly usersWithoutHeldOut: number;
   readonly model: Measured;
+  /** Whether EASE is left out, since there are more than {@link EASE_ITEMS} items. */
+  readonly withoutEase: boolean;
   readonly baselines: readonly (Measured & {
     /** The model against it, by metric; nothing where there is one user only, from whom no test can tell. */
     readonly comparison: Readonly<Record<string, MetricComparison>>;
   })[];
 }
 
+/** The model, the quick baselines, and EASE with and without the dataset's texts where the items are few. */
 export async function measure(
   predictor: Predictor,
   protocol: Protocol,
-  { signal, display }: { readonly signal: AbortSignal; readonly display: StageDisplay },
+  dataset: Dataset,
+  {
+    engine,
+    signal,
+    display,
+  }: { readonly engine: EngineSettings; readonly signal: AbortSignal; readonly display: StageDisplay },
 ): Promise<Measurement> {
   const { history, heldOut } = protocol;
   display.start(`ranking ${history.columns} items for each user`);
   const result = await evaluate({ ...predictor, history, heldOut, metrics: REPORTED, signal });
-  display.start("ranking by popularity and item KNN");
+  const methods: { readonly scorer: HistoryScorer; readonly method?: EaseKind }[] = quickBaselines(protocol).map(
+    (scorer) => ({ scorer }),
+  );
+  const withoutEase = history.columns > EASE_ITEMS;
+  if (!withoutEase) {
+    methods.push(...(await fitEase(dataset, protocol, { trials: EASE_TRIALS, engine, signal, display })));
+  }
   const baselines: Measurement["baselines"][number][] = [];
-  for (const scorer of quickBaselines(protocol)) {
+  for (const { scorer, method } of methods) {
+    display.start(`ranking by ${scorer.name}`);
     const theirs = await evaluateScorer(scorer, { history, heldOut, metrics: REPORTED, signal });
     baselines.push({
       ...measured(scorer.name, theirs),
+      ...(method && { label: method.replace("ease", "EASE") }),
       comparison: result.users > 1 ? compareRuns(result, theirs) : {},
     });
   }
   display.stop();
   const { users, usersWithoutHeldOut } = result;
-  return { users, usersWithoutHeldOut, model: measured("this model", result), baselines };
+  return { users, usersWithoutHeldOut, model: measured("this model", result), withoutEase, baselines };
 }
 
 const measured = (name: string, result: EvaluationResult): Measured => ({

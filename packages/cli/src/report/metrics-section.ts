@@ -1,11 +1,11 @@
 // The metrics: the model beside simple recommenders, with intervals, and what of the differences is more than chance.
 import type { MetricComparison } from "@cllm4rec/eval";
+import { describeProtocol } from "../evaluation/protocol.js";
 import { decimal, pValue, signed, whole } from "../format.js";
-import { describeProtocol } from "../run/protocol.js";
 import type { ReportContent } from "./content.js";
 import { type Html, html } from "./html.js";
 import { intervalChart } from "./interval-chart.js";
-import { type Measured, REPORTED } from "./measure.js";
+import { EASE_ITEMS, type Measured, REPORTED } from "./measure.js";
 
 /** The metrics of the paper's tables. */
 const MAIN = ["recall@20", "recall@40", "ndcg@100"] as const;
@@ -33,22 +33,35 @@ export function metricsSection({ measured, directory }: ReportContent): Html {
     return html`<p>The model has not been measured for this page. <code>cllm4rec report --model ${directory}</code> does that.</p>`;
   }
   const { measurement, protocol } = measured;
-  const { users, usersWithoutHeldOut, model, baselines } = measurement;
+  const { users, usersWithoutHeldOut, model, withoutEase, baselines } = measurement;
   const systems = [model, ...baselines];
   const left =
     usersWithoutHeldOut > 0 ? ` ${whole(usersWithoutHeldOut)} users without held-out items are left out.` : "";
   return html`<p>To be found: ${describeProtocol(protocol)}. ${whole(users)} users.${left} recall@K divides by min(K, held-out items), recall-all@K by all
 held-out items. Of equal scores the lower item index ranks first.</p>
+${aboutEase(withoutEase, protocol.split)}
 ${MAIN.map(
   (metric, i) =>
     html`<figure>${intervalChart(
       `interval-${i}`,
       `${metric} on ${protocol.split}`,
-      systems.map(({ name, intervals }) => ({ name, ...intervals[metric]! })),
+      systems.map(({ name, label = name, intervals }) => ({ name: label, ...intervals[metric]! })),
     )}<figcaption>${metric}: mean over users and 95% bootstrap interval.</figcaption></figure>`,
 )}
 ${metricsTable(systems)}
 ${comparisonTable(measured)}`;
+}
+
+/** What a reader has to know of EASE, the strongest of the simple recommenders. */
+function aboutEase(withoutEase: boolean, split: string): Html {
+  if (withoutEase) {
+    return html`<p>EASE, a linear model in closed form, is left out: above ${whole(EASE_ITEMS)} items a fit takes minutes.
+<code>cllm4rec baselines</code> measures it in the same way; compare this model with it before drawing conclusions.</p>`;
+  }
+  const optimistic =
+    split === "validation" ? " These are the items ranked here, so the figures of EASE are optimistic." : "";
+  return html`<p>EASE is a linear model in closed form, and EASE with text has the words of the dataset’s texts as side information. Their settings
+were chosen on the validation items.${optimistic}</p>`;
 }
 
 function metricsTable(systems: readonly Measured[]): Html {

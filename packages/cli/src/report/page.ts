@@ -72,7 +72,7 @@ function subtitle({ facts, model }: ReportContent): Html {
     model === undefined
       ? "stopped before there was a model"
       : reason === "stopped"
-        ? "stopped before its end; the same command goes on"
+        ? "stopped before its end; run the same command to resume"
         : reason === "early"
           ? "ended early: no better on validation for long enough"
           : undefined;

@@ -3,11 +3,11 @@ import fs from "node:fs";
 import path from "node:path";
 import { Dataset } from "@cllm4rec/corpus";
 import { openItsDataset, openPredictor, openTrainedModel } from "@cllm4rec/recommend";
+import type { EngineSettings } from "../engine/engine.js";
+import { type HeldOutSplit, type HistoryChoice, openProtocol } from "../evaluation/protocol.js";
+import { writeWhole } from "../files/whole-file.js";
+import { naming, serving } from "../models/workplace.js";
 import type { StageDisplay } from "../progress.js";
-import { writeWhole } from "../run/clock.js";
-import type { EngineSettings } from "../run/engine.js";
-import { type HeldOutSplit, type HistoryChoice, openProtocol } from "../run/protocol.js";
-import { naming, serving } from "../run/workplace.js";
 import { type Measurement, measure } from "./measure.js";
 import { page } from "./page.js";
 import { readFacts } from "./run-facts.js";
@@ -76,7 +76,8 @@ export async function writeReport(options: ReportOptions): Promise<WrittenReport
     return await serving(options, { signal, display }, async (places) => {
       const { predictor, dispose } = await openPredictor([model], places);
       try {
-        const measurement = await measure(predictor, protocol, { signal, display });
+        const engine = options.engine ?? { engine: "cpu" };
+        const measurement = await measure(predictor, protocol, dataset, { engine, signal, display });
         const samples = await sampleUsers(predictor, protocol, dataset, { signal });
         const { historyOf } = protocol;
         const measured = {

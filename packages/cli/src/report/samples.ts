@@ -1,8 +1,8 @@
 // A few users as examples: what they had, what the model recommends, and what was held out. Chosen by a rule, not by looking.
 import { csrRow, type Dataset } from "@cllm4rec/corpus";
 import { IndexRecommender, type Predictor } from "@cllm4rec/recommend";
+import type { Protocol } from "../evaluation/protocol.js";
 import { shortened } from "../format.js";
-import type { Protocol } from "../run/protocol.js";
 
 export interface SampleItem {
   /** The item's title, else the beginning of its text, else nothing. */

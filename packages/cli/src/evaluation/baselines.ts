@@ -9,9 +9,9 @@ import {
   type SideInformation,
   tuneEase,
 } from "@cllm4rec/eval";
+import type { EngineSettings } from "../engine/engine.js";
+import { openProduct } from "../engine/product.js";
 import type { StageDisplay } from "../progress.js";
-import type { EngineSettings } from "./engine.js";
-import { openProduct } from "./product.js";
 import type { Protocol } from "./protocol.js";
 
 /** Popularity and item KNN, as in the textbook and with shrunk similarities unless `knn` says how: what takes seconds. */

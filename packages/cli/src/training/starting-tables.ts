@@ -5,8 +5,8 @@ import { openTrainedModel, type Serving } from "@cllm4rec/recommend";
 import { TrainingError } from "@cllm4rec/training";
 import { startingTables, type TokenTables } from "@cllm4rec/training/stage";
 import { UsageError } from "../errors.js";
+import type { OpenBackbone } from "../models/workplace.js";
 import type { ResolvedConfig } from "./resolve-config.js";
-import type { OpenBackbone } from "./workplace.js";
 
 /**
  * Tables by the configuration's seed and scales. Content tables are made where texts are read.

@@ -2,8 +2,8 @@
 import fs from "node:fs/promises";
 import { type EvaluationResult, fromJson, toJson } from "@cllm4rec/eval";
 import { reasonOf } from "../errors.js";
+import { writeWhole } from "../files/whole-file.js";
 import type { Protocol } from "./protocol.js";
-import { writeWhole } from "./whole-file.js";
 
 const EXPECTED = "a file that `evaluate --per-user` or `baselines --per-user` wrote is expected";
 

@@ -5,15 +5,16 @@ import { finetuneSection } from "@cllm4rec/finetune";
 import { pretrainSection } from "@cllm4rec/pretrain";
 import { positiveInteger, runSettings, startSettings } from "@cllm4rec/training/stage";
 import { z } from "zod";
-import { UsageError } from "../errors.js";
-import { ENGINES } from "./engine.js";
-import { nearest } from "./nearest.js";
+import { ENGINES, MAX_THREADS } from "../engine/engine.js";
+import { reasonOf, UsageError } from "../errors.js";
+import { nearest } from "../nearest.js";
+import { parseJsonWithComments } from "./jsonc.js";
 
 export const STAGES = ["pretrain", "finetune"] as const;
 export type StageName = (typeof STAGES)[number];
 export const TEXT_KINDS = ["reviews", "item-texts", "user-texts"] as const;
-/** More than any machine has use for; each costs memory from the start. */
-const MAX_THREADS = 256;
+/** The most documents or tokens of a batch: far more than any memory holds, and few enough to be counted. */
+const MAX_BATCH = 1_000_000;
 
 /** What a missing number means where time is limited, too. */
 function open<S extends z.ZodType>(schema: z.ZodDefault<S>, otherwise: string) {
@@ -55,6 +56,10 @@ export const generalSchema = z.strictObject({
     otherwise: "required",
   }),
   ...runSettings,
+  seed: runSettings.seed.meta({
+    ...runSettings.seed.meta(),
+    description: "seed of everything random: tables, order, masks, dropout",
+  }),
   engine: z.enum(ENGINES).default("cpu").meta({ description: "what computes" }),
   threads: positiveInteger.max(MAX_THREADS).optional().meta({
     description: "threads of the CPU",
@@ -102,9 +107,23 @@ const promptsSchema = z.strictObject({
 const configSchema = z.strictObject({
   ...generalSchema.shape,
   prompts: promptsSchema.prefault({}),
-  pretrain: sections.pretrain.prefault({}),
-  finetune: sections.finetune.prefault({}),
+  pretrain: sections.pretrain.superRefine(limitBatches).prefault({}),
+  finetune: sections.finetune.superRefine(limitBatches).prefault({}),
 });
+
+/** Refuses a batch that no machine can hold. */
+function limitBatches(
+  stage: Pick<z.output<typeof sections.finetune>, "batch" | "textBatch" | "textTokens">,
+  context: z.RefinementCtx,
+): void {
+  for (const name of ["batch", "textBatch", "textTokens"] as const) {
+    const value = stage[name];
+    const size = typeof value !== "object" ? value : "documents" in value ? value.documents : value.tokens;
+    if (size === undefined || size <= MAX_BATCH) continue;
+    const message = `A batch has at most ${MAX_BATCH.toLocaleString("en-US")} documents or tokens.`;
+    context.addIssue({ code: "custom", path: [name], message });
+  }
+}
 
 /** A complete configuration; `undefined` means what the schema says of a missing value. */
 export type RunConfig = z.output<typeof configSchema>;
@@ -158,13 +177,13 @@ function readTree(file: string): Tree {
   try {
     text = fs.readFileSync(file, "utf8");
   } catch (error) {
-    throw new UsageError(`${file}: cannot be read (${reason(error)}); --config names a JSON file`);
+    throw new UsageError(`${file}: cannot be read (${reasonOf(error)}); --config names a JSON file`);
   }
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = parseJsonWithComments(text);
   } catch (error) {
-    throw new UsageError(`${file}: is not JSON (${reason(error)})`);
+    throw new UsageError(`${file}: is not JSON (${reasonOf(error)})`);
   }
   if (!isTree(json)) throw new UsageError(`${file}: found no JSON object; expected settings such as {"seed": 1}`);
   return json;
@@ -203,7 +222,6 @@ function keysAt(path: readonly string[]): string[] {
 }
 
 const isTree = (value: unknown): value is Tree => typeof value === "object" && value !== null && !Array.isArray(value);
-const reason = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 /** Rounds and epochs, whose defaults depend on whether time is limited; an unlimited number ends with the time. */
 export function lengths({ minutes, pretrain, finetune }: RunConfig): {

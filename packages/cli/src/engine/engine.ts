@@ -1,6 +1,6 @@
 // What computes: the names under which --engine and the configuration know the engines, and how each is started.
 import type { Engine } from "@cllm4rec/onnx-grad";
-import { nearest } from "./nearest.js";
+import { nearest } from "../nearest.js";
 
 /** TensorFlow.js' backends: `tfjs` is the fastest of those that are installed. */
 const TFJS = {
@@ -13,6 +13,9 @@ const TFJS = {
 /** `cpu`, `webgpu` and `cuda` are onnxruntime's providers, of which `auto` takes the fastest by a moment's measurement; then TensorFlow.js. */
 export const ENGINES = ["cpu", "webgpu", "cuda", "auto", "tfjs", "tfjs-node-gpu", "tfjs-node", "tfjs-wasm"] as const;
 export type EngineName = (typeof ENGINES)[number];
+
+/** The most threads that settings and flags take: more than any machine has use for, and each costs memory. */
+export const MAX_THREADS = 256;
 
 export interface EngineSettings {
   readonly engine: EngineName;

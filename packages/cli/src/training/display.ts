@@ -49,8 +49,8 @@ export function trainingDisplay(
     switch (event.type) {
       case "run-started":
         begun = now();
-        if (event.update > 0) display.say(`${event.stage}: goes on after update ${event.update}`);
-        else display.say(`${event.stage}: begins`);
+        if (event.update > 0) display.say(`${event.stage}: resumes after update ${event.update}`);
+        else display.say(`${event.stage}: starts`);
         break;
       case "notice":
         display.say(`${event.stage}: ${event.message}`);

@@ -6,8 +6,8 @@ import {
   type PredictorOptions,
   WrongPartError,
 } from "@cllm4rec/recommend";
+import { type EngineSettings, openEngine } from "../engine/engine.js";
 import type { StageDisplay } from "../progress.js";
-import { type EngineSettings, openEngine } from "./engine.js";
 
 export { datasetHash } from "@cllm4rec/recommend";
 

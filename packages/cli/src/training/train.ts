@@ -16,16 +16,16 @@ import {
 import type { ModelContent } from "@cllm4rec/training/model";
 import type { TokenTables } from "@cllm4rec/training/stage";
 import { closing } from "../closing.js";
+import { lockDirectory } from "../files/lock.js";
+import { refuseForeignFolder } from "../files/target.js";
+import { datasetHash, type OpenBackbone, openBackbone } from "../models/workplace.js";
 import type { StageDisplay } from "../progress.js";
+import { lengths, type RunConfig, type StageName } from "../settings/config.js";
 import { StageClock } from "./clock.js";
-import { lengths, type RunConfig, type StageName } from "./config.js";
-import { lockDirectory } from "./lock.js";
 import { checkRecord, type RunRecord, writeRecord } from "./record.js";
 import { type ResolvedConfig, resolveConfig } from "./resolve-config.js";
 import { freshTables, refuseOverwriting, refuseShareWithoutTexts, tablesOf } from "./starting-tables.js";
-import { refuseForeignFolder } from "./target.js";
-import { documentsOf, openTokenCaches, textSizes, textsOf } from "./texts.js";
-import { datasetHash, type OpenBackbone, openBackbone } from "./workplace.js";
+import { checkTexts, documentsOf, openTokenCaches, textSizes, textsOf } from "./texts.js";
 
 /** What surrounds a run. */
 export interface TrainOptions {
@@ -95,6 +95,7 @@ export function train(options: TrainOptions): Promise<TrainOutcome> {
     if (from === undefined) refuseShareWithoutTexts(expected, hasTexts);
     const earlier = from === undefined ? undefined : await tablesOf(from, expected, opened, source);
     const material = await materials(expected, dataset, opened, source);
+    if (hasTexts) checkTexts(expected, stages, dataset, opened);
     checkStages(stages, expected, opened, material, hasTexts);
     later(await lockDirectory(out));
     const caches = readsTexts ? await openTokenCaches(options.config, dataset, opened, options) : [];

@@ -1,6 +1,7 @@
 // The texts of a dataset as a run reads them: tokenised once into the run's directory, then documents of Eq. 5.
 import path from "node:path";
 import {
+  CorpusUsageError,
   concatenateSources,
   type Dataset,
   type DocumentSource,
@@ -14,9 +15,10 @@ import {
   trainReviewTexts,
   userTexts,
 } from "@cllm4rec/corpus";
+import { UsageError } from "../errors.js";
+import type { OpenBackbone } from "../models/workplace.js";
 import type { StageDisplay } from "../progress.js";
-import type { RunConfig } from "./config.js";
-import type { OpenBackbone } from "./workplace.js";
+import type { RunConfig, StageName } from "../settings/config.js";
 
 function kindsOf({ manifest: { statistics } }: Dataset, wanted: RunConfig["texts"]) {
   const kinds = [
@@ -55,6 +57,49 @@ export function textSizes(
 }
 
 /**
+ * Refuses texts that are longer than a batch, and prompts that leave no room for a text. Writes nothing.
+ * @throws UsageError in terms of `textLength`
+ */
+export function checkTexts(
+  config: Pick<RunConfig, "texts" | "textLength" | "prompts" | "pretrain" | "finetune">,
+  stages: readonly StageName[],
+  dataset: Dataset,
+  opened: OpenBackbone,
+): void {
+  const length = longest(config, opened);
+  for (const stage of stages) {
+    const { textTokens, textBatch } = config[stage];
+    if (stage === "finetune" && config.finetune.contentSteps === 0) continue;
+    const [name, tokens] =
+      textBatch === undefined
+        ? ["textTokens", textTokens]
+        : typeof textBatch === "object" && "tokens" in textBatch
+          ? ["textBatch.tokens", textBatch.tokens]
+          : ["", Number.POSITIVE_INFINITY];
+    if (length > tokens) {
+      throw new UsageError(
+        `textLength: a text may have ${length} tokens, more than a batch of ${tokens} tokens takes; lower textLength or raise ${stage}.${name}`,
+      );
+    }
+  }
+  const kinds = kindsOf(dataset, config.texts).filter(({ texts }) => texts > 0);
+  documentsOf(
+    kinds.map(({ kind }) => emptyCache(kind)),
+    config,
+    opened,
+  );
+}
+
+/** A cache without texts, for what is known before any text is read. */
+const emptyCache = (kind: TokenCache["kind"]): TokenCache => {
+  const none = () => {
+    throw new Error("there are no texts");
+  };
+  const counts = { documents: 0, tokens: 0, emptyTexts: 0, reused: false };
+  return { file: "", key: "", kind, ...counts, user: none, item: none, tokenCount: none, read: none, close: () => {} };
+};
+
+/**
  * Opens the token caches of the configured kinds of text; the caller closes them. Kinds without any text are left out.
  */
 export async function openTokenCaches(
@@ -91,7 +136,10 @@ export async function openTokenCaches(
   return caches;
 }
 
-/** The documents of Eq. 5 over all texts; `undefined` where there are none. */
+/**
+ * The documents of Eq. 5 over all texts; `undefined` where there are none.
+ * @throws UsageError for a prompt that leaves no room for a text
+ */
 export function documentsOf(
   caches: readonly TokenCache[],
   config: Pick<RunConfig, "textLength" | "prompts">,
@@ -102,5 +150,11 @@ export function documentsOf(
   const maxLength = longest(config, opened);
   const prompts = definePrompts(config.prompts);
   const layout = documentLayout(model.layout);
-  return concatenateSources(caches.map((cache) => textDocuments({ tokenizer, cache, layout, maxLength, prompts })));
+  try {
+    return concatenateSources(caches.map((cache) => textDocuments({ tokenizer, cache, layout, maxLength, prompts })));
+  } catch (error) {
+    if (!(error instanceof CorpusUsageError)) throw error;
+    // The `maxLength` of these documents is the run's `textLength`; the run's own `maxLength` is for histories.
+    throw new UsageError(error.message.replaceAll("maxLength", "textLength"), { cause: error });
+  }
 }

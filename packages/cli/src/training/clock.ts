@@ -1,10 +1,11 @@
-// How long each stage has worked, over all sittings: kept beside the training state, so that a time budget holds for a resumed run.
+// The time that each stage has trained for, interruptions included: stored with the training state, so that a time
+// limit holds for a resumed run.
 import fs from "node:fs/promises";
 import path from "node:path";
 import { TrainingError } from "@cllm4rec/training";
 import { z } from "zod";
-import type { StageName } from "./config.js";
-import { writeWhole } from "./whole-file.js";
+import { writeWhole } from "../files/whole-file.js";
+import type { StageName } from "../settings/config.js";
 
 const entry = z.strictObject({
   /** Seconds of work that the saved training state holds. */
@@ -56,5 +57,3 @@ export class StageClock {
     await writeWhole(this.file, `${JSON.stringify(this.entries)}\n`);
   }
 }
-
-export { cannotWrite, writeWhole } from "./whole-file.js";

@@ -7,8 +7,8 @@ import path from "node:path";
 import { savedUpdates, stageCheckpoint } from "@cllm4rec/training/stage";
 import { z } from "zod";
 import { UsageError } from "../errors.js";
-import { writeWhole } from "./clock.js";
-import { parseRecorded, type RunConfig, STAGES, type StageName } from "./config.js";
+import { writeWhole } from "../files/whole-file.js";
+import { parseRecorded, type RunConfig, STAGES, type StageName } from "../settings/config.js";
 
 /**
  * May differ when a run resumes: where things lie, how long it lasts, how often it saves, and what computes, which
@@ -97,7 +97,7 @@ function checkSame(file: string, text: string, { config, stages, dataset }: RunR
   }
   const earlier = earlierSchema.safeParse(json);
   if (!earlier.success) throw new UsageError(`${file}: is not the record of a run; choose another --out`);
-  const another = "give the same to go on, or another --out to begin anew";
+  const another = "give the same to resume, or another --out for a new run";
   const { data } = earlier;
   if (data.dataset.hash !== dataset.hash) {
     throw new UsageError(

@@ -2,7 +2,7 @@
 // vocabulary, the start from the texts.
 import type { Backbone } from "@cllm4rec/backbone";
 import { contentDeviationOf, priorDeviationOf, type Rates, ratesOf } from "@cllm4rec/training/stage";
-import type { RunConfig } from "./config.js";
+import type { RunConfig } from "../settings/config.js";
 
 /** A configuration in which nothing is open. */
 export type ResolvedConfig = RunConfig & {
