@@ -10,7 +10,7 @@ import { BASELINES, DATASETS, RUNS } from "./plan.js";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const CLI = path.join(root, "packages", "cli", "dist", "bin.js");
-/** Work in progress: data sets, model directories. Runs go on in it when they are started again. */
+/** Work in progress: data sets, model directories. Runs resume in it. */
 const WORK = path.join(root, "runs");
 
 /** Where a run's model lies, by its name and seed. */

@@ -19,7 +19,7 @@ export interface CsvShape {
 /** "open": the text ends inside a quoted field; "trailing": something follows the closing quote of a field. */
 export type QuoteProblem = "open" | "trailing";
 
-/** Divides a record into cells, line by line: a quoted field may go on in the next one. */
+/** Divides a record into cells, line by line: a quoted field may continue in the next one. */
 export class CellSplitter {
   /** The cells that are complete. */
   readonly cells: string[] = [];

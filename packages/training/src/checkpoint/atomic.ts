@@ -18,7 +18,7 @@ export async function writeTextAtomically(file: string, text: string): Promise<v
 export function cannotWrite(file: string, error: unknown): TrainingError {
   const reason = error instanceof CheckpointError && error.cause !== undefined ? error.cause : error;
   return new TrainingError(
-    `${file}: cannot be written: ${reasonOf(reason)}. What was saved before is untouched: free space or grant access, then run the same command again to go on.`,
+    `${file}: cannot be written: ${reasonOf(reason)}. What was saved before is untouched: free space or grant access, then run the same command again to resume.`,
     { cause: error },
   );
 }
