@@ -20,6 +20,7 @@ import type { SequenceLayout } from "./layout.js";
 import { loadRequested } from "./load-graph.js";
 import { type LossGradients, lossGradients, memoryOf } from "./loss-gradients.js";
 import { packPairBatch } from "./pair-batch.js";
+import { type SkipFeeds, skipFeeds } from "./skip-path.js";
 
 // Shape legend: N words, I users, J items, K width, T tokens of a sequence (of the decoder's, where there is an encoder), M scored positions.
 
@@ -128,7 +129,8 @@ export class BaseModel<B extends LanguageModel = Backbone> {
         return { document, row: document, target };
       });
     });
-    return this.loss("items", batch, this.lastFeeds(batch), targets, documents.length, tables, options);
+    const scored = { ...this.lastFeeds(batch), ...skipFeeds(batch, this.vocabulary, tables) };
+    return this.loss("items", batch, scored, targets, documents.length, tables, options);
   }
 
   /** Final hidden states of every sequence, [T, K] each, as they come out of the last normalisation. */
@@ -146,6 +148,19 @@ export class BaseModel<B extends LanguageModel = Backbone> {
       }
       return states;
     });
+  }
+
+  /**
+   * The embedding of every prompt's user, row-major [prompts, K]: its inner product with an item's embedding is the
+   * item's score. The LM's last hidden state, with the skip path where the tables have one, times the tied head's scale.
+   */
+  async userStates(prompts: readonly Prompt[], tables: SoftTables, signal?: AbortSignal): Promise<Float32Array> {
+    const batch = this.pack(prompts, tables);
+    const skip = skipFeeds(batch, this.vocabulary, tables);
+    const { queryBlocks } = batch;
+    const feeds = { ...batch.feeds, ...this.lastFeeds(batch), ...skip };
+    const { states } = await this.run({ kind: "user-states", queryBlocks, skip: skip !== undefined }, feeds, signal);
+    return states!.data as Float32Array;
   }
 
   /** Scores (logits) of all items after every prompt: row-major [prompts, J]. */
@@ -181,11 +196,11 @@ export class BaseModel<B extends LanguageModel = Backbone> {
   /** Loads the graph of a loss ahead of its first step; without it the first step does. */
   async prepare(
     loss: "next-item" | "next-word" | "held-out",
-    { gradients = true, dropout }: Pick<LossOptions, "gradients" | "dropout"> = {},
+    { gradients = true, skip = false, dropout }: Pick<LossOptions, "gradients" | "dropout"> & { skip?: boolean } = {},
   ): Promise<void> {
     const head = loss === "next-word" ? "words" : "items";
     const lastOnly = loss === "held-out" && this.layout.kind === "decoder-only";
-    await this.lossSession({ head, gradients, queryBlocks: 1, lastOnly, ...droppedWhat(dropout) });
+    await this.lossSession({ head, gradients, queryBlocks: 1, lastOnly, ...(skip && { skip }), ...droppedWhat(dropout) });
   }
 
   /** Frees the model's sessions; the backbone stays open. */
@@ -202,13 +217,15 @@ export class BaseModel<B extends LanguageModel = Backbone> {
     signal: AbortSignal | undefined,
   ): Promise<Float32Array> {
     const batch = this.pack(prompts, tables);
+    const skip = head === "items" ? skipFeeds(batch, this.vocabulary, tables) : undefined;
     const feeds = {
       ...batch.feeds,
       ...this.lastFeeds(batch),
+      ...skip,
       ...(head === "items" ? { itemTable: this.itemTable(tables.items) } : {}),
     };
     const { queryBlocks } = batch;
-    const { logits } = await this.run({ kind: "logits", head, queryBlocks }, feeds, signal);
+    const { logits } = await this.run({ kind: "logits", head, queryBlocks, skip: skip !== undefined }, feeds, signal);
     return logits!.data as Float32Array;
   }
 
@@ -275,7 +292,8 @@ export class BaseModel<B extends LanguageModel = Backbone> {
     };
     const { queryBlocks } = batch;
     const lastOnly = "queries" in scored;
-    const options = { head, gradients: withGradients, queryBlocks, lastOnly, ...droppedWhat(dropout) };
+    const skip = "skipGain" in scored && { skip: true };
+    const options = { head, gradients: withGradients, queryBlocks, lastOnly, ...skip, ...droppedWhat(dropout) };
     const session = await this.lossSession(options);
     const reuse = withGradients && reusableGradients ? memoryOf(reusableGradients, head) : {};
     const outputs = await session.run(feeds, { reuse, ...(signal && { signal }) });
@@ -368,4 +386,4 @@ const pairOf = (sequence: Prompt, decoderStart: number): EncoderDecoderSequence 
   "encoderIds" in sequence ? sequence : { encoderIds: sequence, decoderIds: [decoderStart] };
 
 /** Which positions are scored: any, or the last ones alone. */
-type ScoredFeeds = Pick<LastFeeds, "scored"> | LastFeeds;
+type ScoredFeeds = (Pick<LastFeeds, "scored"> | LastFeeds) & Partial<SkipFeeds>;

@@ -35,6 +35,8 @@ export interface PackedBatch {
   readonly lengths: readonly number[];
   /** Extended ids of the R distinct soft tokens, ascending: the rows of `softRows`. */
   readonly softTokens: Int32Array;
+  /** The sequence that each of the S soft positions is in. */
+  readonly softSequences: Int32Array;
   /** In how many blocks attention takes the queries of a row: more for long rows; T is a multiple of it. */
   readonly queryBlocks: number;
   /** Tokens computed, padding included: B·T, and the encoder's. */
@@ -71,12 +73,13 @@ export function packBatch(
     return row * rowLength + (t < shared ? t : offset + t - shared);
   };
   const { ids, positions, segments, soft } = fillRows(sequences, place, [rows, rowLength], vocabulary.words, shared);
-  const { softTokens, feeds } = softFeeds(soft, vocabulary, tables);
+  const { softTokens, softSequences, feeds } = softFeeds(soft, vocabulary, tables);
   return {
     feeds: { ids, positions, segments, ...feeds },
     place,
     lengths,
     softTokens,
+    softSequences,
     queryBlocks,
     computedTokens: rows * rowLength,
     usefulTokens: lengths.reduce((a, b) => a + b, 0),
@@ -108,6 +111,8 @@ export function lastQueries({ feeds, place, lengths }: PackedBatch): LastFeeds {
 export interface SoftOccurrence {
   readonly position: number;
   readonly token: number;
+  /** Which of the batch's sequences it is in. */
+  readonly sequence: number;
 }
 
 /** How many words all sequences begin with; each keeps a token of its own. */
@@ -142,7 +147,7 @@ export function fillRows(
       positions[position] = BigInt(t);
       segments[position] = BigInt(t < shared ? SHARED_SEGMENT : s);
       if (token < words) ids[position] = BigInt(token);
-      else soft.push({ position, token });
+      else soft.push({ position, token, sequence: s });
     }
   });
   return { ids: int64(shape, ids), positions: int64(shape, positions), segments: int64(shape, segments), soft };
@@ -155,6 +160,7 @@ export function softFeeds(
   tables: SoftTables,
 ): {
   readonly softTokens: Int32Array;
+  readonly softSequences: Int32Array;
   readonly feeds: Pick<BatchFeeds, "softPositions" | "softIndex" | "softRows">;
 } {
   const softTokens = Int32Array.from(new Set(soft.map(({ token }) => token))).sort();
@@ -163,6 +169,7 @@ export function softFeeds(
   const index = BigInt64Array.from(soft, ({ token }) => BigInt(indexOf.get(token)!));
   return {
     softTokens,
+    softSequences: Int32Array.from(soft, ({ sequence }) => sequence),
     feeds: {
       softPositions: int64([soft.length, 1], positions),
       softIndex: int64([soft.length], index),

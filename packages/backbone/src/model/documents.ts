@@ -60,6 +60,11 @@ export interface SoftTables {
   readonly users: EmbeddingTable;
   /** [J, K] */
   readonly items: EmbeddingTable;
+  /**
+   * [K], g: the gain of a skip path around the LM, from a prompt's items to its scores. A prompt with items z_1 … z_n
+   * scores by h + g ∘ Σz/√n in place of the LM's hidden state h. Absent: no such path, as in the paper.
+   */
+  readonly skipGain?: Float32Array;
 }
 
 /** Gradient rows of one table: `data` row r is ∂loss/∂(table row `rows[r]`); rows that are not listed have gradient 0. */

@@ -4,6 +4,7 @@ import { addBody } from "./body.js";
 import { addDropout, type DropoutOptions } from "./dropout.js";
 import { addHead } from "./heads.js";
 import type { LanguageModel } from "./language-model.js";
+import { addSkipPath } from "./skip-path.js";
 
 /** Which matrix the head is tied to: the item table that is passed in, or the frozen vocabulary. */
 export type HeadKind = "items" | "words";
@@ -17,6 +18,8 @@ export interface LossGraphOptions {
   readonly queryBlocks: number;
   /** Whether only the last positions of the sequences are scored. */
   readonly lastOnly: boolean;
+  /** Whether the scored positions get the skip path around the LM; every sequence is then scored once, in order. */
+  readonly skip?: boolean;
   readonly dropout?: Omit<DropoutOptions, "seed">;
 }
 
@@ -29,13 +32,15 @@ export const WEIGHT_GRADIENT = "gradient of ";
  */
 export function lossGraph(
   backbone: LanguageModel,
-  { head, gradients: wanted, queryBlocks, lastOnly, dropout }: LossGraphOptions,
+  { head, gradients: wanted, queryBlocks, lastOnly, skip = false, dropout }: LossGraphOptions,
 ): Graph {
   const graph = new Graph(`${head} loss${wanted ? " and gradients" : ""}`);
-  const { hiddenStates, softTokens } = addBody(graph, backbone, queryBlocks, {
+  const body = addBody(graph, backbone, queryBlocks, {
     wanted: { positions: scoredPositions(graph), lastOnly },
     ...(dropout ? { dropout: addDropout(graph, dropout) } : {}),
   });
+  const path = skip ? addSkipPath(graph, body) : undefined;
+  const hiddenStates = path?.states ?? body.hiddenStates;
   const table = headTable(graph, backbone, head);
   const scale = headScale(backbone, head);
   const scaled = scale === 1 ? hiddenStates : graph.op.Mul(hiddenStates, scale);
@@ -44,12 +49,13 @@ export function lossGraph(
   graph.output("targetLosses", targetLosses);
   if (wanted) {
     const weights = [...(backbone.trainableWeights?.(graph) ?? [])];
-    const targets = [softTokens, ...weights.map(([, value]) => value)];
-    const [softGradients, ...ofWeights] = gradients(graph, scaled, targets, hiddenGradient);
+    const targets = [body.softTokens, ...weights.map(([, value]) => value), ...(path ? [path.gain] : [])];
+    const [softGradients, ...others] = gradients(graph, scaled, targets, hiddenGradient);
     graph.output("softGradients", softGradients!);
+    if (path) graph.output("skipGradients", others[weights.length]!);
     if (head === "items") graph.output("tableGradients", tableGradient());
     weights.forEach(([name, value], i) => {
-      const gradient = ofWeights[i]!;
+      const gradient = others[i]!;
       graph.output(`${WEIGHT_GRADIENT}${name}`, value === table ? graph.op.Add(gradient, tableGradient()) : gradient);
     });
   }
@@ -64,14 +70,28 @@ export function hiddenGraph(backbone: LanguageModel, queryBlocks: number): Graph
 }
 
 /** Logits of the last positions of all sequences over items or vocabulary, [M, J] or [M, N]. */
-export function logitsGraph(backbone: LanguageModel, head: HeadKind, queryBlocks: number): Graph {
+export function logitsGraph(backbone: LanguageModel, head: HeadKind, queryBlocks: number, skip: boolean): Graph {
   const graph = new Graph(`${head} logits`);
-  const { hiddenStates } = addBody(graph, backbone, queryBlocks, {
+  const states = lastStates(graph, backbone, queryBlocks, skip);
+  const alpha = headScale(backbone, head);
+  graph.output("logits", graph.op.FusedMatMul(states, headTable(graph, backbone, head), { transB: 1, alpha }));
+  return graph;
+}
+
+/** What the items' head multiplies item embeddings by: scaled states of the last positions of all sequences, [M, K]. */
+export function userStatesGraph(backbone: LanguageModel, queryBlocks: number, skip: boolean): Graph {
+  const graph = new Graph("user states");
+  const states = lastStates(graph, backbone, queryBlocks, skip);
+  const scale = headScale(backbone, "items");
+  graph.output("states", scale === 1 ? states : graph.op.Mul(states, scale));
+  return graph;
+}
+
+function lastStates(graph: Graph, backbone: LanguageModel, queryBlocks: number, skip: boolean): Value {
+  const body = addBody(graph, backbone, queryBlocks, {
     wanted: { positions: scoredPositions(graph), lastOnly: true },
   });
-  const alpha = headScale(backbone, head);
-  graph.output("logits", graph.op.FusedMatMul(hiddenStates, headTable(graph, backbone, head), { transB: 1, alpha }));
-  return graph;
+  return skip ? addSkipPath(graph, body).states : body.hiddenStates;
 }
 
 /** The flat positions whose hidden states go into the head, [M]. */

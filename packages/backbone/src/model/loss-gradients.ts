@@ -12,6 +12,8 @@ export interface LossGradients {
   readonly users: RowGradients;
   /** All J rows where the head is tied to the items. */
   readonly items: RowGradients;
+  /** ∂loss/∂g, [K]; absent where the tables have no skip path. */
+  readonly skipGain?: Float32Array;
   /** ∂loss/∂weight, of the weight's shape, for the weights that this loss uses; absent where the backbone is frozen. */
   readonly weights?: Readonly<Record<string, Float32Array>>;
 }
@@ -26,6 +28,7 @@ export function lossGradients(
   const { width, items } = vocabulary;
   const split = {
     ...sumSoftGradients(batch, outputs.softGradients!.data as Float32Array, vocabulary),
+    ...(outputs.skipGradients && { skipGain: outputs.skipGradients.data as Float32Array }),
     ...(backbone.trainableWeights && { weights: weightGradients(outputs) }),
   };
   const table = outputs.tableGradients?.data as Float32Array | undefined;

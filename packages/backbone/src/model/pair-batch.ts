@@ -71,8 +71,8 @@ export function packPairBatch(
     words,
   );
   const encoderTokens = encoder.rows * encoder.rowLength;
-  const later = written.soft.map(({ position, token }) => ({ position: encoderTokens + position, token }));
-  const { softTokens, feeds } = softFeeds([...read.soft, ...later], vocabulary, tables);
+  const later = written.soft.map((one) => ({ ...one, position: encoderTokens + one.position }));
+  const { softTokens, softSequences, feeds } = softFeeds([...read.soft, ...later], vocabulary, tables);
   const memoryIndex = new BigInt64Array(rows * memoryLength);
   const memorySegments = new BigInt64Array(rows * memoryLength).fill(-1n);
   placements.forEach(({ row, memoryOffset }, s) => {
@@ -97,6 +97,7 @@ export function packPairBatch(
     place,
     lengths: lengths.map(({ decoder }) => decoder),
     softTokens,
+    softSequences,
     queryBlocks,
     computedTokens: encoderTokens + rows * decoderLength,
     usefulTokens: lengths.reduce((sum, pair) => sum + pair.encoder + pair.decoder, 0),

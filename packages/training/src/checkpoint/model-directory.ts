@@ -65,6 +65,8 @@ const checksumsSchema = z.strictObject({
 
 const EMBEDDINGS = "embeddings.safetensors";
 const SIDES = ["collaborative", "content"] as const;
+/** W, [F, K]. */
+const TEXT_MAP = "text-map.item";
 
 /** The training state of a stage inside a model directory: `training-state/STAGE.safetensors`. */
 export function stageCheckpoint(directory: string, stage: string): CheckpointStore {
@@ -86,7 +88,9 @@ export async function writeModel(directory: string, { description, tables, ...co
     if (!soft) continue;
     tensors[`${side}.user`] = { shape: [users, width], data: soft.users.data };
     tensors[`${side}.item`] = { shape: [items, width], data: soft.items.data };
+    if (soft.skipGain) tensors[`${side}.skipGain`] = { shape: [width], data: soft.skipGain };
   }
+  if (tables.textMap) tensors[TEXT_MAP] = { shape: [tables.textMap.rows, width], data: tables.textMap.data };
   checkContent(directory, content, description.sizes);
   checkFinite(file, tensors, content);
   try {
@@ -120,13 +124,19 @@ export async function readModel(directory: string): Promise<SavedModel> {
   const side = (name: (typeof SIDES)[number]): SoftTables => ({
     users: { rows: users, data: float32(file, tensors, `${name}.user`, [users, width]).data },
     items: { rows: items, data: float32(file, tensors, `${name}.item`, [items, width]).data },
+    ...(`${name}.skipGain` in tensors && { skipGain: float32(file, tensors, `${name}.skipGain`, [width]).data }),
   });
   const names = new Set(Object.keys(tensors));
+  const textFeatures = tensors[TEXT_MAP]?.shape[0];
   const tables: TokenTables = {
     collaborative: side("collaborative"),
     ...(names.has("content.user") || names.has("content.item") ? { content: side("content") } : {}),
+    ...(textFeatures !== undefined && {
+      textMap: { rows: textFeatures, data: float32(file, tensors, TEXT_MAP, [textFeatures, width]).data },
+    }),
   };
-  for (const name of SIDES) for (const kind of ["user", "item"]) names.delete(`${name}.${kind}`);
+  for (const name of SIDES) for (const kind of ["user", "item", "skipGain"]) names.delete(`${name}.${kind}`);
+  names.delete(TEXT_MAP);
   if (names.size > 0) throw new TrainingError(`${file}: unknown tensors ${[...names].join(", ")}`);
   const other = Object.keys(metadata).find((key) => key !== "description" && key !== "checksums");
   if (other !== undefined)
@@ -170,7 +180,7 @@ function checkFinite(file: string, tensors: Readonly<Record<string, TensorData>>
     if (!(data instanceof Float32Array)) continue;
     const at = firstNotFinite(data);
     if (at < 0) continue;
-    const row = Math.floor(at / shape[1]!);
+    const row = Math.floor(at / (shape[1] ?? shape[0]!));
     const id = (name.endsWith(".user") ? ids?.users : ids?.items)?.[row];
     const whose = id === undefined ? "" : ` (${JSON.stringify(id)})`;
     throw new TrainingError(

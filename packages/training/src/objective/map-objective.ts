@@ -10,6 +10,7 @@ import type {
   SoftTables,
 } from "@cllm4rec/backbone";
 import { TrainingError } from "../error.js";
+import type { TextMap } from "../text-map/text-map.js";
 import { countOccurrences } from "./occurrences.js";
 import { addPenalty, penaltyWeight, type RegulariserScaling } from "./regulariser.js";
 
@@ -21,6 +22,11 @@ export type LossBatch =
 export interface MapObjectiveOptions {
   /** The side that is trained. */
   readonly tables: SoftTables;
+  /**
+   * The language model reads δ + f(x) for the items, δ being what `tables` holds; the squared terms are of δ, so that
+   * the mean of Eq. 1 is f(x) in place of 0.
+   */
+  readonly textMap?: TextMap | undefined;
   /** The other side, held fixed (ẑ of Eq. 7, 8 and 10). Absent: no such term. */
   readonly towards?: SoftTables;
   /** λ_c ≥ 0; default 0. */
@@ -44,6 +50,8 @@ export interface MapObjectiveResult {
   readonly prior: number;
   /** Towards the side that is trained, and towards the weights in use where the backbone is trained too. */
   readonly gradients: LossGradients;
+  /** ∂objective/∂W, [F, K]; with a `textMap`. */
+  readonly textMapGradient?: Float32Array;
   readonly targets: number;
   readonly usefulTokens: number;
   readonly computedTokens: number;
@@ -57,7 +65,7 @@ export interface MapObjectiveResult {
 export async function mapObjective(
   model: BaseModel<LanguageModel>,
   batch: LossBatch,
-  { tables, towards, lambdaC = 0, lambdaL = 0, scaling = "paper", lossOptions = {} }: MapObjectiveOptions,
+  { tables, textMap, towards, lambdaC = 0, lambdaL = 0, scaling = "paper", lossOptions = {} }: MapObjectiveOptions,
 ): Promise<MapObjectiveResult> {
   for (const [name, value] of Object.entries({ lambdaC, lambdaL })) {
     if (!(value >= 0 && Number.isFinite(value)))
@@ -68,7 +76,8 @@ export async function mapObjective(
       `lambdaC: found ${lambdaC} without tables to be drawn towards; pass \`towards\`, or lambdaC 0`,
     );
   }
-  const result = await lossOf(model, batch, tables, lossOptions);
+  const result = await lossOf(model, batch, textMap?.embeddings(tables) ?? tables, lossOptions);
+  const textMapGradient = textMap?.gradient(result.gradients.items); // before the squared terms of δ join it
   const divisor = batch.loss === "held-out" ? batch.documents.length : result.targets;
   const coupling = towards ? penaltyWeight(lambdaC, scaling, divisor) : 0;
   const shrinkage = penaltyWeight(lambdaL, scaling, divisor);
@@ -88,6 +97,7 @@ export async function mapObjective(
     mutual,
     prior,
     gradients: { ...result.gradients, users: users.gradient, items: items.gradient },
+    ...(textMapGradient && { textMapGradient }),
     targets: result.targets,
     usefulTokens: result.usefulTokens,
     computedTokens: result.computedTokens,

@@ -23,13 +23,21 @@ export interface TableParameterOptions {
 /** Name of a table: `collaborative.users` [I, K], `content.items` [J, K], … */
 export const tableName = (side: Side, kind: "users" | "items") => `${side}.${kind}` as const;
 
-/** Parameters that share memory with the tables, updated by rows. */
+/** W of the text map, [F, K]. */
+export const TEXT_MAP = "textMap.items";
+/** g of a side's skip path, [K]. */
+export const gainName = (side: Side) => `${side}.skipGain` as const;
+
+/** Parameters that share memory with the tables: embeddings updated by rows, the text map and gains as a whole. */
 export function tableParameters(
   tables: TokenTables,
   width: number,
   { adam, averageDecay, learningRate, prefix = "" }: TableParameterOptions = {},
 ): Record<string, ParameterOptions> {
   const parameters: Record<string, ParameterOptions> = {};
+  const whole = (name: string, shape: readonly number[], data: Float32Array) => {
+    parameters[name] = { shape, data, place: `${prefix}${name}`, averageDecay, ...(adam && { adam }) };
+  };
   for (const side of SIDES) {
     const soft = tables[side];
     if (!soft) continue;
@@ -45,7 +53,9 @@ export function tableParameters(
         ...(learningRate !== undefined && { learningRate }),
       };
     }
+    if (soft.skipGain) whole(gainName(side), [width], soft.skipGain);
   }
+  if (tables.textMap) whole(TEXT_MAP, [tables.textMap.rows, width], tables.textMap.data);
   return parameters;
 }
 
@@ -55,6 +65,14 @@ export function tablesOf(values: Readonly<Record<string, TensorData<Float32Array
     const { shape, data } = values[tableName(side, kind)]!;
     return { rows: shape[0]!, data };
   };
-  const soft = (side: Side) => ({ users: table(side, "users"), items: table(side, "items") });
-  return { collaborative: soft("collaborative"), ...("content.users" in values && { content: soft("content") }) };
+  const soft = (side: Side) => {
+    const gain = values[gainName(side)];
+    return { users: table(side, "users"), items: table(side, "items"), ...(gain && { skipGain: gain.data }) };
+  };
+  const textMap = values[TEXT_MAP];
+  return {
+    collaborative: soft("collaborative"),
+    ...("content.users" in values && { content: soft("content") }),
+    ...(textMap && { textMap: { rows: textMap.shape[0]!, data: textMap.data } }),
+  };
 }

@@ -9,11 +9,12 @@ import type { TokenTables } from "./tables.js";
  * @param sizes of the model: users I, items J, width K
  */
 export function checkTables(
-  tables: TokenTables,
+  { textMap, ...sides }: TokenTables,
   { users, items, width }: { readonly users: number; readonly items: number; readonly width: number },
 ): void {
   const rows = { users, items };
-  for (const [side, soft] of Object.entries(tables) as [string, SoftTables | undefined][]) {
+  if (textMap) checkNumbers("tables: textMap", textMap.data, textMap.rows, width);
+  for (const [side, soft] of Object.entries(sides) as [string, SoftTables | undefined][]) {
     if (!soft) continue;
     for (const kind of ["users", "items"] as const) {
       const { data, rows: found } = soft[kind];
@@ -23,9 +24,16 @@ export function checkTables(
           `${name}: found ${found} rows (${data.length} numbers), expected ${rows[kind]} of width ${width}`,
         );
       }
-      const at = firstNotFinite(data);
-      if (at >= 0)
-        throw new TrainingError(`${name}, row ${Math.floor(at / width)}: found ${data[at]}, expected finite numbers`);
+      checkNumbers(name, data, found, width);
     }
+    if (soft.skipGain) checkNumbers(`tables: ${side}.skipGain`, soft.skipGain, 1, width);
   }
+}
+
+function checkNumbers(name: string, data: Float32Array, rows: number, width: number): void {
+  if (data.length !== rows * width)
+    throw new TrainingError(`${name}: found ${data.length} numbers, expected ${rows} rows of width ${width}`);
+  const at = firstNotFinite(data);
+  if (at >= 0)
+    throw new TrainingError(`${name}, row ${Math.floor(at / width)}: found ${data[at]}, expected finite numbers`);
 }

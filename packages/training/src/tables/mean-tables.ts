@@ -20,10 +20,24 @@ export function meanTables(models: readonly TokenTables[]): TokenTables {
       throw new TrainingError(
         `found ${name} tables in ${sides.length} of ${models.length} models, expected all or none`,
       );
-    return { users: mean(sides.map(({ users }) => users)), items: mean(sides.map(({ items }) => items)) };
+    const gains = sides.flatMap(({ skipGain }) => (skipGain ? { rows: 1, data: skipGain } : []));
+    if (gains.length > 0 && gains.length < models.length)
+      throw new TrainingError(`found a skip path in ${gains.length} of ${models.length} models, expected all or none`);
+    return {
+      users: mean(sides.map(({ users }) => users)),
+      items: mean(sides.map(({ items }) => items)),
+      ...(gains.length > 0 && { skipGain: mean(gains).data }),
+    };
   };
   const content = sideOf("content");
-  return { collaborative: sideOf("collaborative")!, ...(content && { content }) };
+  const maps = models.flatMap(({ textMap }) => textMap ?? []);
+  if (maps.length > 0 && maps.length < models.length)
+    throw new TrainingError(`found a text map in ${maps.length} of ${models.length} models, expected all or none`);
+  return {
+    collaborative: sideOf("collaborative")!,
+    ...(content && { content }),
+    ...(maps.length > 0 && { textMap: mean(maps) }),
+  };
 }
 
 function mean(tables: readonly EmbeddingTable[]): EmbeddingTable {

@@ -14,6 +14,8 @@ export interface TokenTables {
   readonly collaborative: SoftTables;
   /** z^c, of the same shapes; absent where there is no text (LLM-CF). */
   readonly content?: SoftTables;
+  /** W of the text map, [F, K]: the items' embeddings are δ + xᵀW. Absent: they are free, as in the paper. */
+  readonly textMap?: EmbeddingTable;
 }
 
 /** What decides the initial tables. */
@@ -88,17 +90,29 @@ function normalTable(
 /** Deep copies. */
 export function copyTables(tables: TokenTables): TokenTables {
   const table = ({ rows, data }: EmbeddingTable) => ({ rows, data: data.slice() });
-  const side = ({ users, items }: SoftTables) => ({ users: table(users), items: table(items) });
-  const { collaborative, content } = tables;
-  return { collaborative: side(collaborative), ...(content && { content: side(content) }) };
+  const side = ({ users, items, skipGain }: SoftTables) => ({
+    users: table(users),
+    items: table(items),
+    ...(skipGain && { skipGain: skipGain.slice() }),
+  });
+  const { collaborative, content, textMap } = tables;
+  return {
+    collaborative: side(collaborative),
+    ...(content && { content: side(content) }),
+    ...(textMap && { textMap: table(textMap) }),
+  };
 }
 
 /** SHA-256 (hex) of all numbers: what tells the tables that a run begins with from others. */
-export function hashTables({ collaborative, content }: TokenTables): string {
+export function hashTables({ collaborative, content, textMap }: TokenTables): string {
   const digest = createHash("sha256");
-  for (const { users, items } of content ? [collaborative, content] : [collaborative]) {
-    for (const { data } of [users, items]) digest.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  const add = ({ buffer, byteOffset, byteLength }: Float32Array) =>
+    digest.update(new Uint8Array(buffer, byteOffset, byteLength));
+  for (const { users, items, skipGain } of content ? [collaborative, content] : [collaborative]) {
+    for (const { data } of [users, items]) add(data);
+    if (skipGain) add(skipGain);
   }
+  if (textMap) add(textMap.data);
   return digest.digest("hex");
 }
 

@@ -4,8 +4,9 @@ import type { BaseModel, LanguageModel, LossGradients, LossOptions } from "@cllm
 import { TrainingError } from "../error.js";
 import { type LossBatch, mapObjective } from "../objective/map-objective.js";
 import type { RegulariserScaling } from "../objective/regulariser.js";
-import { tableName } from "../parameters/table-parameters.js";
+import { gainName, TEXT_MAP, tableName } from "../parameters/table-parameters.js";
 import type { Side, TokenTables } from "../tables/tables.js";
+import type { TextMap } from "../text-map/text-map.js";
 import { noTables } from "../weights/held-out-text.js";
 import type { BatchSource, LossBatches } from "./batch-source.js";
 import { defineTask, type Task, type TaskContext, type TaskResult } from "./task.js";
@@ -17,6 +18,8 @@ export interface MapTaskOptions extends Pick<Task, "learningRate" | "clipNorm"> 
    * The tables in training, as they are at each moment; absent: there are no users and items, as in language modelling.
    */
   readonly tables?: TokenTables | undefined;
+  /** The items' tables are δ, and the map adds f(x) to them; its weights are trained by every task. */
+  readonly textMap?: TextMap | undefined;
   /** The side that is trained; the other one is held fixed. Default `collaborative`. */
   readonly side?: Side;
   /** λ_c towards the other side, where there is one; default 0, which leaves it out. */
@@ -57,7 +60,7 @@ export function mapTask(options: MapTaskOptions & LossBatches): Task {
 }
 
 async function compute(
-  { model, tables, side = "collaborative", lambdaC = 0, lambdaL = 0, scaling = "paper", lossOptions }: MapTaskOptions,
+  { model, tables, textMap, side = "collaborative", lambdaC = 0, lambdaL = 0, scaling = "paper", lossOptions }: MapTaskOptions,
   batch: LossBatch,
   { update }: TaskContext,
   memory: { reusableGradients?: LossGradients },
@@ -65,6 +68,7 @@ async function compute(
   const other = tables?.[side === "collaborative" ? "content" : "collaborative"];
   const result = await mapObjective(model, batch, {
     tables: tables?.[side] ?? noTables,
+    textMap,
     ...(other && { towards: other }),
     lambdaC: other ? lambdaC : 0,
     lambdaL,
@@ -75,11 +79,16 @@ async function compute(
     },
   });
   memory.reusableGradients = result.gradients;
-  const { users, items, weights } = result.gradients;
+  const { users, items, skipGain, weights } = result.gradients;
   return {
     loss: result.languageModel,
     ...((lambdaC > 0 || lambdaL > 0) && { terms: { mutual: result.mutual, prior: result.prior } }),
-    gradients: { ...(tables && { [tableName(side, "users")]: users, [tableName(side, "items")]: items }), ...weights },
+    gradients: {
+      ...(tables && { [tableName(side, "users")]: users, [tableName(side, "items")]: items }),
+      ...(skipGain && { [gainName(side)]: skipGain }),
+      ...(result.textMapGradient && { [TEXT_MAP]: result.textMapGradient }),
+      ...weights,
+    },
     targets: result.targets,
     usefulTokens: result.usefulTokens,
     computedTokens: result.computedTokens,

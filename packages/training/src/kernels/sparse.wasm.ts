@@ -1,0 +1,6 @@
+// Assembled from sparse.wat by scripts/build-kernels.mjs.
+/** WebAssembly, in base64. */
+export const SPARSE =
+  "AGFzbQEAAAABCwFgB39/f39/f38AAwIBAAUGAQEBgIAEBxcCBm1lbW9yeQIACmFkZFByb2R1Y3QAAAqQAQGNAQIFfwF7AkADQCAHIABPDQEgB0ECdCEI" +
+  "IAMgCGoqAgD9EyEMIAUgASAIaigCACAGbGohCyAEIAIgCGooAgAgBmxqIQogCiAGaiEJAkADQCAKIAlPDQEgCyAL/QAEACAMIAr9AAQA/eYB/eQB/QsE" +
+  "ACALQRBqIQsgCkEQaiEKDAALCyAHQQFqIQcMAAsLCw==";
