@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// From a fresh clone to a running command with Node and npm alone: installs with a pinned pnpm, builds what is stale, then runs.
+// From a fresh clone to a running command with Node and npm alone: installs with a pinned pnpm, builds what is stale,
+// then runs.
 //   node scripts/bootstrap.mjs demo | test | bench | results | cllm4rec [arguments]
 import { createHash } from "node:crypto";
 import fs from "node:fs";
@@ -18,7 +19,8 @@ function checkNode() {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   if (major > 20 || (major === 20 && minor >= 19)) return;
   throw new Failure(
-    `Node ${process.versions.node} is too old: this workspace needs ${engines.node}. Install a current Node (https://nodejs.org) and try again.`,
+    `Node ${process.versions.node} is too old: this workspace needs ${engines.node}. Install a current Node ` +
+      "(https://nodejs.org) and try again.",
     2,
   );
 }
@@ -66,8 +68,9 @@ async function install() {
   if (interrupted()) throw new Failure("Interrupted while installing; the same command again goes on.", interrupted());
   if (status !== 0) {
     throw new Failure(
-      "Installing the dependencies failed; the lines above say why. The npm registry must be reachable this first time " +
-        "(`npm ping` tells); if pnpm-lock.yaml does not fit a package.json you changed, run `npx pnpm install` once.",
+      "Installing the dependencies failed; the lines above say why. The npm registry must be reachable this first " +
+        "time (`npm ping` tells); if pnpm-lock.yaml does not fit a package.json you changed, run `npx pnpm install` " +
+        "once.",
     );
   }
   writeStamp("install", wanted);
@@ -86,7 +89,10 @@ async function build() {
   writeStamp("build", fingerprint(root));
 }
 
-/** Runs a built program as if it had been started directly: its arguments, its stdout, its exit code, the caller's folder. */
+/**
+ * Runs a built program as if it had been started directly: its arguments, its stdout, its exit code, the caller's
+ * folder.
+ */
 function program(/** @type {string} */ file, /** @type {string[]} */ args) {
   const script = path.join(root, file);
   if (!fs.existsSync(script)) throw new Failure(`${file} is not there: this checkout has no such command yet.`);

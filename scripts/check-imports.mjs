@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// Import directions: every import and every declared dependency is held against package-table.mjs; a violation ends in exit code 1.
+// Import directions: every import and every declared dependency is held against package-table.mjs; a violation ends in
+// exit code 1.
 //   node scripts/check-imports.mjs [workspace folder]
 import fs from "node:fs";
 import { isBuiltin } from "node:module";
@@ -9,8 +10,9 @@ import { cruise } from "dependency-cruiser";
 import { mayImport, privateTools, scope } from "./package-table.mjs";
 
 /**
- * @typedef {{ folder: string, short: string, isPackage: boolean, allowed: string[], manifest: Record<string, any> }} Member
- *   One workspace member; `folder` is relative to the workspace with forward slashes, `short` its name without the scope.
+ * @typedef {{ folder: string, short: string, isPackage: boolean, allowed: string[], manifest: Record<string, any> }}
+ *   Member One workspace member; `folder` is relative to the workspace with forward slashes, `short` its name without
+ *   the scope.
  * @typedef {{ table?: Record<string, string[]>, tools?: string[] }} Rules
  */
 
@@ -139,7 +141,10 @@ function importError(
   if (name === member.manifest.name || name in declared) return undefined;
   if (!(name in devDependencies)) return `${name} is not among the dependencies in ${member.folder}/package.json`;
   if (inSource && member.isPackage) {
-    return `${name} is only a devDependency in ${member.folder}/package.json: whoever installs the package does not get it`;
+    return (
+      `${name} is only a devDependency in ${member.folder}/package.json: whoever installs the package does not ` +
+      "get it"
+    );
   }
   return undefined;
 }
@@ -166,7 +171,8 @@ export async function checkImports(root, { table: rules = mayImport, tools = pri
     exclude: { path: "/fixtures/" },
     tsPreCompilationDeps: true,
     validate: true,
-    // Types may refer to each other: `import type` is erased, so a circle through one does not exist when the code runs.
+    // Types may refer to each other: `import type` is erased, so a circle through one does not exist when the code
+    // runs.
     ruleSet: {
       forbidden: [
         {

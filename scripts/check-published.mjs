@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// What would be published: packs every public package, looks into the tarballs, installs them in an empty project, imports and types them.
+// What would be published: packs every public package, looks into the tarballs, installs them in an empty project,
+// imports and types them.
 //   node scripts/check-published.mjs      (after a build; needs no network when the workspace itself is installed)
 import { execFile } from "node:child_process";
 import fs from "node:fs";
@@ -19,8 +20,9 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const bin = (/** @type {string} */ file) => path.join(root, "node_modules", file);
 
 /**
- * @typedef {{ name: string, folder: string, tarball: string, contents: string, manifest: Record<string, any>, problems: string[] }} Packed
- *   One packed package: where its source, its tarball and its unpacked tarball lie, and what is wrong with it.
+ * @typedef {{ name: string, folder: string, tarball: string, contents: string, manifest: Record<string, any>, problems:
+ *   string[] }} Packed One packed package: where its source, its tarball and its unpacked tarball lie, and what is
+ *   wrong with it.
  */
 
 const publicFolders = fs
@@ -119,7 +121,8 @@ async function importProblems(/** @type {Packed} */ one, /** @type {string} */ p
         fail(entry + ": import gives " + imported + "; require gives " + required);
       }
     }
-    if (require(${JSON.stringify(`${one.name}/package.json`)}).version !== ${JSON.stringify(one.manifest.version)}) fail("another version was installed");
+    const { version } = require(${JSON.stringify(`${one.name}/package.json`)});
+    if (version !== ${JSON.stringify(one.manifest.version)}) fail("another version was installed");
   `;
   const file = path.join(project, `import-${path.basename(one.folder)}.mjs`);
   fs.writeFileSync(file, code);

@@ -1,5 +1,6 @@
 // Which package may import which: the workspace's architecture as data, read by check-imports.mjs.
-// A line here is a decision about the design; the order is the data's way, and nothing may import from a line below its own.
+// A line here is a decision about the design; the order is the data's way, and nothing may import from a line below its
+// own.
 
 /** The scope that every package of this workspace is published under. */
 export const scope = "@cllm4rec";
@@ -18,5 +19,8 @@ export const mayImport = {
   cli: ["onnx-grad", "tokenizer-ext", "corpus", "backbone", "training", "eval", "recommend", "pretrain", "finetune"],
 };
 
-/** Private helpers outside `packages/`: tests may import them, published code may not. They import no package themselves. */
+/**
+ * Private helpers outside `packages/`: tests may import them, published code may not. They import no package
+ * themselves.
+ */
 export const privateTools = ["testing"];

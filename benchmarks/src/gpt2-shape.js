@@ -1,4 +1,5 @@
-// Checkpoints of GPT-2's shape (124M, or smaller) with seeded random weights, written once into the user's cache: speed does not depend on values.
+// Checkpoints of GPT-2's shape (124M, or smaller) with seeded random weights, written once into the user's cache: speed
+// does not depend on values.
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";

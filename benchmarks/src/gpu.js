@@ -1,5 +1,5 @@
-// npm run bench -- --engine webgpu | cuda: the training step of the GPT-2 124M shape on a GPU, against the card's own matmul rate and against
-// the CPU in the same run; before that, every golden case of the packages on the device.
+// npm run bench -- --engine webgpu | cuda: the training step of the GPT-2 124M shape on a GPU, against the card's own
+// matmul rate and against the CPU in the same run; before that, every golden case of the packages on the device.
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
@@ -20,7 +20,8 @@ const sizes = {
 };
 
 /**
- * @param {{ engine: "webgpu" | "cuda"; repeats: number; tiny: boolean; goldens: boolean; json: boolean; progress: (text: string) => void }} options
+ * @param {{ engine: "webgpu" | "cuda"; repeats: number; tiny: boolean; goldens: boolean; json: boolean; progress:
+ *   (text: string) => void }} options
  */
 export async function gpuBenchmark({ engine: provider, repeats, tiny, goldens, json, progress }) {
   const { shape, tokens, sequences, rate } = tiny ? sizes.tiny : sizes.full;
@@ -62,7 +63,9 @@ export async function gpuBenchmark({ engine: provider, repeats, tiny, goldens, j
   if (goldens) progress("goldens on the device (some minutes)");
   const result = {
     date: new Date().toISOString().slice(0, 10),
-    machine: `${os.cpus()[0]?.model.trim()}, ${os.availableParallelism()} cores, ${Math.round(os.totalmem() / 2 ** 30)} GiB`,
+    machine:
+      `${os.cpus()[0]?.model.trim()}, ${os.availableParallelism()} cores, ${Math.round(os.totalmem() / 2 ** 30)} ` +
+      "GiB",
     device: deviceName(),
     node: process.version,
     shape: shape.name,
@@ -75,7 +78,10 @@ export async function gpuBenchmark({ engine: provider, repeats, tiny, goldens, j
   if (result.goldens?.some(({ failed }) => failed > 0)) process.exitCode = 1;
 }
 
-/** What the card is called: onnxruntime's JavaScript API does not say, NVIDIA's tool does; otherwise it is the Vulkan driver's file. */
+/**
+ * What the card is called: onnxruntime's JavaScript API does not say, NVIDIA's tool does; otherwise it is the Vulkan
+ * driver's file.
+ */
 function deviceName() {
   const { stdout } = spawnSync("nvidia-smi", ["--query-gpu=name,driver_version", "--format=csv,noheader"], {
     encoding: "utf8",
@@ -110,8 +116,12 @@ function runGoldens(provider) {
   return results;
 }
 
-/** @param {{ date: string; machine: string; device: string; node: string; shape: string; engines: { engine: string; description: string;
- *   matmulGflops: number }[]; steps: GpuStep[]; notices: string[]; goldens: ReturnType<typeof runGoldens> | undefined }} result */
+/**
+ * @param {{ date: string; machine: string; device: string; node: string; shape: string; engines: { engine: string;
+ *   description: string;
+ *   matmulGflops: number }[]; steps: GpuStep[]; notices: string[]; goldens: ReturnType<typeof runGoldens> | undefined
+ *   }} result
+ */
 function gpuTable({ date, machine, device, node, shape, engines, steps, notices, goldens }) {
   const cpu = (/** @type {GpuStep} */ { name, backward }) =>
     steps.find((step) => step.engine === "cpu" && step.name === name && step.backward === backward);

@@ -1,8 +1,10 @@
 #!/usr/bin/env node
-// npm run bench: the frozen-LM training step of the GPT-2 124M shape against the machine's own matmul rate, measured in the same run.
+// npm run bench: the frozen-LM training step of the GPT-2 124M shape against the machine's own matmul rate, measured in
+// the same run.
 //   npm run bench                one table
 //   npm run -s bench -- --json   the same as one JSON object
-//   npm run bench -- --engine webgpu | cuda [--tiny] [--no-goldens]   on a GPU, against the CPU; --tiny is for a Vulkan in software
+//   npm run bench -- --engine webgpu | cuda [--tiny] [--no-goldens]   on a GPU, against the CPU;
+//                                --tiny is for a Vulkan in software
 import os from "node:os";
 import { parseArgs } from "node:util";
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
@@ -83,7 +85,9 @@ const torch = torchSteps();
 
 const result = {
   date: new Date().toISOString().slice(0, 10),
-  machine: `${os.cpus()[0]?.model.trim()}, ${os.availableParallelism()} cores, ${Math.round(os.totalmem() / 2 ** 30)} GiB`,
+  machine:
+    `${os.cpus()[0]?.model.trim()}, ${os.availableParallelism()} cores, ` +
+    `${Math.round(os.totalmem() / 2 ** 30)} GiB`,
   node: process.version,
   engine: engine.description,
   matmulGflops,
@@ -98,7 +102,10 @@ const result = {
 };
 console.log(options.json ? JSON.stringify(result) : table(result));
 
-/** Milliseconds from a directory to an open backbone, and on to a training graph that is ready to run. @param {string} directory */
+/**
+ * Milliseconds from a directory to an open backbone, and on to a training graph that is ready to run.
+ * @param {string} directory
+ */
 async function openOnce(directory) {
   const engine = onnxRuntime();
   const started = performance.now();

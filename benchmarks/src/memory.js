@@ -1,4 +1,5 @@
-// Memory of training steps, in processes of their own: the peak of a step, what is mapped and what is not, and growth over 500 steps.
+// Memory of training steps, in processes of their own: the peak of a step, what is mapped and what is not, and growth
+// over 500 steps.
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -6,8 +7,14 @@ import { Backbone, BaseModel } from "@cllm4rec/backbone";
 import { gpt2ShapedDirectory, gpt2Small, gpt2Tiny } from "./gpt2-shape.js";
 import { documentsOf } from "./step.js";
 
-/** @typedef {{ tokens: number; peakMegabytes: number; anonymousMegabytes?: number; mappedMegabytes?: number }} StepMemory */
-/** @typedef {{ steps: number[]; residentMegabytes: number[] }} Growth resident memory after each of these numbers of steps */
+/**
+ * @typedef {{ tokens: number; peakMegabytes: number; anonymousMegabytes?: number; mappedMegabytes?: number }}
+ *   StepMemory
+ */
+/**
+ * @typedef {{ steps: number[]; residentMegabytes: number[] }} Growth resident memory after each of these numbers of
+ *   steps
+ */
 
 /** @returns {{ step: StepMemory; growth: Growth }} */
 export function measureMemory() {
@@ -52,7 +59,10 @@ if (process.argv[2] === "--growth") {
   console.log(JSON.stringify({ steps, residentMegabytes }));
 }
 
-/** @param {import("./gpt2-shape.js").Shape} shape @param {number[]} lengths @param {number} steps @param {(step: number) => void} after */
+/**
+ * @param {import("./gpt2-shape.js").Shape} shape @param {number[]} lengths @param {number} steps @param {(step: number)
+ *   => void} after
+ */
 async function train(shape, lengths, steps, after) {
   const backbone = await Backbone.open(await gpt2ShapedDirectory(shape));
   const model = new BaseModel(backbone, { users: 64, items: 1000 });

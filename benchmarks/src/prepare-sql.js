@@ -1,5 +1,6 @@
-// The steps of `prepare` in plain DuckDB SQL, as one would write them by hand: what the library's own work is measured against.
-// Left out in favour of the SQL: malformed records and their places, hashes of the files, and draws that do not depend on the machine.
+// The steps of `prepare` in plain DuckDB SQL, as one would write them by hand: what the library's own work is measured
+// against. Left out in favour of the SQL: malformed records and their places, hashes of the files, and draws that do
+// not depend on the machine.
 import path from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 
@@ -22,7 +23,8 @@ export async function prepareInSql(input, output) {
     ? `read_csv('${input}', header = true, all_varchar = true)`
     : `read_parquet('${input}')`;
   await run(
-    `CREATE TABLE records AS SELECT "user", item, rating::DOUBLE AS rating, "timestamp"::DOUBLE AS "timestamp" FROM ${from}`,
+    'CREATE TABLE records AS SELECT "user", item, rating::DOUBLE AS rating, "timestamp"::DOUBLE AS "timestamp" ' +
+      `FROM ${from}`,
   );
   for (const kind of ["user", "item"]) {
     await run(`CREATE TABLE ${kind}_ids AS SELECT raw_id, (row_number() OVER (ORDER BY raw_id) - 1)::INTEGER AS id
@@ -56,7 +58,8 @@ export async function prepareInSql(input, output) {
     TO '${file("interactions.parquet")}' ${PARQUET}`);
   for (const kind of ["user", "item"]) {
     await run(
-      `COPY (SELECT index, raw_id, NULL::VARCHAR AS "text" FROM kept_${kind} ORDER BY index) TO '${file(`${kind}s.parquet`)}' ${PARQUET}`,
+      `COPY (SELECT index, raw_id, NULL::VARCHAR AS "text" FROM kept_${kind} ORDER BY index) TO ` +
+        `'${file(`${kind}s.parquet`)}' ${PARQUET}`,
     );
   }
   const interactions = await count("parts");
@@ -74,7 +77,8 @@ export async function writeInteractions(folder, rows) {
   const connection = await instance.connect();
   const random = (/** @type {number} */ k) => `((hash(range * 4 + ${k}) >> 11)::DOUBLE / 9007199254740992.0)`;
   const data = `SELECT
-      'A' || lpad((10000000000000 + floor(pow(${random(0)}, 1.5) * ${rows / 10})::BIGINT * 7919)::VARCHAR, 14, '0') AS "user",
+      'A' || lpad((10000000000000 + floor(pow(${random(0)}, 1.5) * ${rows / 10})::BIGINT * 7919)::VARCHAR, 14, '0')
+        AS "user",
       'B' || (1000000000 + floor(pow(${random(1)}, 2) * ${rows / 33})::BIGINT)::VARCHAR AS item,
       (1 + floor(pow(${random(2)}, 0.4) * 5))::DOUBLE AS rating,
       1300000000 + floor(${random(3)} * 1e8)::BIGINT AS "timestamp"

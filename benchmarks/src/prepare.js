@@ -1,5 +1,6 @@
-// `prepare` against the same steps in plain DuckDB SQL: processor time and peak memory, each run in a process of its own.
-// Processor time (user + system, all threads) and not the clock, since that tells little on a machine that does other work.
+// `prepare` against the same steps in plain DuckDB SQL: processor time and peak memory, each run in a process of its
+// own. Processor time (user + system, all threads) and not the clock, since that tells little on a machine that does
+// other work.
 import { fork } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
@@ -51,9 +52,11 @@ if (values.job !== undefined) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "prepare-bench-"));
   try {
     await writeInteractions(folder, rows);
-    const machine = `${os.cpus()[0]?.model}, ${os.availableParallelism()} cores, load average ${os.loadavg()[0]?.toFixed(1)}`;
+    const machine =
+      `${os.cpus()[0]?.model}, ${os.availableParallelism()} cores, load average ` + `${os.loadavg()[0]?.toFixed(1)}`;
     console.log(
-      `${rows.toLocaleString("en-US")} interactions; Node ${process.version}; ${machine}; ${new Date().toISOString().slice(0, 10)}\n`,
+      `${rows.toLocaleString("en-US")} interactions; Node ${process.version}; ${machine}; ` +
+        `${new Date().toISOString().slice(0, 10)}\n`,
     );
     console.log("| input | prepare: CPU s | SQL: CPU s | ratio | prepare: peak MiB | SQL: peak MiB | ratio | kept |");
     console.log("| --- | --- | --- | --- | --- | --- | --- | --- |");

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-// How quickly a trained model opens and answers: opening, the first answer, a warm single request against the forward pass alone, and many
-// requests at once. Each opening is a process of its own, as a script or a server that starts has it.
+// How quickly a trained model opens and answers: opening, the first answer, a warm single request against the forward
+// pass alone, and many requests at once. Each opening is a process of its own, as a script or a server that starts has
+// it.
 //   node benchmarks/src/recommend.js MODEL [--repeats 9] [--json]
 // MODEL is a model directory, e.g. of: cllm4rec finetune --data beauty --backbone DIR --minutes 0.3 --out MODEL
 import { execFileSync } from "node:child_process";
@@ -115,7 +116,8 @@ else {
   const { open, first, warm: one } = result;
   const fixed = (/** @type {number} */ value) => value.toFixed(1);
   console.log(
-    `> ${directory}: ${result.users} users, ${result.items} items. ${head.join(", ")}; load ${os.loadavg()[0]?.toFixed(1)}`,
+    `> ${directory}: ${result.users} users, ${result.items} items. ${head.join(", ")}; load ` +
+      `${os.loadavg()[0]?.toFixed(1)}`,
   );
   console.log(
     rowsAsTable(
@@ -129,6 +131,7 @@ else {
     ),
   );
   console.log(
-    `Request over forward pass: ${one.ratio.toFixed(2)}. ${crowd.length} users at once: ${perSecond.toFixed(0)} a second.`,
+    `Request over forward pass: ${one.ratio.toFixed(2)}. ${crowd.length} users at once: ${perSecond.toFixed(0)} a ` +
+      "second.",
   );
 }

@@ -1,7 +1,9 @@
-// One measured case: a batch of prompts, forward alone or with gradients towards the soft rows, each run paired with a run of the ceiling.
+// One measured case: a batch of prompts, forward alone or with gradients towards the soft rows, each run paired with a
+// run of the ceiling.
 
 /**
- * Useful operations of a batch: those of the frozen LM, and the item head once a prompt, whose table has a gradient too.
+ * Useful operations of a batch: those of the frozen LM, and the item head once a prompt, whose table has a gradient
+ * too.
  * @param {import("@cllm4rec/backbone").BaseModel} model @param {number[]} lengths @param {boolean} backward
  */
 function usefulOperations({ backbone, vocabulary }, lengths, backward) {
@@ -10,7 +12,8 @@ function usefulOperations({ backbone, vocabulary }, lengths, backward) {
 }
 
 /**
- * Prompts of a recommender of the given lengths (a user, some words, a history of items), and tables of made-up embeddings.
+ * Prompts of a recommender of the given lengths (a user, some words, a history of items), and tables of made-up
+ * embeddings.
  * @param {import("@cllm4rec/backbone").BaseModel} model @param {number[]} lengths
  */
 export function documentsOf(model, lengths) {
@@ -31,7 +34,8 @@ export function documentsOf(model, lengths) {
 }
 
 /**
- * @param {{ name: string; lengths: number[]; backward: boolean; model: import("@cllm4rec/backbone").BaseModel; repeats: number;
+ * @param {{ name: string; lengths: number[]; backward: boolean; model: import("@cllm4rec/backbone").BaseModel; repeats:
+ *   number;
  *   ceiling: { measure(): Promise<number> } }} options
  */
 export async function stepCase({ name, lengths, backward, model, ceiling, repeats }) {

@@ -1,5 +1,6 @@
-// What the scale of new embeddings does to training on a T5, whose vocabulary embeddings have unit variance (paper, B.2.2): finetuning from
-// several initial deviations at several learning rates, on real purchases. node src/t5-scale.js --reviews FILE --tokenizer DIR [--seconds 240]
+// What the scale of new embeddings does to training on a T5, whose vocabulary embeddings have unit variance (paper,
+// B.2.2): finetuning from several initial deviations at several learning rates, on real purchases. node src/t5-scale.js
+// --reviews FILE --tokenizer DIR [--seconds 240]
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -58,7 +59,10 @@ function normals(seed) {
   return () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform());
 }
 
-/** T5 as it begins (Raffel et al. 2020, as transformers reads it): embeddings of unit variance, projections scaled by their inputs. */
+/**
+ * T5 as it begins (Raffel et al. 2020, as transformers reads it): embeddings of unit variance, projections scaled by
+ * their inputs.
+ */
 function newT5() {
   const normal = normals(1);
   const config = {
@@ -128,7 +132,8 @@ async function ownT5() {
     });
     const mean = (/** @type {number[]} */ part) => part.reduce((a, b) => a + b, 0) / part.length;
     console.log(
-      `T5 of width ${width}, ${lm.parameterCount} parameters: ${losses.length} updates on halves of reviews, −log p a word ${losses[0]?.toFixed(2)} → ${mean(losses.slice(-20)).toFixed(2)}`,
+      `T5 of width ${width}, ${lm.parameterCount} parameters: ${losses.length} updates on halves of reviews, −log ` +
+        `p a word ${losses[0]?.toFixed(2)} → ${mean(losses.slice(-20)).toFixed(2)}`,
     );
     await model.dispose();
   }
@@ -161,10 +166,12 @@ function popularity() {
 
 const deviation = await backbone.vocabularyDeviation();
 console.log(
-  `vocabulary embeddings: standard deviation ${deviation.toFixed(3)}; ${users} users, ${items} items; Recall@20 of the most popular ${popularity().toFixed(4)}`,
+  `vocabulary embeddings: standard deviation ${deviation.toFixed(3)}; ${users} users, ${items} items; Recall@20 ` +
+    `of the most popular ${popularity().toFixed(4)}`,
 );
 console.log(
-  "| initial deviation / vocabulary's | learning rate | Recall@20 | Recall@40 | NDCG@100 | best epoch | first loss | last loss | gradient norm, first | s |",
+  "| initial deviation / vocabulary's | learning rate | Recall@20 | Recall@40 | NDCG@100 | best epoch | first " +
+    "loss | last loss | gradient norm, first | s |",
 );
 console.log("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
 for (const share of numbersOf(options.shares)) {
@@ -202,7 +209,8 @@ for (const share of numbersOf(options.shares)) {
     const losses = `${first.languageModel.toFixed(2)} | ${last.languageModel.toFixed(2)}`;
     const time = ((performance.now() - started) / 1000).toFixed(0);
     console.log(
-      `| ${share} | ${learningRate} | ${numbers} | ${best.epoch + 1} | ${losses} | ${first.gradientNorm.toPrecision(2)} | ${time} |`,
+      `| ${share} | ${learningRate} | ${numbers} | ${best.epoch + 1} | ${losses} | ` +
+        `${first.gradientNorm.toPrecision(2)} | ${time} |`,
     );
   }
 }

@@ -1,7 +1,10 @@
 #!/usr/bin/env node
-// The training step of the GPT-2 124M shape on TensorFlow.js, against plain matrix products there and against onnxruntime, in the same run.
-//   node benchmarks/src/tfjs.js [--backend tfjs-node | wasm | …] [--from DIR] [--tokens 128] [--repeats 3] [--tiny] [--json]
-// --from names a folder whose node_modules hold the packages, e.g. what packages/onnx-grad/scripts/build-tfjs-node.mjs built.
+// The training step of the GPT-2 124M shape on TensorFlow.js, against plain matrix products there and against
+// onnxruntime, in the same run.
+//   node benchmarks/src/tfjs.js [--backend tfjs-node | wasm | …] [--from DIR] [--tokens 128] [--repeats 3] [--tiny]
+//   [--json]
+// --from names a folder whose node_modules hold the packages, e.g. what packages/onnx-grad/scripts/build-tfjs-node.mjs
+// built.
 import os from "node:os";
 import { parseArgs } from "node:util";
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
@@ -54,7 +57,9 @@ for (const engine of engines) {
 
 const result = {
   date: new Date().toISOString().slice(0, 10),
-  machine: `${os.cpus()[0]?.model.trim()}, ${os.availableParallelism()} cores, ${Math.round(os.totalmem() / 2 ** 30)} GiB`,
+  machine:
+    `${os.cpus()[0]?.model.trim()}, ${os.availableParallelism()} cores, ` +
+    `${Math.round(os.totalmem() / 2 ** 30)} GiB`,
   node: process.version,
   shape: shape.name,
   steps,
@@ -71,7 +76,8 @@ console.log(
   options.json
     ? JSON.stringify(result)
     : [
-        `${result.shape}, ${lengths.length} × ${sequence} tokens, frozen, float32, gradients towards the soft rows. ${result.machine}; Node ${result.node}; ${result.date}.`,
+        `${result.shape}, ${lengths.length} × ${sequence} tokens, frozen, float32, gradients towards the soft ` +
+          `rows. ${result.machine}; Node ${result.node}; ${result.date}.`,
         "",
         rowsAsTable(["engine", "step", "tokens/s", "GFLOP/s", "plain matmul, GFLOP/s", "of matmul"], rows),
       ].join("\n"),

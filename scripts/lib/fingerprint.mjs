@@ -1,4 +1,5 @@
-// A fingerprint of what a build reads and writes (paths, sizes, times): equal fingerprints mean that there is nothing to build.
+// A fingerprint of what a build reads and writes (paths, sizes, times): equal fingerprints mean that there is nothing
+// to build.
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";

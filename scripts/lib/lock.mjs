@@ -15,7 +15,8 @@ function isAlive(/** @type {number} */ pid) {
 
 /** Takes the lock, or returns the id of the process that holds it. A lock whose owner died is removed. */
 function take(/** @type {string} */ file) {
-  // The id is in the file from the moment the file exists under its name: a link, unlike open-then-write, does both at once.
+  // The id is in the file from the moment the file exists under its name: a link, unlike open-then-write, does both at
+  // once.
   const mine = `${file}.${process.pid}`;
   fs.writeFileSync(mine, String(process.pid));
   try {

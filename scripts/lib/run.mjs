@@ -1,4 +1,5 @@
-// Starts one program and waits for it to end, whatever signals arrive meanwhile; the environment every started program gets.
+// Starts one program and waits for it to end, whatever signals arrive meanwhile; the environment every started program
+// gets.
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
 
@@ -11,7 +12,8 @@ export class Failure extends Error {
   }
 }
 
-// npm hands its own settings down as npm_* variables; pnpm would warn about most of them. What says how to reach a registry stays.
+// npm hands its own settings down as npm_* variables; pnpm would warn about most of them. What says how to reach a
+// registry stays.
 const kept = /^npm_config_(registry|.*proxy|ca|cafile|strict_ssl|userconfig|globalconfig|.*:registry|\/\/.*)$/i;
 
 /** The environment of everything started here. */
@@ -23,14 +25,16 @@ Object.assign(environment, { TURBO_TELEMETRY_DISABLED: "1", DO_NOT_TRACK: "1", O
 /** @type {NodeJS.Signals | undefined} */
 let interruption;
 
-/** The exit code that tells of the signal which came while a program ran (130 for Ctrl-C), or undefined when none did. */
+/**
+ * The exit code that tells of the signal which came while a program ran (130 for Ctrl-C), or undefined when none did.
+ */
 export const interrupted = () => interruption && 128 + constants.signals[interruption];
 
 /**
  * Runs `command` to its end and resolves to its exit code (128 + signal number when a signal ended it).
  *
- * A terminal's Ctrl-C reaches the child directly, so here it only has to be survived: a training run that saves its state before
- * it stops must not lose its parent first. Without a terminal the signal is passed on.
+ * A terminal's Ctrl-C reaches the child directly, so here it only has to be survived: a training run that saves its
+ * state before it stops must not lose its parent first. Without a terminal the signal is passed on.
  *
  * @param {string} command
  * @param {string[]} args

@@ -1,10 +1,12 @@
-// Types the installed packages as a strict TypeScript user would: ESM and CommonJS, moduleResolution NodeNext, libraries checked too.
+// Types the installed packages as a strict TypeScript user would: ESM and CommonJS, moduleResolution NodeNext,
+// libraries checked too.
 import fs from "node:fs";
 import path from "node:path";
 import ts from "typescript";
 
 /**
- * Every type error that one of `packages` causes in `project`. Errors inside third-party declarations are theirs, and left out.
+ * Every type error that one of `packages` causes in `project`. Errors inside third-party declarations are theirs, and
+ * left out.
  *
  * @param {string} project folder with the packages installed
  * @param {{ name: string, entries: string[] }[]} packages

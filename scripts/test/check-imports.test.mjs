@@ -1,4 +1,5 @@
-// Plants violations in a small workspace of its own and expects check-imports.mjs to find each, naming the import and the reason.
+// Plants violations in a small workspace of its own and expects check-imports.mjs to find each, naming the import and
+// the reason.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
@@ -26,9 +27,12 @@ function workspace(t, files = {}) {
       devDependencies: { "@cllm4rec/testing": "workspace:*", vitest: "4.1.12" },
     }),
     "packages/corpus/src/index.ts":
-      'import fs from "node:fs";\nimport { encode } from "@cllm4rec/tokenizer-ext";\nimport { z } from "zod";\nexport const all = [fs, encode, z];\n',
+      'import fs from "node:fs";\nimport { encode } from "@cllm4rec/tokenizer-ext";\nimport { z } from "zod";\n' +
+      "export const all = [fs, encode, z];\n",
     "packages/corpus/test/index.test.ts":
-      'import { expectClose } from "@cllm4rec/testing";\nimport { test } from "vitest";\nimport { all } from "@cllm4rec/corpus";\nimport * as inner from "../src/index.js";\ntest("x", () => expectClose([all, inner]));\n',
+      'import { expectClose } from "@cllm4rec/testing";\nimport { test } from "vitest";\nimport { all } from ' +
+      '"@cllm4rec/corpus";\nimport * as inner from "../src/index.js";\ntest("x", () => expectClose([all, ' +
+      "inner]));\n",
     "packages/eval/package.json": manifest("eval"),
     "packages/eval/src/index.ts": "export const recall = 1;\n",
     "tooling/testing/package.json": manifest("testing"),
@@ -96,7 +100,8 @@ const planted = [
     name: "an allowed import that package.json does not declare",
     files: {
       "packages/corpus/package.json":
-        '{"name": "@cllm4rec/corpus", "exports": {".": "./dist/index.js"}, "dependencies": {"zod": "4.6.7"}, "devDependencies": {"vitest": "1", "@cllm4rec/testing": "1"}}',
+        '{"name": "@cllm4rec/corpus", "exports": {".": "./dist/index.js"}, "dependencies": {"zod": "4.6.7"}, ' +
+        '"devDependencies": {"vitest": "1", "@cllm4rec/testing": "1"}}',
     },
     expected: /"@cllm4rec\/tokenizer-ext": @cllm4rec\/tokenizer-ext is not among the dependencies/,
   },

@@ -30,7 +30,10 @@ function temporary(t) {
   return folder;
 }
 
-/** The problems of a good tarball after `files` were written over it (null removes one) and `changes` made in its package.json. */
+/**
+ * The problems of a good tarball after `files` were written over it (null removes one) and `changes` made in its
+ * package.json.
+ */
 function problemsWith(t, files = {}, changes = {}) {
   const contents = temporary(t);
   const manifest = { ...good, ...changes };

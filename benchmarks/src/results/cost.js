@@ -1,5 +1,5 @@
-// What an epoch of finetuning costs, data, optimiser and all, against the floor: the frozen LM's and the item head's operations at the
-// machine's matmul rate, measured just before and after.
+// What an epoch of finetuning costs, data, optimiser and all, against the floor: the frozen LM's and the item head's
+// operations at the machine's matmul rate, measured just before and after.
 import os from "node:os";
 import path from "node:path";
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
@@ -83,8 +83,8 @@ export async function epochCosts({ shared, repeats }) {
 }
 
 /**
- * Operations of an epoch over its useful tokens: `whole` with all of the LM for every token, `needed` with the last block's output projection
- * and MLP for last positions alone.
+ * Operations of an epoch over its useful tokens: `whole` with all of the LM for every token, `needed` with the last
+ * block's output projection and MLP for last positions alone.
  * @param {BaseModel} model
  * @param {BatchPlan<import("@cllm4rec/corpus").RecommendationDocument>} plan
  * @param {number} seed

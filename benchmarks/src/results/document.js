@@ -1,4 +1,5 @@
-// docs/results.md from the records: its prose is kept, the tables between the marks are written anew, the plots lie beside the records.
+// docs/results.md from the records: its prose is kept, the tables between the marks are written anew, the plots lie
+// beside the records.
 import fs from "node:fs";
 import path from "node:path";
 import { RUNS, UNLIMITED } from "./plan.js";
@@ -71,7 +72,8 @@ export function writeDocument(records, file) {
 }
 
 /**
- * @param {{ date: string, machine: string, results: readonly { backbone: string, layers: number, users: number, seconds: number, floor: number, wholeFloor: number, tokens: number, gflops: number }[] }} costs
+ * @param {{ date: string, machine: string, results: readonly { backbone: string, layers: number, users: number,
+ *   seconds: number, floor: number, wholeFloor: number, tokens: number, gflops: number }[] }} costs
  */
 function costTable({ date, machine, results }) {
   const rows = results.map(({ backbone, layers, users, seconds, floor, wholeFloor, tokens, gflops }) => [
@@ -94,7 +96,8 @@ function costTable({ date, machine, results }) {
 }
 
 /**
- * @param {{ reads: string, date: string, baselines: readonly { name: string, method?: string, metrics: Record<string, number>, intervals: Record<string, [number, number]> }[] }} record
+ * @param {{ reads: string, date: string, baselines: readonly { name: string, method?: string, metrics: Record<string,
+ *   number>, intervals: Record<string, [number, number]> }[] }} record
  */
 function baselineTable({ reads, date, baselines }) {
   const rows = baselines.map(({ name, method, metrics, intervals }) => [
@@ -155,7 +158,8 @@ function seedTable(runs) {
 }
 
 /**
- * @param {readonly { candidate: string, baseline: string, metrics: Record<string, { candidate: number, baseline: number, difference: number, interval: [number, number], tTest: number, wilcoxon: number }> }[]} comparisons
+ * @param {readonly { candidate: string, baseline: string, metrics: Record<string, { candidate: number, baseline:
+ *   number, difference: number, interval: [number, number], tTest: number, wilcoxon: number }> }[]} comparisons
  */
 function comparisonTable(comparisons) {
   const rows = comparisons.flatMap(({ candidate, baseline, metrics }) =>

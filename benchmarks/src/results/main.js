@@ -1,8 +1,10 @@
 #!/usr/bin/env node
-// npm run results: the quality of models on real data, as records in docs/results/ and as the tables and plots of docs/results.md.
+// npm run results: the quality of models on real data, as records in docs/results/ and as the tables and plots of
+// docs/results.md.
 //   npm run results -- list                       what can be run
 //   npm run results -- run NAME... [--seeds 0,1,2] [--until MINUTES] [--jobs N]
-//   npm run results -- ensemble NAME [--members N]   the models of its first seeds together: averaged logits, averaged embeddings
+//   npm run results -- ensemble NAME [--members N]   the models of its first seeds together: averaged logits, averaged
+//                                                    embeddings
 //   npm run results -- compare                       Musical Instruments: methods user by user, over all seeds
 //   npm run results -- baselines                  simple recommenders, EASE with the items' texts included
 //   npm run results -- cost                       seconds of an epoch against the floor
@@ -102,7 +104,10 @@ function fail(message) {
   process.exit(2);
 }
 
-/** JSON with a line for each point of the curve and each moment, so that differences between versions can be read. @param {object} record */
+/**
+ * JSON with a line for each point of the curve and each moment, so that differences between versions can be read.
+ * @param {object} record
+ */
 function oneLineACurvePoint(record) {
   const lines = Object.entries(record).map(([key, value]) => {
     const text = Array.isArray(value)

@@ -1,4 +1,5 @@
-// What is measured: data sets, language models and runs by name. Everything that decides a run stands here or in the program's defaults.
+// What is measured: data sets, language models and runs by name. Everything that decides a run stands here or in the
+// program's defaults.
 
 /** Arguments of `cllm4rec prepare`; paths are those of the folder with the development data. */
 export const DATASETS = {
@@ -54,8 +55,9 @@ const BEST = {
 const WITHOUT_TEXT = { textShare: 0 };
 
 /**
- * The first block of SmolLM2. Its hidden states are six times as long as those of tinystories-656k, so that the same step of an embedding
- * changes a logit more, and λ_c has to be larger to pull as strongly: scale and steps are smaller, λ_c is larger.
+ * The first block of SmolLM2. Its hidden states are six times as long as those of tinystories-656k, so that the same
+ * step of an embedding changes a logit more, and λ_c has to be larger to pull as strongly: scale and steps are smaller,
+ * λ_c is larger.
  */
 const SMOLLM2 = { layers: 1, priorDeviation: 0.01, finetune: { learningRate: 5e-4, lambdaC: 0.5 } };
 /** All of its 30 blocks: an epoch takes minutes, so validation comes early. */

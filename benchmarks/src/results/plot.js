@@ -23,23 +23,32 @@ export function learningCurves(runs) {
     .x(([minutes]) => round(x(minutes)))
     .y(([, value]) => round(y(value)));
   const parts = [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT + legend}" font-family="sans-serif" font-size="12">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT + legend}" font-family="sans-serif" ` +
+      'font-size="12">',
     `<title>Validation recall@20 over the minutes of training</title>`,
     `<rect width="${WIDTH}" height="${HEIGHT + legend}" fill="#fff"/>`,
     ...y.ticks(6).map((tick) => {
       const at = round(y(tick));
-      return `<path d="M${MARGIN.left} ${at}H${WIDTH - MARGIN.right}" stroke="#ddd"/><text x="${MARGIN.left - 8}" y="${at + 4}" text-anchor="end">${tick}</text>`;
+      return (
+        `<path d="M${MARGIN.left} ${at}H${WIDTH - MARGIN.right}" stroke="#ddd"/><text x="${MARGIN.left - 8}" ` +
+        `y="${at + 4}" text-anchor="end">${tick}</text>`
+      );
     }),
     ...x.ticks(8).map((tick) => `<text x="${round(x(tick))}" y="${bottom + 18}" text-anchor="middle">${tick}</text>`),
-    `<text x="${(MARGIN.left + WIDTH - MARGIN.right) / 2}" y="${bottom + 36}" text-anchor="middle">minutes of training and validation</text>`,
-    `<text x="14" y="${(MARGIN.top + bottom) / 2}" text-anchor="middle" transform="rotate(-90 14 ${(MARGIN.top + bottom) / 2})">recall@20, validation</text>`,
+    `<text x="${(MARGIN.left + WIDTH - MARGIN.right) / 2}" y="${bottom + 36}" text-anchor="middle">minutes of ` +
+      "training and validation</text>",
+    `<text x="14" y="${(MARGIN.top + bottom) / 2}" text-anchor="middle" transform="rotate(-90 14 ` +
+      `${(MARGIN.top + bottom) / 2})">recall@20, validation</text>`,
     ...curves.map(
       (curve, i) =>
         `<path d="${path(curve) ?? ""}" fill="none" stroke="${COLOURS[i % COLOURS.length]}" stroke-width="1.5"/>`,
     ),
     ...runs.map(({ about }, i) => {
       const at = HEIGHT + 18 * i + 6;
-      return `<path d="M${MARGIN.left} ${at - 4}h24" stroke="${COLOURS[i % COLOURS.length]}" stroke-width="3"/><text x="${MARGIN.left + 32}" y="${at}">${escaped(about)}</text>`;
+      return (
+        `<path d="M${MARGIN.left} ${at - 4}h24" stroke="${COLOURS[i % COLOURS.length]}" stroke-width="3"/><text ` +
+        `x="${MARGIN.left + 32}" y="${at}">${escaped(about)}</text>`
+      );
     }),
     "</svg>",
   ];

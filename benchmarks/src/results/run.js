@@ -1,4 +1,5 @@
-// One planned run through the command line, as a user would start it: prepare, train up to each moment, evaluate, and what came of it as a record.
+// One planned run through the command line, as a user would start it: prepare, train up to each moment, evaluate, and
+// what came of it as a record.
 import { spawn, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
@@ -25,7 +26,8 @@ const labelled = (/** @type {string} */ name, /** @type {number} */ seed) =>
  * Trains a planned run to each of its moments, and evaluates it there.
  * @param {string} name
  * @param {import("./plan.js").Plan} plan
- * @param {{ shared: string, seed: number, until: number, threads: number }} options `until`: moments after it are left out
+ * @param {{ shared: string, seed: number, until: number, threads: number }} options `until`: moments after it are left
+ *   out
  */
 export async function measure(name, plan, { shared, seed, until, threads }) {
   const data = await prepared(plan.dataset, shared);
@@ -51,7 +53,9 @@ export async function measure(name, plan, { shared, seed, until, threads }) {
     label,
     record: {
       ...{ name, seed, about: plan.about, group: plan.group, dataset: plan.dataset, backbone: plan.backbone },
-      command: `cllm4rec ${plan.command} --data ${plan.dataset} --backbone ${plan.backbone} --config CONFIG --seed ${seed} --minutes ${moments.at(-1)?.minutes}`,
+      command:
+        `cllm4rec ${plan.command} --data ${plan.dataset} --backbone ${plan.backbone} --config CONFIG --seed ` +
+        `${seed} --minutes ${moments.at(-1)?.minutes}`,
       config: plan.settings ?? {},
       ...circumstances(threads),
       versions: run.versions,
@@ -118,8 +122,8 @@ async function mergedModel(label, models) {
 }
 
 /**
- * Runs against what they are planned to be compared with and against simple recommenders, user by user, over all seeds. Runs that were not
- * made are left out.
+ * Runs against what they are planned to be compared with and against simple recommenders, user by user, over all seeds.
+ * Runs that were not made are left out.
  * @param {readonly (readonly [name: string, plan: import("./plan.js").Plan])[]} runs on one data set
  * @param {keyof typeof DATASETS} dataset
  * @param {{ shared: string, seeds: readonly number[] }} options
@@ -146,7 +150,9 @@ export async function compareAll(runs, dataset, { shared, seeds }) {
   return { dataset, date: new Date().toISOString().slice(0, 10), comparisons };
 }
 
-/** @param {{ users: number, metrics: Record<string, number>, intervals: Record<string, [number, number]> }} evaluation */
+/**
+ * @param {{ users: number, metrics: Record<string, number>, intervals: Record<string, [number, number]> }} evaluation
+ */
 const tested = ({ users, metrics, intervals }) => ({ users, test: metrics, intervals });
 
 /** When and on what something was measured. @param {number} threads */

@@ -34,7 +34,8 @@ const steps = {
 };
 console.log(`${model}, ${backbone.engine.description}, Node ${process.version}`);
 console.log(
-  "milliseconds: longest block of the event loop (resolution 1); the most CPU time of this thread between two turns of the loop, which other",
+  "milliseconds: longest block of the event loop (resolution 1); the most CPU time of this thread between two " +
+    "turns of the loop, which other",
 );
 console.log("processes do not lengthen (Linux); time of the step");
 

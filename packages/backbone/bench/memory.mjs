@@ -1,4 +1,5 @@
-// Resident memory over many training steps with ragged batches: node bench/memory.mjs [model directory or hub id] [steps]
+// Resident memory over many training steps with ragged batches: node bench/memory.mjs [model directory or hub id]
+// [steps]
 import process from "node:process";
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
 
@@ -46,7 +47,8 @@ for (let step = 1; step <= Number(steps); step++) {
   }
 }
 console.log(
-  `peak ${mebibytes(process.resourceUsage().maxRSS * 1024)} MiB; from ${mebibytes(seen[1] ?? seen[0])} to ${mebibytes(seen.at(-1))} MiB since the second line`,
+  `peak ${mebibytes(process.resourceUsage().maxRSS * 1024)} MiB; from ${mebibytes(seen[1] ?? seen[0])} to ` +
+    `${mebibytes(seen.at(-1))} MiB since the second line`,
 );
 await baseModel.dispose();
 await backbone.dispose();

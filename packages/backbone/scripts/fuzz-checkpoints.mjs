@@ -3,8 +3,10 @@
 // Every outcome must be one of
 //   identical  it opens with the fingerprint of the original, and computes the same hidden states bit by bit
 //   another    it opens with another fingerprint: a valid model, recognised as another one
-//   refused    one CheckpointError on one line without control characters (weights that do not fit: a list, one line each)
-// and never a crash, an exhausted heap (256 MiB), a hang (60 s) or another error. Cases run in child processes, which the parent watches.
+//   refused    one CheckpointError on one line without control characters (weights that do not fit: a list, one line
+//              each)
+// and never a crash, an exhausted heap (256 MiB), a hang (60 s) or another error. Cases run in child processes, which
+// the parent watches.
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
@@ -22,7 +24,8 @@ const PATIENCE = 60_000;
 // Everything that a terminal obeys but the line feed, which separates the lines of a list.
 const CONTROL = /(?!\n)[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069]/u;
 
-// ------------------------------------------------------------------------------------------------------------------------------- mutations
+// ---------------------------------------------------------------------------------------------------------------------
+// mutations
 /** Numbers from a seed: below(n), pick(list), chance(p). (mulberry32) */
 function randomness(seed) {
   let a = seed >>> 0;
@@ -65,9 +68,9 @@ const hostileValue = (r) => {
   ]);
 };
 const EXTRA_KEYS = [
-  "rope_scaling", "rope_parameters", "rope_theta", "original_max_position_embeddings", "no_rope_layers", "logits_scaling", "head_dim", "layer_types",
-  "sliding_window", "num_key_value_heads", "embedding_multiplier", "tie_word_embeddings", "quantization_config", "invented",
-  "\u001b[31mred", "__proto__", "is_encoder_decoder",
+  "rope_scaling", "rope_parameters", "rope_theta", "original_max_position_embeddings", "no_rope_layers",
+  "logits_scaling", "head_dim", "layer_types", "sliding_window", "num_key_value_heads", "embedding_multiplier",
+  "tie_word_embeddings", "quantization_config", "invented", "\u001b[31mred", "__proto__", "is_encoder_decoder",
 ]; // biome-ignore format: a list of names
 
 /** Flips bits, overwrites, inserts, removes or truncates bytes from `from` to `to`. */
@@ -104,9 +107,10 @@ const MUTATIONS = {
     for (let i = 0; i < 2 + r.below(4); i++) changed[r.pick(Object.keys(config))] = hostileValue(r);
     return { config: changed };
   },
-  "config key added": (r, { config }) => ({
-    config: `${JSON.stringify(config).slice(0, -1)},${JSON.stringify(r.pick(EXTRA_KEYS))}:${JSON.stringify(hostileValue(r))}}`,
-  }),
+  "config key added": (r, { config }) => {
+    const entry = `${JSON.stringify(r.pick(EXTRA_KEYS))}:${JSON.stringify(hostileValue(r))}`;
+    return { config: `${JSON.stringify(config).slice(0, -1)},${entry}}` };
+  },
   "config key removed": (r, { config }) => {
     const changed = { ...config };
     delete changed[r.pick(Object.keys(config))];
@@ -168,7 +172,8 @@ const MUTATIONS = {
   "no mutation": () => ({}),
 };
 
-// ----------------------------------------------------------------------------------------------------------------------------------- child
+// ---------------------------------------------------------------------------------------------------------------------
+// child
 /** The fixture models; of one in shards the first shard and the index are mutated. */
 const originals = () =>
   fs.readdirSync(MODELS).map((name) => {
@@ -252,7 +257,8 @@ async function child(first, last, seed, folder) {
   await engine.dispose();
 }
 
-// ---------------------------------------------------------------------------------------------------------------------------------- parent
+// ---------------------------------------------------------------------------------------------------------------------
+// parent
 /** Runs cases from `first`; returns where it ended, which is before `last` where the child crashed or hung. */
 async function watch(first, last, seed, folder, record) {
   const script = fileURLToPath(import.meta.url);

@@ -1,5 +1,6 @@
-// Writes the README's table of supported models from the code: `node scripts/supported-models.mjs` after a build. What models and features are
-// called is in src/architectures/supported-models.ts; activations, RoPE scalings and tiny models are found by trying the parser.
+// Writes the README's table of supported models from the code: `node scripts/supported-models.mjs` after a build. What
+// models and features are called is in src/architectures/supported-models.ts; activations, RoPE scalings and tiny
+// models are found by trying the parser.
 import fs from "node:fs";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";

@@ -1,4 +1,5 @@
-// Tiny random models of every supported architecture and feature against Hugging Face transformers, elementwise, through the public API.
+// Tiny random models of every supported architecture and feature against Hugging Face transformers, elementwise,
+// through the public API.
 import { type Backbone, type BaseModel, openCheckpoint, openFloat32Weights } from "@cllm4rec/backbone";
 import { describe, expect, it } from "vitest";
 import {

@@ -1,4 +1,5 @@
-// Bad input to the base model: one message that says where, what was found and what was expected; and what is left as it was.
+// Bad input to the base model: one message that says where, what was found and what was expected; and what is left as
+// it was.
 import { BaseModel, type SoftTables } from "@cllm4rec/backbone";
 import { describe, expect, it } from "vitest";
 import { modelDirectory, modelOpener, table } from "./goldens.js";

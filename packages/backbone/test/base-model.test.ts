@@ -1,4 +1,5 @@
-// The base model against its twin in PyTorch: losses of the three heads and gradients of all user and item rows, elementwise.
+// The base model against its twin in PyTorch: losses of the three heads and gradients of all user and item rows,
+// elementwise.
 import type {
   BaseModel,
   EncoderDecoderSequence,
@@ -132,14 +133,16 @@ describe.each(TWINS)("%s", (name) => {
     });
   });
 
-  // t5 has ReLU, whose kinks a difference in F32 is too coarse to keep away from; t5-gated has the same graph without them.
+  // t5 has ReLU, whose kinks a difference in F32 is too coarse to keep away from; t5-gated has the same graph without
+  // them.
   it.skipIf(name === "t5").each(["nextItem", "nextWord", "heldOut"] as const)(
     "%s gradients are those of finite differences",
     async (kind) => {
       const { model, tables, width } = await setUp();
       const { documents } = kinds[kind];
       const { gradients } = await lossOf(model, kind, documents, tables, { reduction: "sum" });
-      // The documents' losses are added up here, in float64: one F32 number for all of them would be too coarse for differences.
+      // The documents' losses are added up here, in float64: one F32 number for all of them would be too coarse for
+      // differences.
       const lossWith = async (changed: SoftTables) => {
         const { documentLosses } = await lossOf(model, kind, documents, changed, {
           reduction: "sum",

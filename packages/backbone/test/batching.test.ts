@@ -1,4 +1,5 @@
-// The batch that a sequence travels in does not change what comes out of it, and long rows in blocks of queries agree with whole ones.
+// The batch that a sequence travels in does not change what comes out of it, and long rows in blocks of queries agree
+// with whole ones.
 import path from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
@@ -57,8 +58,9 @@ function documentsOf(
 }
 
 /**
- * The decoders with all properties below, and how often the random ones are tried: often where masks are made in another way. Norms of
- * queries and keys divide by their lengths, which magnifies the differences of sums in another order (1.1e-5 was seen).
+ * The decoders with all properties below, and how often the random ones are tried: often where masks are made in
+ * another way. Norms of queries and keys divide by their lengths, which magnifies the differences of sums in another
+ * order (1.1e-5 was seen).
  */
 const MODELS: [name: string, runs: number, same?: number][] = [
   ["gpt2", 12],
@@ -201,7 +203,8 @@ describe.each(MODELS)("%s", (name, numRuns, same = SAME) => {
     expectRelative(blocks.gradients!.users.data, whole.softGradients!.data as Float32Array, "gradients", SAME);
   });
 
-  // Known fault: generation takes the row that a prompt of 256 tokens or more is packed into, rounded up for blocks, for the prompt itself.
+  // Known fault: generation takes the row that a prompt of 256 tokens or more is packed into, rounded up for blocks,
+  // for the prompt itself.
   it("generates after prompts that are long enough for blocks", async () => {
     const { model } = await opened;
     const [{ ids }] = documentsOf([{ length: 301, seed: 3 }], model) as [TokenDocument];

@@ -1,4 +1,5 @@
-// config.json of the decoders beyond GPT-2 and Llama: defaults as in transformers, one normal form, what is refused by name.
+// config.json of the decoders beyond GPT-2 and Llama: defaults as in transformers, one normal form, what is refused by
+// name.
 import { describe, expect, it } from "vitest";
 import { rotaryFrequencies, rotaryMagnitude } from "../src/architectures/rope.js";
 import { parseConfig } from "../src/checkpoint/config.js";

@@ -1,4 +1,5 @@
-// config.json: what transformers 5 and earlier versions write, in one normal form; every feature represented or refused by name.
+// config.json: what transformers 5 and earlier versions write, in one normal form; every feature represented or refused
+// by name.
 import fs from "node:fs";
 import path from "node:path";
 import { sharedPath, smollm2Directory } from "@cllm4rec/testing";
@@ -259,7 +260,8 @@ describe("keys that change the computation and are not understood", () => {
     [gpt2, "use_parallel_residual", true],
     [gpt2, "sliding_window", 128],
   ])("are refused by name: %#", (base, key, value) => {
-    const message = `"${key}" is ${JSON.stringify(value)}, which changes the computation in a way that is not supported`;
+    const what = "which changes the computation in a way that is not supported";
+    const message = `"${key}" is ${JSON.stringify(value)}, ${what}`;
     expect(() => parseConfig({ ...base, [key]: value })).toThrow(CheckpointError);
     expect(() => parseConfig({ ...base, [key]: value })).toThrow(message);
     expect(parseConfig({ ...base, [key]: null }).unrecognisedKeys).toEqual([]);

@@ -14,7 +14,8 @@ function widened(dtype: "F16" | "BF16"): Uint32Array {
 }
 
 /**
- * The value of a pattern by the definition of the interchange formats (IEEE 754-2019, §3.4), in double arithmetic, which is exact
+ * The value of a pattern by the definition of the interchange formats (IEEE 754-2019, §3.4), in double arithmetic,
+ * which is exact
  * here: (−1)^s · 2^(e−bias) · (1 + f/2^p), or (−1)^s · 2^(1−bias) · f/2^p for e = 0.
  */
 function valueOfPattern(bits: number, exponentBits: number, fractionBits: number): number {

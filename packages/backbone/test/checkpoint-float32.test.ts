@@ -1,4 +1,5 @@
-// The F32 view: in place or converted, found again, rebuilt when damaged, safe under several processes, aborted cleanly.
+// The F32 view: in place or converted, found again, rebuilt when damaged, safe under several processes, aborted
+// cleanly.
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import fs from "node:fs";
@@ -382,7 +383,8 @@ describe("the cache", () => {
     const cache = fresh("cache");
     const script = `
       import { openCheckpoint, openFloat32Weights } from "@cllm4rec/backbone";
-      const weights = await openFloat32Weights(await openCheckpoint(process.argv[1]), { cacheDirectory: process.argv[2] });
+      const [folder, cacheDirectory] = process.argv.slice(1);
+      const weights = await openFloat32Weights(await openCheckpoint(folder), { cacheDirectory });
       const w = await weights.read("w");
       console.log(w.length, w[127], w[${n - 1}]);
     `;

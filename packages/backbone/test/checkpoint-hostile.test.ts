@@ -1,4 +1,5 @@
-// Files made to do harm: sizes that would exhaust memory, control characters in names, a cache folder that cannot be made.
+// Files made to do harm: sizes that would exhaust memory, control characters in names, a cache folder that cannot be
+// made.
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
@@ -108,7 +109,9 @@ describe("a cache folder that cannot be made", () => {
   });
 });
 
-/** Clears a screen, sets a title, C1's form of the same, a carriage return, a bidirectional override, a line separator. */
+/**
+ * Clears a screen, sets a title, C1's form of the same, a carriage return, a bidirectional override, a line separator.
+ */
 const HOSTILE = "x\u001b[2J\u001b]0;owned\u0007\u009b2J\r\u202e\u2028y\nz";
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const CONTROL = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028-\u202e]/;

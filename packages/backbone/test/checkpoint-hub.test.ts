@@ -234,7 +234,8 @@ describe("an interruption", () => {
     const script = `
       import { resolveModel } from "@cllm4rec/backbone";
       const [hubUrl, hubCacheDirectory] = process.argv.slice(1);
-      await resolveModel("org/name", { hubUrl, hubCacheDirectory, offline: false, onProgress: (p) => console.log(p.file, p.done) });
+      const onProgress = (p) => console.log(p.file, p.done);
+      await resolveModel("org/name", { hubUrl, hubCacheDirectory, offline: false, onProgress });
     `;
     const child = spawn(process.execPath, ["--input-type=module", "-e", script, hub.url, cache], {
       cwd: path.join(import.meta.dirname, ".."),

@@ -62,7 +62,8 @@ describe("reading", () => {
     ],
     [
       "the same key escaped",
-      `{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"\\u0061":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`,
+      '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},' +
+        '"\\u0061":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}',
       4,
       /"a" occurs twice/,
     ],

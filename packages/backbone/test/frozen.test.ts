@@ -1,4 +1,5 @@
-// Frozen means: after training the files hold the same bytes, and only soft rows have had a gradient. Nor does memory grow on the way.
+// Frozen means: after training the files hold the same bytes, and only soft rows have had a gradient. Nor does memory
+// grow on the way.
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
@@ -97,6 +98,7 @@ it("does not take more and more memory from step to step", async () => {
   await train("llama-gqa", 240, (step) => {
     if (step % 40 === 39) resident.push(process.memoryUsage.rss());
   });
-  // A batch kept from every step would be some hundred kilobytes each; bench/memory.mjs looks at 500 steps of a larger model.
+  // A batch kept from every step would be some hundred kilobytes each; bench/memory.mjs looks at 500 steps of a larger
+  // model.
   expect(resident.at(-1)! - resident[1]!).toBeLessThan(48 * 2 ** 20);
 });

@@ -1,4 +1,5 @@
-// What the tests of architectures and base model share: tiny models and what the oracle says of them, opened and closed with the tests.
+// What the tests of architectures and base model share: tiny models and what the oracle says of them, opened and closed
+// with the tests.
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -47,9 +48,9 @@ export async function goldenTensors(name: string): Promise<(tensor: string) => F
 }
 
 /**
- * Throws unless every element satisfies |actual − expected| ≤ tolerance · max(|expected|, s), s being the root mean square of `expected`:
- * a relative error for every element that is not small among its neighbours. Small ones are sums in which larger numbers cancel, and F32
- * knows no more about them than it knows about those.
+ * Throws unless every element satisfies |actual − expected| ≤ tolerance · max(|expected|, s), s being the root mean
+ * square of `expected`: a relative error for every element that is not small among its neighbours. Small ones are sums
+ * in which larger numbers cancel, and F32 knows no more about them than it knows about those.
  */
 export function expectRelative(
   actual: ArrayLike<number>,
@@ -62,7 +63,8 @@ export function expectRelative(
   const worst = worstRelative(actual, expected);
   if (!(worst.error <= tolerance)) {
     throw new Error(
-      `${label}: element ${worst.index} is ${actual[worst.index]}, expected ${expected[worst.index]}; relative error ${worst.error.toExponential(2)}, allowed ${tolerance}`,
+      `${label}: element ${worst.index} is ${actual[worst.index]}, expected ${expected[worst.index]}; relative ` +
+        `error ${worst.error.toExponential(2)}, allowed ${tolerance}`,
     );
   }
 }
@@ -96,7 +98,10 @@ export const noSoftTokens: SoftTables = {
 /** Opens models that are closed when the tests of the calling file have ended; call it at the file's top level. */
 export function modelOpener(): {
   readonly folder: string;
-  /** `userCache`: converted weights go to the user's own cache, as those of a large model should, instead of a temporary one. */
+  /**
+   * `userCache`: converted weights go to the user's own cache, as those of a large model should, instead of a temporary
+   * one.
+   */
   backbone(directory: string, options?: { readonly userCache?: boolean }): Promise<Backbone>;
   model(backbone: Backbone, sizes: { users: number; items: number }): BaseModel;
 } {

@@ -1,4 +1,5 @@
-// Graphs are built, differentiated and serialised in a thread of their own, and give the same bits as when they are built here.
+// Graphs are built, differentiated and serialised in a thread of their own, and give the same bits as when they are
+// built here.
 import { Backbone, BaseModel, type LossResult, TrainableBackbone } from "@cllm4rec/backbone";
 import { compileGraph, type Engine, type Graph, onnxRuntime, type Session } from "@cllm4rec/onnx-grad";
 import { afterAll, describe, expect, it } from "vitest";

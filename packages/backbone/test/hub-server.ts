@@ -1,4 +1,5 @@
-// A stand-in for the Hugging Face Hub on 127.0.0.1: the endpoints that the official client calls, and ways to misbehave.
+// A stand-in for the Hugging Face Hub on 127.0.0.1: the endpoints that the official client calls, and ways to
+// misbehave.
 import { createHash } from "node:crypto";
 import http from "node:http";
 

@@ -1,4 +1,5 @@
-// Opening a backbone accounts for every weight: what is missing, left over, mis-shaped or not finite is named, and nothing is opened.
+// Opening a backbone accounts for every weight: what is missing, left over, mis-shaped or not finite is named, and
+// nothing is opened.
 import fs from "node:fs";
 import path from "node:path";
 import { Backbone, CheckpointError, openCheckpoint } from "@cllm4rec/backbone";
@@ -142,7 +143,8 @@ describe("Backbone.open", () => {
       },
     );
     expect(await refusal(folder)).toBe(
-      '/config.json: "model_type" is "llama4", expected one of gemma3_text, gpt2, gpt_neox, llama, mistral, mt5, opt, phi3, qwen2, qwen3, smollm3, t5, umt5',
+      '/config.json: "model_type" is "llama4", expected one of gemma3_text, gpt2, gpt_neox, llama, mistral, mt5, ' +
+        "opt, phi3, qwen2, qwen3, smollm3, t5, umt5",
     );
   });
 
@@ -253,8 +255,8 @@ describe("Backbone.open", () => {
     const onNotice = (notice: string) => notices.push(notice);
     for (let i = 0; i < 2; i++) await (await Backbone.open(folder, { weights, onNotice })).dispose();
     expect(notices).toEqual([
-      `${folder}/config.json: 2 keys are not known and ignored: "invented", "another\\u001b". If one of them changes what the model computes, ` +
-        "its results differ from those of the program that wrote it",
+      `${folder}/config.json: 2 keys are not known and ignored: "invented", "another\\u001b". If one of them ` +
+        "changes what the model computes, its results differ from those of the program that wrote it",
     ]);
     const warnings: Error[] = [];
     const onWarning = (warning: Error) => warnings.push(warning);

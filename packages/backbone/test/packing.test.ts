@@ -1,4 +1,5 @@
-// Packing: every sequence in a place of its own, the same places for the same lengths, and next to no padding on realistic lengths.
+// Packing: every sequence in a place of its own, the same places for the same lengths, and next to no padding on
+// realistic lengths.
 import fs from "node:fs";
 import path from "node:path";
 import { gunzipSync } from "node:zlib";
@@ -122,7 +123,8 @@ describe("packSequences", () => {
       });
       const { share, worst } = paddingOf(batches, width);
       expect(share, `width ${width}`).toBeLessThan(0.03);
-      expect(worst, `width ${width}`).toBeLessThan(width === 128 ? 0.12 : 0.08); // where tighter rows would be longer, and cost more than the padding
+      // where tighter rows would be longer, and cost more than the padding
+      expect(worst, `width ${width}`).toBeLessThan(width === 128 ? 0.12 : 0.08);
     }
   });
 

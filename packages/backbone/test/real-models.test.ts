@@ -1,4 +1,5 @@
-// Two pretrained models against Hugging Face transformers: samples over all rows and columns, every number of the last logits that matter.
+// Two pretrained models against Hugging Face transformers: samples over all rows and columns, every number of the last
+// logits that matter.
 import { type Backbone, openCheckpoint, openFloat32Weights } from "@cllm4rec/backbone";
 import { sharedPath, smollm2Directory } from "@cllm4rec/testing";
 import { describe, expect, it } from "vitest";
@@ -27,9 +28,10 @@ const MODELS = [
     name: "smollm2-135m",
     find: smollm2Directory,
     stored: "model.embed_tokens.weight",
-    // Hidden states of 24,000 next to ones of 1 cost F32 a digit here, so these goldens are float64. How much depends on the processor's
-    // order of summation: PyTorch's own F32 gradient is off by up to 6e-4 elementwise and by 1.2e-4 in norm (`pytorchFloat32` in the
-    // goldens, from a processor with AVX-512; with AVX2 alone its first sequence goes from 6e-5 to 1.2e-4, ours from below 1e-4 to 1.8e-4).
+    // Hidden states of 24,000 next to ones of 1 cost F32 a digit here, so these goldens are float64. How much depends
+    // on the processor's order of summation: PyTorch's own F32 gradient is off by up to 6e-4 elementwise and by 1.2e-4
+    // in norm (`pytorchFloat32` in the goldens, from a processor with AVX-512; with AVX2 alone its first sequence goes
+    // from 6e-5 to 1.2e-4, ours from below 1e-4 to 1.8e-4).
     elementwise: 1e-3,
     norm: 3e-4,
   },

@@ -1,4 +1,5 @@
-// T5 in batches: what travels with a document does not change what comes out of it, and what a T5 cannot take is refused in so many words.
+// T5 in batches: what travels with a document does not change what comes out of it, and what a T5 cannot take is
+// refused in so many words.
 import path from "node:path";
 import { Backbone, BaseModel, type EncoderDecoderDocument, type SoftTables } from "@cllm4rec/backbone";
 import fc from "fast-check";
@@ -6,7 +7,10 @@ import { afterAll, describe, expect, it } from "vitest";
 import { packPairs } from "../src/packing/pack-pairs.js";
 import { expectRelative, modelDirectory, modelOpener, noSoftTokens, table } from "./goldens.js";
 
-/** Between two ways of computing the same in F32; T5's scores are unscaled, so that the softmax makes more of a rounding. */
+/**
+ * Between two ways of computing the same in F32; T5's scores are unscaled, so that the softmax makes more of a
+ * rounding.
+ */
 const SAME = 1e-4;
 const USERS = 12;
 const ITEMS = 7;
@@ -147,7 +151,8 @@ describe("operations", () => {
   it("counts what the graph multiplies", async () => {
     const { model } = await openT5("t5");
     const { backbone } = model;
-    // K = 16, 3 heads of 6, inner width 40, two blocks in each stack; one document of 5 and 3 tokens, two hidden states wanted.
+    // K = 16, 3 heads of 6, inner width 40, two blocks in each stack; one document of 5 and 3 tokens, two hidden states
+    // wanted.
     const [projection, feedForward] = [16 * 18, 2 * 16 * 40];
     const encoder = 5 * 2 * (4 * projection + feedForward) + 5 * 2 * 2 * projection;
     const decoder = 3 * 2 * 5 * projection + 3 * (projection + feedForward) + 2 * (projection + feedForward);
@@ -168,7 +173,8 @@ describe("what does not fit is refused", () => {
     const { model, tables } = await openT5("t5");
     const one = { ids: [1, 2], targets: [2, 3] };
     await expect(model.nextWordLoss([one], tables)).rejects.toThrow(
-      "document 0 has ids; a t5 backbone takes encoderIds and decoderIds: make documents with the layout that model.layout names",
+      "document 0 has ids; a t5 backbone takes encoderIds and decoderIds: make documents with the layout that " +
+        "model.layout names",
     );
     await expect(model.heldOutLoss([{ ids: [1], heldOut: [0] }], tables)).rejects.toThrow("document 0 has ids");
     expect(model.layout).toEqual({ kind: "encoder-decoder", decoderStart: 0 });

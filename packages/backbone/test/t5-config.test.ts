@@ -1,4 +1,5 @@
-// T5's config.json: 1.0, 1.1 and Flan-T5 as their publishers and as transformers 5 write them; every feature represented or refused by name.
+// T5's config.json: 1.0, 1.1 and Flan-T5 as their publishers and as transformers 5 write them; every feature
+// represented or refused by name.
 import fs from "node:fs";
 import path from "node:path";
 import { Backbone, CheckpointError, parseConfig } from "@cllm4rec/backbone";

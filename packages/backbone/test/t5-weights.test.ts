@@ -1,4 +1,5 @@
-// T5 in full training: gradients of every weight of encoder and decoder against PyTorch, and a directory that opens again as it was.
+// T5 in full training: gradients of every weight of encoder and decoder against PyTorch, and a directory that opens
+// again as it was.
 import path from "node:path";
 import { BaseModel, type RowGradients, TrainableBackbone } from "@cllm4rec/backbone";
 import { afterAll, describe, expect, it } from "vitest";

@@ -102,7 +102,8 @@ describe.each(MODELS)("%s", (name, embedding, _what) => {
     const { backbone, golden } = await setUp();
     const { vocabularySize: words, hiddenSize } = backbone.config;
     for (const [i, { encoderIds, decoderIds, targets, loss }] of sequences.entries()) {
-      // Every encoder position is a user of its own and every decoder position an item, with the embeddings of the words that stand there.
+      // Every encoder position is a user of its own and every decoder position an item, with the embeddings of the
+      // words that stand there.
       const [users, items] = [encoderIds.length, decoderIds.length];
       const model = open.model(backbone, { users, items });
       const tables = {

@@ -1,4 +1,5 @@
-// Models of every architecture on TensorFlow.js: values and gradients against transformers and against onnxruntime, and no tensor leaks.
+// Models of every architecture on TensorFlow.js: values and gradients against transformers and against onnxruntime, and
+// no tensor leaks.
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -76,7 +77,8 @@ describe("against transformers", () => {
       for (const [i, { ids, targets, loss }] of sequences.entries()) {
         if (ids.length > 64) continue;
         const rows = await vocabularyRows(name, ids);
-        // Every position is a user token of its own, whose embedding is that of the vocabulary token which stands there.
+        // Every position is a user token of its own, whose embedding is that of the vocabulary token which stands
+        // there.
         await withModel(name, engine, { users: ids.length, items: 0 }, async (model) => {
           const { words, width } = model.vocabulary;
           const document = { ids: ids.map((_, t) => words + t), targets };

@@ -1,4 +1,5 @@
-// Full training: gradients of every weight against PyTorch and finite differences, and directories that others can open.
+// Full training: gradients of every weight against PyTorch and finite differences, and directories that others can
+// open.
 import fs from "node:fs";
 import path from "node:path";
 import { BaseModel, type LossResult, type RowGradients, TrainableBackbone } from "@cllm4rec/backbone";
@@ -46,8 +47,8 @@ function torchName(model: string, weight: string): string {
 }
 
 /**
- * As {@link expectRelative}. A bias of keys that are not turned adds the same to all scores of a query, which softmax does not see: its
- * gradient is 0, and what either side computes is rounding.
+ * As {@link expectRelative}. A bias of keys that are not turned adds the same to all scores of a query, which softmax
+ * does not see: its gradient is 0, and what either side computes is rounding.
  */
 function expectGradient(actual: Float32Array, expected: Float32Array, weight: string): void {
   if (/^model\.decoder\..*\.k_proj\.bias$/.test(weight)) {

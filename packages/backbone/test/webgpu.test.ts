@@ -1,5 +1,6 @@
-// Models of every architecture through onnxruntime's WebGPU provider (a GPU, or SwiftShader; CLLM4REC_GPU=cuda: through CUDA): values and
-// gradients against transformers and against the CPU; nothing but arithmetic on shapes and positions is left to the CPU.
+// Models of every architecture through onnxruntime's WebGPU provider (a GPU, or SwiftShader; CLLM4REC_GPU=cuda: through
+// CUDA): values and gradients against transformers and against the CPU; nothing but arithmetic on shapes and positions
+// is left to the CPU.
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -20,9 +21,10 @@ const chosen = full
 
 /** What may run on the CPU: whatever only says where something is. */
 const bookkeeping = new Set(
-  "Add And Cast Clip Concat ConstantOfShape Cos CumSum Div Equal Expand Floor Gather Greater GreaterOrEqual Less LessOrEqual Log Min Max Mod Mul Neg Not Or Range Reshape Shape Sin Slice Squeeze Sub Unsqueeze Where".split(
-    " ",
-  ),
+  (
+    "Add And Cast Clip Concat ConstantOfShape Cos CumSum Div Equal Expand Floor Gather Greater GreaterOrEqual Less " +
+    "LessOrEqual Log Min Max Mod Mul Neg Not Or Range Reshape Shape Sin Slice Squeeze Sub Unsqueeze Where"
+  ).split(" "),
 );
 
 describe.runIf(webGpuUsable())(provider, () => {

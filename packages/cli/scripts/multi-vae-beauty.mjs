@@ -115,7 +115,8 @@ const { best, values, updates } = result;
 console.log(JSON.stringify({ settings, updates, best }));
 if (!flags["no-test"]) {
   const { metrics, users } = await measure(values, await dataset.interactions("test"));
-  const machine = `${os.cpus()[0]?.model}, ${os.availableParallelism()} cores, ${new Date().toISOString().slice(0, 10)}`;
+  const machine =
+    `${os.cpus()[0]?.model}, ${os.availableParallelism()} cores, ` + `${new Date().toISOString().slice(0, 10)}`;
   console.log(JSON.stringify({ split: "test", users, metrics, machine }));
 }
 log.close();

@@ -1,4 +1,5 @@
-// Pretrains the LM that `cllm4rec demo` uses, from nothing, with this repository's own engine, and writes embedded/tiny-lm.
+// Pretrains the LM that `cllm4rec demo` uses, from nothing, with this repository's own engine, and writes
+// embedded/tiny-lm.
 //   node scripts/pretrain-tiny-lm.mjs [--out FOLDER] [--state FILE] [--updates N]
 // The same command again goes on from the state. Built packages are needed: npx turbo run build.
 import fs from "node:fs";
@@ -81,7 +82,8 @@ const model = new BaseModel(backbone, { users: 0, items: 0 });
 const { weightDecay, beta2 } = TRAINING;
 const unigram = unigramLoss(tokens.train, tokens.heldOut, config.vocab_size);
 console.log(
-  `${backbone.parameterCount} parameters, ${tokens.train.length} tokens to train on, ${tokens.heldOut.length} held out; ${engine.description}`,
+  `${backbone.parameterCount} parameters, ${tokens.train.length} tokens to train on, ${tokens.heldOut.length} ` +
+    `held out; ${engine.description}`,
 );
 console.log(`unigram model: perplexity ${Math.exp(unigram).toFixed(1)}`);
 
@@ -126,7 +128,8 @@ writeJson("training.json", {
 });
 const { user, system } = process.cpuUsage();
 console.log(
-  `${out}: perplexity ${Math.exp(loss).toFixed(2)} after ${((performance.now() - begun) / 1000).toFixed(0)} s, ${((user + system) / 6e7).toFixed(1)} minutes of one core`,
+  `${out}: perplexity ${Math.exp(loss).toFixed(2)} after ${((performance.now() - begun) / 1000).toFixed(0)} s, ` +
+    `${((user + system) / 6e7).toFixed(1)} minutes of one core`,
 );
 await model.dispose();
 await engine.dispose();

@@ -1,5 +1,6 @@
-// Byte-level BPE from text (Sennrich et al. 2016; bytes as in Radford et al. 2019, §2.2), for a tokenizer.json that anything reads.
-// Order of merges, ties and ids are those of Hugging Face's BpeTrainer, so that its result is the yardstick.
+// Byte-level BPE from text (Sennrich et al. 2016; bytes as in Radford et al. 2019, §2.2), for a tokenizer.json that
+// anything reads. Order of merges, ties and ids are those of Hugging Face's BpeTrainer, so that its result is the
+// yardstick.
 
 /** How GPT-2 cuts text before BPE; the ByteLevel pre-tokeniser does the same. */
 const PIECES = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;
@@ -15,8 +16,8 @@ export const BYTES = (() => {
 
 /**
  * @param {Iterable<string>} texts
- * @param {{ readonly size: number, readonly specialTokens: readonly string[] }} options `size`: tokens in all, at most; fewer where no two
- *   neighbours are left that stand together twice
+ * @param {{ readonly size: number, readonly specialTokens: readonly string[] }} options `size`: tokens in all, at most;
+ *   fewer where no two neighbours are left that stand together twice
  * @returns {{ vocab: Record<string, number>, merges: string[] }} as in vocab.json and merges.txt
  */
 export function trainBpe(texts, { size, specialTokens }) {

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-// Writes packages/recommend/test/fixtures: a small model that `cllm4rec train` trained, and the random backbone that it was trained on.
-// The bookshop's readers like crime novels or books about gardens; titles and reviews say which is which.
+// Writes packages/recommend/test/fixtures: a small model that `cllm4rec train` trained, and the random backbone that it
+// was trained on. The bookshop's readers like crime novels or books about gardens; titles and reviews say which is
+// which.
 //   node packages/cli/scripts/write-recommend-fixture.mjs      (after a build; the same bits on the same machine)
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";

@@ -38,7 +38,9 @@ export function pValue(value: number): string {
   return value < 0.001 ? value.toFixed(4) : value.toFixed(3);
 }
 
-/** Not more than `length` characters (code points), with an ellipsis where something was cut; white space as one space. */
+/**
+ * Not more than `length` characters (code points), with an ellipsis where something was cut; white space as one space.
+ */
 export function shortened(text: string, length: number): string {
   const flat = Array.from(text.replace(/\s+/g, " ").trim());
   return flat.length <= length ? flat.join("") : `${flat.slice(0, length - 1).join("")}…`;

@@ -1,7 +1,10 @@
 // The known word that a mistyped one was probably meant to be.
 import { closest, distance } from "fastest-levenshtein";
 
-/** The candidate with the least edit distance (Levenshtein), or `undefined` where none is near: more than a third of the letters apart. */
+/**
+ * The candidate with the least edit distance (Levenshtein), or `undefined` where none is near: more than a third of the
+ * letters apart.
+ */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   const known = new Map(candidates.map((candidate) => [candidate.toLowerCase(), candidate]));
   if (known.size === 0) return undefined;

@@ -8,7 +8,9 @@ interface Entry {
   readonly name: string;
   /** The line in the list of commands. */
   readonly summary: string;
-  /** The command itself; loaded only when it is the one that is called, so that help and mistakes are answered at once. */
+  /**
+   * The command itself; loaded only when it is the one that is called, so that help and mistakes are answered at once.
+   */
   readonly load: () => Promise<(context: CliContext) => Command>;
 }
 
@@ -71,8 +73,9 @@ const COMMANDS: readonly Entry[] = [
 ];
 
 const HELP = `
-Exit codes: 0 done, 1 the data or a file cannot be used, 2 the command line cannot, 129, 130 or 143 interrupted by SIGHUP, SIGINT (Ctrl-C)
-or SIGTERM. Results go to standard output; progress, warnings and errors to standard error. CLLM4REC_DEBUG=1 adds the stack of an error.
+Exit codes: 0 done, 1 the data or a file cannot be used, 2 the command line cannot, 129, 130 or 143 interrupted by
+SIGHUP, SIGINT (Ctrl-C) or SIGTERM. Results go to standard output; progress, warnings and errors to standard error.
+CLLM4REC_DEBUG=1 adds the stack of an error.
 `;
 
 /** The `cllm4rec` program for one command line; it throws CommanderError where commander would end the process. */

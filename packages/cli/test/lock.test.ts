@@ -50,7 +50,8 @@ describe("one directory", () => {
   test("an unwritten lock is left alone; the message says what to do", async () => {
     fs.writeFileSync(lock(), "");
     await expect(lockDirectory(folder)).rejects.toThrow(
-      `${lock()}: does not say which process holds it, so it is left alone; remove it if no other run writes to ${folder}`,
+      `${lock()}: does not say which process holds it, so it is left alone; remove it if no other run writes to ` +
+        `${folder}`,
     );
     expect(fs.readFileSync(lock(), "utf8")).toBe("");
     expect(fs.readdirSync(folder)).toEqual(["lock.json"]);

@@ -1,4 +1,5 @@
-// recommend with a model that brings its own titles and histories: what is printed, what counts as history, and that errors end the process.
+// recommend with a model that brings its own titles and histories: what is printed, what counts as history, and that
+// errors end the process.
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";

@@ -1,4 +1,5 @@
-// cllm4rec baselines: its figures worked out from the dataset, EASE through the engine, and the two conventions of a history.
+// cllm4rec baselines: its figures worked out from the dataset, EASE through the engine, and the two conventions of a
+// history.
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -30,7 +31,9 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
 
-/** Recall@20 of popularity from the definition: counts of training users, known items taken out, the lower index first. */
+/**
+ * Recall@20 of popularity from the definition: counts of training users, known items taken out, the lower index first.
+ */
 function popularityRecall(heldOut: Csr, known: readonly Csr[]): number {
   const counts = Array.from({ length: heldOut.columns }, () => 0);
   for (const item of splits.train.indices) counts[item]!++;

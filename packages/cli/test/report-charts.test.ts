@@ -1,4 +1,5 @@
-// The report's plots: whatever the numbers, everything drawn is inside, names do not overlap, and the data are in the picture.
+// The report's plots: whatever the numbers, everything drawn is inside, names do not overlap, and the data are in the
+// picture.
 import fc from "fast-check";
 import { type DefaultTreeAdapterTypes as Html, parseFragment } from "parse5";
 import { describe, expect, test } from "vitest";

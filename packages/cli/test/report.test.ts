@@ -1,4 +1,5 @@
-// report.html as a reader has it: one sound HTML file with nothing loaded and nothing run, whose figures are those of the other commands.
+// report.html as a reader has it: one sound HTML file with nothing loaded and nothing run, whose figures are those of
+// the other commands.
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -40,7 +41,8 @@ beforeAll(async () => {
   }));
   fs.writeFileSync(at("meta.jsonl"), meta.map((line) => `${JSON.stringify(line)}\n`).join(""));
   const prepared = await cllm4rec(
-    "prepare --input @choices.jsonl --columns user=user,item=item,text=text --meta @meta.jsonl --meta-columns item=item,title=title --core 0 --out @data",
+    "prepare --input @choices.jsonl --columns user=user,item=item,text=text --meta @meta.jsonl --meta-columns " +
+      "item=item,title=title --core 0 --out @data",
   );
   expect(prepared.stderr + prepared.code).toMatch(/0$/);
 }, 120_000);

@@ -1,4 +1,5 @@
-// What the tests of commands share: the command as a subprocess, a tiny backbone with a tokenizer, and a data set with two tastes.
+// What the tests of commands share: the command as a subprocess, a tiny backbone with a tokenizer, and a data set with
+// two tastes.
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
@@ -66,7 +67,10 @@ export async function runHere(
   return { code: await main(argv, context), ...output };
 }
 
-/** The 256 characters of GPT-2's byte-level alphabet: printable bytes stand for themselves, the others for U+0100 and on. */
+/**
+ * The 256 characters of GPT-2's byte-level alphabet: printable bytes stand for themselves, the others for U+0100 and
+ * on.
+ */
 export function byteAlphabet(): string[] {
   let next = 0x100;
   return Array.from({ length: 256 }, (_, byte) => {

@@ -1,4 +1,5 @@
-// The README's table of settings is what the schema says. `npx vitest run test/settings-table.test.ts -u` writes it anew.
+// The README's table of settings is what the schema says. `npx vitest run test/settings-table.test.ts -u` writes it
+// anew.
 import path from "node:path";
 import { expectSettingsTable } from "@cllm4rec/testing";
 import { describeSettings } from "@cllm4rec/training/stage";

@@ -36,7 +36,9 @@ describe("flags", () => {
 
   test("that there were before are all there", () => {
     const before =
-      "data backbone out seed minutes layers text-share max-length engine threads prior-deviation save-every report texts warm-up-epochs rounds pretrain-learning-rate pretrain-lambda-c epochs batch learning-rate targets masked-share user-token dropout lambda-c average-decay validate-every patience";
+      "data backbone out seed minutes layers text-share max-length engine threads prior-deviation save-every " +
+      "report texts warm-up-epochs rounds pretrain-learning-rate pretrain-lambda-c epochs batch learning-rate " +
+      "targets masked-share user-token dropout lambda-c average-decay validate-every patience";
     const names = flags.map(({ option }) => option.long);
     for (const name of before.split(" ")) expect(names).toContain(`--${name}`);
   });
@@ -73,7 +75,9 @@ describe("the configuration", () => {
   });
 
   test("may hold comments and begin with a byte-order mark, as the README shows", () => {
-    const text = `\uFEFF// a run\n{ /* two\nlines */ "out": "a//b /* c */ \\" // d", // e\n"data": "d", "backbone": "b" }\n/**/`;
+    const text =
+      '\uFEFF// a run\n{ /* two\nlines */ "out": "a//b /* c */ \\" // d", // e\n"data": "d", "backbone": "b" }\n' +
+      "/**/";
     fs.writeFileSync(file("commented.json"), text);
     expect(readConfig(file("commented.json"), {}).out).toBe('a//b /* c */ " // d');
     const readme = fs.readFileSync(path.join(import.meta.dirname, "..", "README.md"), "utf8");

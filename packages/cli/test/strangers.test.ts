@@ -1,4 +1,5 @@
-// What newcomers and hostile data run into: mistyped options, folders that are not ours, full disks, escape sequences in ids.
+// What newcomers and hostile data run into: mistyped options, folders that are not ours, full disks, escape sequences
+// in ids.
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";

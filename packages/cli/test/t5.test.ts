@@ -1,4 +1,5 @@
-// The whole way on an encoder–decoder, as a user has it: train, interrupt, resume, evaluate and recommend with a T5 directory.
+// The whole way on an encoder–decoder, as a user has it: train, interrupt, resume, evaluate and recommend with a T5
+// directory.
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -21,10 +22,10 @@ const bytes = () => {
   return JSON.stringify(byteLevelBpe({ vocab, merges: [] }));
 };
 
-const SETTINGS =
-  "--data data --backbone t5 --seed 3 --batch 4 --learning-rate 0.05 --prior-deviation 0.5 --lambda-c 0.01 --warm-up-epochs 1 --rounds 1 --epochs 6 --pretrain-learning-rate 0.02".split(
-    " ",
-  );
+const SETTINGS = (
+  "--data data --backbone t5 --seed 3 --batch 4 --learning-rate 0.05 --prior-deviation 0.5 --lambda-c 0.01 " +
+  "--warm-up-epochs 1 --rounds 1 --epochs 6 --pretrain-learning-rate 0.02"
+).split(" ");
 
 let folder = "";
 const file = (...names: string[]) => path.join(folder, ...names);

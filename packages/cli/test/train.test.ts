@@ -123,7 +123,8 @@ describe("train", () => {
     expect({ code, notice: stderr.includes("No content is learned") }).toEqual({ code: 0, notice: true });
     const { content, collaborative } = (await readModel(file("from-texts"))).tables;
     const start = content!.items.data;
-    // The words of the reviews tell the two tastes apart, and nothing else; training moved the collaborative side alone.
+    // The words of the reviews tell the two tastes apart, and nothing else; training moved the collaborative side
+    // alone.
     const rows = Array.from({ length: ITEMS }, (_, j) => start.subarray(j * 16, (j + 1) * 16).join());
     expect(new Set(rows.filter((row) => !row.startsWith("0,0,0"))).size).toBe(2);
     expect(collaborative.items.data).not.toEqual(start);
@@ -227,7 +228,8 @@ describe("evaluate", () => {
     const settings = `--data data --backbone backbone --seed 4 ${RATES} --epochs 8 --report none`.split(" ");
     expect(await cllm4rec("finetune", ...settings, "--out", "seed-4")).toMatchObject({ code: 0 });
     const scores = async (...models: string[]): Promise<ReadonlyMap<string, number>> => {
-      const request = ["--history", "i3", "-k", `${ITEMS}`, "--json"]; // one item: the order that the seed decides is no matter
+      // one item: the order that the seed decides is no matter
+      const request = ["--history", "i3", "-k", `${ITEMS}`, "--json"];
       const { stdout } = await cllm4rec("recommend", "--model", ...models, ...request);
       const { items }: { items: { item: string; score: number }[] } = JSON.parse(stdout);
       return new Map(items.map(({ item, score }) => [item, score]));
@@ -241,7 +243,8 @@ describe("evaluate", () => {
     const token = ["--user-token", "--out", "seed-4-user-token"];
     expect(await cllm4rec("finetune", ...settings, ...token)).toMatchObject({ code: 0 });
     expect(failure(await cllm4rec("evaluate", "--model", "model", "seed-4-user-token"))).toBe(
-      "1 error: seed-4-user-token: has another prompt than model; models answer together where they differ in their training alone",
+      "1 error: seed-4-user-token: has another prompt than model; models answer together where they differ in " +
+        "their training alone",
     );
   });
 

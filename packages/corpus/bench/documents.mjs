@@ -1,6 +1,7 @@
-// Tokens per second of building documents and batches, cached and uncached: `node bench/documents.mjs [--json]` after a build.
-// Synthetic data of the size of AM-Beauty (Table 3): 10,553 users, 6,086 items, 70,604 reviews; medians of five epochs.
-// With ../shared/models/gpt2-tokenizer beside the checkout the texts are tokenised by GPT-2's tokenizer, otherwise word by word.
+// Tokens per second of building documents and batches, cached and uncached: `node bench/documents.mjs [--json]` after a
+// build. Synthetic data of the size of AM-Beauty (Table 3): 10,553 users, 6,086 items, 70,604 reviews; medians of five
+// epochs. With ../shared/models/gpt2-tokenizer beside the checkout the texts are tokenised by GPT-2's tokenizer,
+// otherwise word by word.
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -59,10 +60,11 @@ function makeInteractions() {
   return { rows: users, columns: items, indptr, indices: Int32Array.from(rows.flat()) };
 }
 
-const words =
-  "this is a very good product and I would buy it again because the quality seems better than most of what you get for that price my skin feels softer after using twice daily though smell could be nicer shipping took forever bottle arrived half-empty".split(
-    " ",
-  );
+const words = (
+  "this is a very good product and I would buy it again because the quality seems better than most of what you " +
+  "get for that price my skin feels softer after using twice daily though smell could be nicer shipping took " +
+  "forever bottle arrived half-empty"
+).split(" ");
 function* makeReviews() {
   state = 2;
   for (let k = 0; k < reviewCount; k++) {
@@ -128,7 +130,8 @@ try {
       const rate =
         tokensPerSecond >= 1e6 ? `${(tokensPerSecond / 1e6).toFixed(1)} M` : `${Math.round(tokensPerSecond / 1e3)} k`;
       console.log(
-        `${what.padEnd(64)} ${String(documents).padStart(6)} documents ${String(tokens).padStart(9)} tokens ${rate.padStart(7)} tokens/s`,
+        `${what.padEnd(64)} ${String(documents).padStart(6)} documents ${String(tokens).padStart(9)} tokens ` +
+          `${rate.padStart(7)} tokens/s`,
       );
     }
     console.log(`opening and verifying the cache: ${openMs.toFixed(0)} ms`);

@@ -1,4 +1,5 @@
-// From raw files to a split dataset: 200,000 reviews as json.gz, and ten million interactions as CSV with the memory they take.
+// From raw files to a split dataset: 200,000 reviews as json.gz, and ten million interactions as CSV with the memory
+// they take.
 // Run: npm run bench (after a build). Data are generated, seeded, in a temporary folder that is removed at the end.
 import { fork } from "node:child_process";
 import fs from "node:fs";
@@ -65,7 +66,9 @@ function writeInteractions(file, count) {
     for (let k = 0; k < Math.min(100_000, count - done); k++) {
       const user = Math.floor(random() ** 1.5 * 1_000_000);
       const item = Math.floor(random() ** 2 * 300_000);
-      block += `A${String(1e13 + user * 7919).slice(0, 13)},B${String(1e9 + item)},${1 + Math.floor(random() ** 0.4 * 5)},${1_300_000_000 + Math.floor(random() * 1e8)}\n`;
+      const rating = 1 + Math.floor(random() ** 0.4 * 5);
+      const timestamp = 1_300_000_000 + Math.floor(random() * 1e8);
+      block += `A${String(1e13 + user * 7919).slice(0, 13)},B${String(1e9 + item)},${rating},${timestamp}\n`;
     }
     bytes += fs.writeSync(descriptor, block);
   }
@@ -98,7 +101,8 @@ if (process.argv[2] === "--child") {
       ["10,000,000 interactions, csv", interactions, writeInteractions(interactions, 10_000_000), 1],
     ];
     console.log(
-      `Node ${process.version}, ${os.cpus()[0].model}, ${os.availableParallelism()} cores, ${new Date().toISOString().slice(0, 10)}`,
+      `Node ${process.version}, ${os.cpus()[0].model}, ${os.availableParallelism()} cores, ` +
+        `${new Date().toISOString().slice(0, 10)}`,
     );
     console.log("input                           content MiB   seconds (median)   peak MiB   interactions kept");
     for (const [name, input, bytes, repeats] of cases) {
@@ -107,7 +111,8 @@ if (process.argv[2] === "--child") {
       runs.sort((a, b) => a.seconds - b.seconds);
       const { seconds, peakMiB, interactions: kept } = runs[Math.floor(runs.length / 2)];
       console.log(
-        `${name.padEnd(31)} ${(bytes / 2 ** 20).toFixed(0).padStart(11)} ${seconds.toFixed(2).padStart(18)} ${peakMiB.toFixed(0).padStart(10)} ${String(kept).padStart(19)}`,
+        `${name.padEnd(31)} ${(bytes / 2 ** 20).toFixed(0).padStart(11)} ${seconds.toFixed(2).padStart(18)} ` +
+          `${peakMiB.toFixed(0).padStart(10)} ${String(kept).padStart(19)}`,
       );
     }
   } finally {

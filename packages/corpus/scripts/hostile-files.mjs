@@ -1,5 +1,6 @@
-// Hostile and merely unusual files against prepare(): whatever a file is, its records are read, or counted and named, or it is refused in
-// one line. Prints the outcome of every kind and the sums; exits with 1 if anything was lost in silence.
+// Hostile and merely unusual files against prepare(): whatever a file is, its records are read, or counted and named,
+// or it is refused in one line. Prints the outcome of every kind and the sums; exits with 1 if anything was lost in
+// silence.
 //   node scripts/hostile-files.mjs [--mutations 300] [--seed 1]      (after a build)
 import fs from "node:fs";
 import os from "node:os";
@@ -17,6 +18,7 @@ const folder = fs.mkdtempSync(path.join(os.tmpdir(), "hostile-"));
 /** @param {number} n @param {(k: number) => string} record */
 const rows = (n, record) => Array.from({ length: n }, (_, k) => record(k));
 const N = 40;
+const ids = (/** @type {number} */ k) => ({ reviewerID: `u${k % 5}`, asin: `i${k}` });
 const line = (/** @type {number} */ k) => `u${k % 5},i${k},4,${1000 + k},text ${k}`;
 const HEADER = "user,item,rating,timestamp,text";
 /** A CSV of N records, of which some lines are others. */
@@ -42,11 +44,14 @@ async function parquet(/** @type {string} */ sql) {
   connection.closeSync();
   return fs.readFileSync(file);
 }
-const RANGE = `SELECT 'u' || (k % 5) AS "user", 'i' || k AS item, 4 AS rating, 1000 + k AS "timestamp" FROM range(${N}) r(k)`;
+const RANGE = `SELECT 'u' || (k % 5) AS "user", 'i' || k AS item, 4 AS rating, 1000 + k AS "timestamp"
+  FROM range(${N}) r(k)`;
 
 /**
- * What must become of each file: records and malformed ones, or the error. Where nothing is malformed, everything is kept.
- * @type {[string, string, string | Buffer, { records?: number, malformed?: number, error?: RegExp, [option: string]: unknown }][]}
+ * What must become of each file: records and malformed ones, or the error. Where nothing is malformed, everything is
+ * kept.
+ * @type {[string, string, string | Buffer, { records?: number, malformed?: number, error?: RegExp, [option: string]:
+ *   unknown }][]}
  */
 const KINDS = [
   ["CSV, nothing wrong", "a.csv", csv(), { records: N }],
@@ -244,7 +249,7 @@ const KINDS = [
   [
     "Amazon 2018, images first",
     "a.json",
-    `${rows(N, (k) => JSON.stringify({ image: ["https://x/1.jpg"], overall: 5, verified: true, reviewerID: `u${k % 5}`, asin: `i${k}` })).join("\n")}\n`,
+    `${rows(N, (k) => JSON.stringify({ image: ["https://x/1.jpg"], overall: 5, ...ids(k) })).join("\n")}\n`,
     { records: N },
   ],
   ["Parquet, nothing wrong", "a.parquet", await parquet(RANGE), { records: N }],
@@ -266,7 +271,8 @@ const KINDS = [
     "Parquet, times with a zone",
     "a.parquet",
     await parquet(
-      `SELECT 'u' AS "user", k AS item, TIMESTAMPTZ '2020-01-01 00:00:00+00' + INTERVAL (k) HOUR AS "timestamp" FROM range(${N}) r(k)`,
+      `SELECT 'u' AS "user", k AS item, TIMESTAMPTZ '2020-01-01 00:00:00+00' + INTERVAL (k) HOUR AS "timestamp" ` +
+        `FROM range(${N}) r(k)`,
     ),
     { records: N },
   ],
@@ -297,7 +303,9 @@ const KINDS = [
 ];
 
 let outputs = 0;
-/** Prepares a file: what became of its records, or the one line of its error. Anything else is a failure of the package. */
+/**
+ * Prepares a file: what became of its records, or the one line of its error. Anything else is a failure of the package.
+ */
 async function outcome(/** @type {string} */ file, /** @type {object} */ options) {
   /** @type {string[]} */
   const named = [];
@@ -335,12 +343,14 @@ for (const [kind, name, content, expected] of KINDS) {
   sums[right ? (message ? "refused" : malformed > 0 ? "counted" : "whole") : "wrong"]++;
   const told =
     found.error ??
-    `${found.records?.records} records, ${found.records?.malformed} malformed${found.named.length > 0 ? `: ${found.named[0]}` : ""}`;
+    `${found.records?.records} records, ${found.records?.malformed} ` +
+      `malformed${found.named.length > 0 ? `: ${found.named[0]}` : ""}`;
   console.log(`${right ? "ok   " : "WRONG"} ${kind.padEnd(50)} ${told.replaceAll(folder, "").slice(0, 150)}`);
   fs.rmSync(own, { recursive: true });
 }
 console.log(
-  `${KINDS.length} kinds: ${sums.whole} read whole, ${sums.counted} with what is malformed counted and named, ${sums.refused} refused in one line, ${sums.wrong} wrong`,
+  `${KINDS.length} kinds: ${sums.whole} read whole, ${sums.counted} with what is malformed counted and named, ` +
+    `${sums.refused} refused in one line, ${sums.wrong} wrong`,
 );
 
 /** xorshift32 */
@@ -401,7 +411,8 @@ for (let k = 0; k < Number(flags.mutations); k++) {
   }
 }
 console.log(
-  `${flags.mutations} mutated files: ${mutated.accounted} with every line accounted for, ${mutated.refused} refused in one line, ${mutated.wrong} wrong`,
+  `${flags.mutations} mutated files: ${mutated.accounted} with every line accounted for, ${mutated.refused} ` +
+    `refused in one line, ${mutated.wrong} wrong`,
 );
 fs.rmSync(folder, { recursive: true });
 process.exitCode = sums.wrong + mutated.wrong > 0 ? 1 : 0;

@@ -1,4 +1,5 @@
-// @cllm4rec/corpus/prompts: what prediction needs of documents, without readers and DuckDB. Importing it takes a few milliseconds.
+// @cllm4rec/corpus/prompts: what prediction needs of documents, without readers and DuckDB. Importing it takes a few
+//   milliseconds.
 
 export { type Csr, csrRow } from "./dataset/csr.js";
 export { type CompiledPrompt, compilePrompt, type PromptFilling } from "./documents/compiled-prompt.js";

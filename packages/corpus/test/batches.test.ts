@@ -1,4 +1,5 @@
-// Batches: a shuffled order in constant memory, any step without replaying, both ways of sizing, bucketing and its padding.
+// Batches: a shuffled order in constant memory, any step without replaying, both ways of sizing, bucketing and its
+// padding.
 import {
   type BatchOptions,
   BatchPlan,

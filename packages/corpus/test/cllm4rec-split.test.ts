@@ -1,4 +1,5 @@
-// The paper's own split from the raw file, against Python and NumPy (test/oracle/cllm4rec_split.py) and against the released matrices.
+// The paper's own split from the raw file, against Python and NumPy (test/oracle/cllm4rec_split.py) and against the
+// released matrices.
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";

@@ -1,4 +1,5 @@
-// From a dataset directory to all its documents: nothing of a validation or test interaction is ever in a training document.
+// From a dataset directory to all its documents: nothing of a validation or test interaction is ever in a training
+// document.
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";

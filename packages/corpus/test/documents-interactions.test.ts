@@ -1,4 +1,5 @@
-// Interaction documents: exact ids and targets, stochastic reordering with the prompt fixed, sampling of long histories.
+// Interaction documents: exact ids and targets, stochastic reordering with the prompt fixed, sampling of long
+// histories.
 import {
   type Csr,
   type DocumentLayout,

@@ -1,4 +1,5 @@
-// The counter-based generator: published vectors, exact products, unbiased bounded integers, and independence of what was drawn before.
+// The counter-based generator: published vectors, exact products, unbiased bounded integers, and independence of what
+// was drawn before.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { CounterRandom, STREAM } from "../src/documents/random.js";

@@ -1,4 +1,5 @@
-// Recommendation documents and prompts: masks, targets, the user token, long histories, and that no held-out item is ever in a prompt.
+// Recommendation documents and prompts: masks, targets, the user token, long histories, and that no held-out item is
+// ever in a prompt.
 import {
   type Csr,
   decoderOnly,

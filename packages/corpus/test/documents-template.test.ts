@@ -1,4 +1,5 @@
-// Prompt templates: the slots each prompt takes, braces, the space beside id tokens, and errors that name the prompt and the slot.
+// Prompt templates: the slots each prompt takes, braces, the space beside id tokens, and errors that name the prompt
+// and the slot.
 import { CorpusUsageError, definePrompts, paperPrompts } from "@cllm4rec/corpus";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";

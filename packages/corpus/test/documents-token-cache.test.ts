@@ -1,4 +1,5 @@
-// The token cache: what goes in comes out, keys, damage at any byte, interrupted and simultaneous writers, bounded memory.
+// The token cache: what goes in comes out, keys, damage at any byte, interrupted and simultaneous writers, bounded
+// memory.
 import { execFile } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
@@ -258,7 +259,8 @@ describe("the token cache", () => {
     const large = await buildInChild(folder(), 200_000, 0, flags);
     expect([large.documents, large.cached]).toEqual([200_000, 9_899_600]);
     expect(large.tokens).toBeGreaterThan(9_000_000);
-    // 70 MB of text, 20 MB of tokens and 3 MB of index went through; the index may be held, V8 takes some room of its own.
+    // 70 MB of text, 20 MB of tokens and 3 MB of index went through; the index may be held, V8 takes some room of its
+    // own.
     expect(large.maxRss - small.maxRss).toBeLessThan(40 * 1024);
   });
 });

@@ -1,4 +1,5 @@
-// Files as people have them: names with glob characters, times with offsets, ids as floats, tables without headers, unusual names and forms.
+// Files as people have them: names with glob characters, times with offsets, ids as floats, tables without headers,
+// unusual names and forms.
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
@@ -109,13 +110,15 @@ describe("times", () => {
   test("Parquet times with a zone do not depend on the machine's", async () => {
     const input = await parquetFile(
       "zones.parquet",
-      `SELECT 'u' AS "user", i::VARCHAR AS item, t AS "timestamp" FROM (VALUES (1, TIMESTAMPTZ '2020-11-01 05:30:00+00'),
+      `SELECT 'u' AS "user", i::VARCHAR AS item, t AS "timestamp" FROM (VALUES (1, TIMESTAMPTZ
+        '2020-11-01 05:30:00+00'),
        (2, TIMESTAMPTZ '2020-11-01 06:10:00+00'), (3, TIMESTAMPTZ '2020-11-01 05:50:00+00')) v(i, t)`,
     );
     const hashes = ["UTC", "America/New_York", "Asia/Kolkata"].map((zone, k) => {
       const output = path.join(folder.path, `zone-${k}`);
       const script = `import { prepare } from "@cllm4rec/corpus";
-        const { files } = await prepare({ inputs: [${JSON.stringify(input)}], output: ${JSON.stringify(output)}, core: 0, split: "leave-one-out" });
+        const { files } = await prepare({ inputs: [${JSON.stringify(input)}], output: ${JSON.stringify(output)}, core:
+          0, split: "leave-one-out" });
         console.log(files["interactions.parquet"].sha256)`;
       return execFileSync(process.execPath, ["--input-type=module", "-e", script], {
         env: { ...process.env, TZ: zone },
@@ -133,7 +136,8 @@ describe("ids and ratings", () => {
     const csv = folder.write("floats.csv", "user,item,rating\n1.0,10.0,5\n2.0,20.0,4\n");
     const parquet = await parquetFile(
       "floats.parquet",
-      `SELECT * FROM (VALUES (1.0::DOUBLE, 10.0::FLOAT, 5), (2.0, 20.0, 4), ('NaN'::DOUBLE, 20.0, 4)) v("user", item, rating)`,
+      `SELECT * FROM (VALUES (1.0::DOUBLE, 10.0::FLOAT, 5), (2.0, 20.0, 4), ('NaN'::DOUBLE, 20.0, 4)) v("user", ` +
+        "item, rating)",
     );
     const meta = [
       folder.write("float-items.csv", "item_id,title\n10.0,Ten\n"),
@@ -429,7 +433,8 @@ describe("metadata", () => {
     const meta = folder.write("books.json", jsonLines([book]));
     const result = await prepared(folder, { inputs: [input], meta: [meta] });
     expect(result.itemTexts["5333265"]).toBe(
-      "W.C. Fields. country code: US. description: A tale. format: Paperback. num pages: 256. publisher: St. Martin's Press",
+      "W.C. Fields. country code: US. description: A tale. format: Paperback. num pages: 256. publisher: St. " +
+        "Martin's Press",
     );
     const [warning] = warnings(result);
     for (const name of [

@@ -1,4 +1,5 @@
-// Splits that come as files, RecBole's and LightGCN's: every interaction stays in its part, and what is missing is said.
+// Splits that come as files, RecBole's and LightGCN's: every interaction stays in its part, and what is missing is
+// said.
 import fs from "node:fs";
 import path from "node:path";
 import { csrRow, Dataset, type Manifest, type PrepareEvent, type PrepareOptions, prepare } from "@cllm4rec/corpus";

@@ -1,4 +1,5 @@
-// Damaged and hostile input: each ends in one clear error or is counted; nothing is left behind and nothing is dropped uncounted.
+// Damaged and hostile input: each ends in one clear error or is counted; nothing is left behind and nothing is dropped
+// uncounted.
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
@@ -106,7 +107,8 @@ describe("malformed records are counted and the first few shown", () => {
     const input = folder.write("for-meta.jsonl", good(20).join("\n"));
     const meta = folder.write(
       "meta.jsonl",
-      `${Array.from({ length: 20 }, (_, k) => JSON.stringify({ item: `i${k}`, text: `t${k}` })).join("\n")}\n{"item": \n{"item": "i3", "text": "again"}\n{"item": "none"}\n`,
+      `${Array.from({ length: 20 }, (_, k) => JSON.stringify({ item: `i${k}`, text: `t${k}` })).join("\n")}\n` +
+        '{"item": \n{"item": "i3", "text": "again"}\n{"item": "none"}\n',
     );
     const result = await prepared(folder, { inputs: [input], meta: [meta] });
     expect(result.manifest.records).toMatchObject({ metadata: 23, metadataMalformed: 1, metadataUnused: 2 });

@@ -14,7 +14,9 @@ const folder = temporaryFolder();
 
 /** A .npy file of version 1.0. */
 function npy(descr: string, shape: readonly number[], data: Uint8Array, fortran = "False"): Uint8Array {
-  const dictionary = `{'descr': '${descr}', 'fortran_order': ${fortran}, 'shape': (${shape.map((size) => `${size},`).join(" ")}), }`;
+  const dictionary =
+    `{'descr': '${descr}', 'fortran_order': ${fortran}, 'shape': ` +
+    `(${shape.map((size) => `${size},`).join(" ")}), }`;
   const header = `${dictionary.padEnd(118 - 1)}\n`;
   const prefix = Buffer.from([0x93, ...Buffer.from("NUMPY"), 1, 0, header.length & 255, header.length >> 8]);
   return Buffer.concat([prefix, Buffer.from(header, "latin1"), data]);

@@ -1,4 +1,5 @@
-// What the tests of readers share: files from text, a prepare() whose events are kept, and a dataset's content as plain values.
+// What the tests of readers share: files from text, a prepare() whose events are kept, and a dataset's content as plain
+// values.
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";

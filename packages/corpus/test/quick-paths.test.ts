@@ -1,4 +1,5 @@
-// Shortcuts that must change nothing: numbers of Parquet files without a way through text, lines without quotes counted at once.
+// Shortcuts that must change nothing: numbers of Parquet files without a way through text, lines without quotes counted
+// at once.
 import path from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -10,7 +11,9 @@ const folder = temporaryFolder();
 
 test("Parquet: typed ratings and times are judged as their text is", async () => {
   const engine = await Engine.open();
-  const rows = `(VALUES (1, 'a', 5, 20), (1, 'b', 4, 10), (1, 'c', 3, 30), (2, 'a', NULL, NULL), (2, 'b', 9, 5)) t(u, item, r, t)`;
+  const rows =
+    "(VALUES (1, 'a', 5, 20), (1, 'b', 4, 10), (1, 'c', 3, 30), (2, 'a', NULL, NULL), (2, 'b', 9, 5)) t(u, item, " +
+    "r, t)";
   const write = async (name: string, columns: string) => {
     const file = path.join(folder.path, name);
     await engine.run(`COPY (SELECT u AS user, item, ${columns} FROM ${rows}) TO ${literal(file)} (FORMAT parquet)`);

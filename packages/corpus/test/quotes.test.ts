@@ -39,7 +39,8 @@ describe("a quote that is never closed", () => {
     const message = await failure({ inputs: [input] });
     expect(message).toContain(`${half} of ${2 * half} records are malformed, more than the accepted 10%`);
     expect(message).toContain(
-      `long.csv, line ${half + 2}, opens a quote that is never closed: lines ${half + 3} to ${2 * half + 1} are swallowed: u1,i1,4,"oops`,
+      `long.csv, line ${half + 2}, opens a quote that is never closed: lines ${half + 3} to ${2 * half + 1} are ` +
+        'swallowed: u1,i1,4,"oops',
     );
     expect(message).toContain('`quote`: "none"');
     const accepted = await prepared(folder, { inputs: [input], maxMalformed: 1 });

@@ -33,8 +33,10 @@ describe("amazon", () => {
     );
     const meta = folder.write(
       "meta_X.json",
-      `{'asin': 'a', 'title': "Joe's \\"Best\\" Cable", 'price': 9.5, 'brand': 'Caf\\xe9', 'categories': [['Music', 'Cables']], 'related': {'also_bought': ['b']}}\n` +
-        `{'asin': 'b', 'description': 'It\\'s\\tgood.', 'salesRank': {'Music': 3L}, 'imUrl': None}\n{'asin': 'unknown'}\n`,
+      `{'asin': 'a', 'title': "Joe's \\"Best\\" Cable", 'price': 9.5, 'brand': 'Caf\\xe9', 'categories': ` +
+        "[['Music', 'Cables']], 'related': {'also_bought': ['b']}}\n" +
+        "{'asin': 'b', 'description': 'It\\'s\\tgood.', 'salesRank': {'Music': 3L}, 'imUrl': None}\n{'asin': " +
+        "'unknown'}\n",
     );
     const result = await prepared(folder, { inputs: [input], meta: [meta] });
     expect(format(result)).toEqual(recognised("amazon-2014"));
@@ -48,7 +50,8 @@ describe("amazon", () => {
   test("2014: reviews as Python literals", async () => {
     const input = folder.write(
       "loose.json",
-      `{'reviewerID': 'u', 'asin': 'a', 'overall': 5.0, 'unixReviewTime': 7, 'reviewText': u"it's \\u00fcber"}\n\n{'reviewerID': 'v', 'asin': 'a', 'overall': 2.0}\n`,
+      `{'reviewerID': 'u', 'asin': 'a', 'overall': 5.0, 'unixReviewTime': 7, 'reviewText': u"it's \\u00fcber"}\n\n` +
+        "{'reviewerID': 'v', 'asin': 'a', 'overall': 2.0}\n",
     );
     const result = await prepared(folder, { inputs: [input], minRating: 3 });
     expect(format(result)).toEqual(recognised("amazon-2014"));
@@ -232,7 +235,8 @@ describe("recbole", () => {
     );
     const item = folder.write(
       "x.item",
-      'item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq\na\tToy "Story\t1995\tComedy Drama\n"b\t\t\t\n',
+      'item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq\na\tToy "Story\t1995\tComedy ' +
+        'Drama\n"b\t\t\t\n',
     );
     const user = folder.write("x.user", "user_id:token\tage:token\nu\t24\n");
     const result = await prepared(folder, { inputs: [input], meta: [item, user] });
@@ -341,7 +345,8 @@ describe("generic files by a column mapping", () => {
     const input = path.join(folder.path, "g.parquet");
     const meta = path.join(folder.path, "g-items.parquet");
     await connection.run(
-      `COPY (SELECT 1::BIGINT AS uid, 'a' AS sku, 4.5::FLOAT AS stars, TIMESTAMP '2020-01-01' AS "when", 'b' AS body) TO '${input}'`,
+      `COPY (SELECT 1::BIGINT AS uid, 'a' AS sku, 4.5::FLOAT AS stars, TIMESTAMP '2020-01-01' AS "when", 'b' AS ` +
+        `body) TO '${input}'`,
     );
     await connection.run(`COPY (SELECT 'a' AS item_id, 'Alpha' AS title) TO '${meta}'`);
     connection.closeSync();

@@ -1,4 +1,5 @@
-// Real input: the counts that the sources state, and the paper's Table 3. Skips where the data do not lie beside the checkout.
+// Real input: the counts that the sources state, and the paper's Table 3. Skips where the data do not lie beside the
+// checkout.
 import fs from "node:fs";
 import path from "node:path";
 import { csrRow, Dataset } from "@cllm4rec/corpus";

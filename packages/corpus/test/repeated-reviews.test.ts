@@ -43,7 +43,8 @@ test("counted by text, and by user and text; reviews without text do not count",
     {
       type: "warning",
       message:
-        "2 of 4 held-out reviews (50%) are in training word for word, 1 of them by the same user: a model that reads training reviews has read these",
+        "2 of 4 held-out reviews (50%) are in training word for word, 1 of them by the same user: a model that " +
+        "reads training reviews has read these",
     },
   ]);
 });

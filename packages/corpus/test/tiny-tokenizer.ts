@@ -1,4 +1,5 @@
-// A tokenizer small enough to read documents by eye: one token a character, ids are the character codes modulo the vocabulary.
+// A tokenizer small enough to read documents by eye: one token a character, ids are the character codes modulo the
+// vocabulary.
 import type { PromptTokenizer } from "../src/documents/types.js";
 
 /** N = 128, so ASCII text is its own codes; `<user_i>` is 128 + i, `<item_j>` is 128 + I + j. */

@@ -1,5 +1,7 @@
-// Times top-K selection and the whole evaluation of a score matrix against the matmul that makes the scores, block by block.
-//   node bench/top-k.mjs [--users 22686] [--items 12301] [--width 768] [--k 100] [--block 512] [--json]   (after npm run build)
+// Times top-K selection and the whole evaluation of a score matrix against the matmul that makes the scores, block by
+// block.
+//   node bench/top-k.mjs [--users 22686] [--items 12301] [--width 768] [--k 100] [--block 512] [--json]   (after npm
+//   run build)
 import os from "node:os";
 import { parseArgs } from "node:util";
 import { itemLists, RankingEvaluator, sliceItemLists, topK } from "@cllm4rec/eval";
@@ -20,7 +22,8 @@ const [users, items, width, k, block, threads] = ["users", "items", "width", "k"
   Number(flags[name]),
 );
 
-// One MatMul node as an ONNX model. Protocol buffers: a field is (number << 3 | wire type), wire type 2 is a length and bytes.
+// One MatMul node as an ONNX model. Protocol buffers: a field is (number << 3 | wire type), wire type 2 is a length and
+// bytes.
 const varint = (value) => (value < 128 ? [value] : [(value & 127) | 128, ...varint(value >>> 7)]);
 const integer = (field, value) => [field << 3, ...varint(value)];
 const bytes = (field, content) => [(field << 3) | 2, ...varint(content.length), ...content];
@@ -128,19 +131,23 @@ const report = {
   gflops: Number(((2 * users * items * width) / seconds.matmul / 1e9).toFixed(1)),
   topKPerMatmul: Number((seconds.topK / seconds.matmul).toFixed(3)),
   evaluatePerMatmul: Number((seconds.evaluate / seconds.matmul).toFixed(3)),
-  machine: `${os.cpus()[0].model}, ${os.cpus().length} cores, Node ${process.version}, onnxruntime-node ${ort.env.versions.node}`,
+  machine:
+    `${os.cpus()[0].model}, ${os.cpus().length} cores, Node ${process.version}, onnxruntime-node ` +
+    `${ort.env.versions.node}`,
   date: new Date().toISOString().slice(0, 10),
 };
 if (flags.json) console.log(JSON.stringify(report));
 else {
   console.log(
-    `scores [${users}, ${items}], width ${width}, K = ${k}, blocks of ${block} users; ${report.machine}; ${report.date}`,
+    `scores [${users}, ${items}], width ${width}, K = ${k}, blocks of ${block} users; ${report.machine}; ` +
+      `${report.date}`,
   );
   console.log(`matmul (${threads} threads)          ${seconds.matmul.toFixed(2)} s  (${report.gflops} GFLOP/s)`);
   console.log(`top-K (1 thread)            ${seconds.topK.toFixed(2)} s  = ${report.topKPerMatmul} × matmul`);
   console.log(`whole evaluation (1 thread) ${seconds.evaluate.toFixed(2)} s  = ${report.evaluatePerMatmul} × matmul`);
   console.log(
-    `top-K, ascending scores     ${seconds.ascending.toFixed(2)} s  = ${(seconds.ascending / seconds.matmul).toFixed(3)} × matmul`,
+    `top-K, ascending scores     ${seconds.ascending.toFixed(2)} s  = ` +
+      `${(seconds.ascending / seconds.matmul).toFixed(3)} × matmul`,
   );
   console.log(`metrics of the random scores: ${JSON.stringify(evaluator.result().metrics)}`);
 }

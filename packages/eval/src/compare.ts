@@ -1,4 +1,5 @@
-// Two runs over the same users, metric by metric: difference with interval, paired t-test and Wilcoxon signed-rank test.
+// Two runs over the same users, metric by metric: difference with interval, paired t-test and Wilcoxon signed-rank
+// test.
 import { EvaluationError } from "./error.js";
 import type { EvaluationResult } from "./result.js";
 import { type BootstrapOptions, bootstrapIntervals, type Interval } from "./statistics/bootstrap.js";
@@ -21,8 +22,8 @@ export function confidenceIntervals(result: EvaluationResult, options?: Bootstra
 }
 
 /**
- * Runs of one method that differ in the seed, as one result: every user's values are averaged over the runs, so that a comparison is about the
- * method and not about one seed of it. Metrics that not all of them have are left out.
+ * Runs of one method that differ in the seed, as one result: every user's values are averaged over the runs, so that a
+ * comparison is about the method and not about one seed of it. Metrics that not all of them have are left out.
  *
  * @throws {EvaluationError} for no runs, or unless all hold the same users in the same order.
  */
@@ -60,13 +61,15 @@ function checkSameUsers(caller: string, one: EvaluationResult, other: Evaluation
   const different = ours.findIndex((user, i) => user !== theirs[i]);
   if (different >= 0) {
     throw new EvaluationError(
-      `${caller}, position ${different}: found user ${ours[different]} and user ${theirs[different]}, expected the same; ${next}`,
+      `${caller}, position ${different}: found user ${ours[different]} and user ${theirs[different]}, expected ` +
+        `the same; ${next}`,
     );
   }
 }
 
 /**
- * Compares two runs in every metric that both have per-user values for. The p-values are not corrected for the number of metrics.
+ * Compares two runs in every metric that both have per-user values for. The p-values are not corrected for the number
+ * of metrics.
  *
  * @throws {EvaluationError} unless both runs hold the same users in the same order, at least two, and share a metric.
  */

@@ -1,4 +1,5 @@
-// The accumulator: takes score blocks or ranked lists batch by batch and keeps only per-user values and per-item counts.
+// The accumulator: takes score blocks or ranked lists batch by batch and keeps only per-user values and per-item
+// counts.
 // Shapes: B rows (users) of a batch, J items, K cut-off, V metrics with a value per user.
 import { EvaluationError } from "./error.js";
 import { checkItemLists, type ItemLists, rowCount } from "./item-lists.js";
@@ -47,8 +48,8 @@ export interface RankingBatch extends EvaluationBatch {
 }
 
 /**
- * Evaluates full rankings batch by batch. Memory is bounded by users × metrics + J × cut-offs; the batches are never kept, and how the
- * users are cut into batches changes no bit of the result.
+ * Evaluates full rankings batch by batch. Memory is bounded by users × metrics + J × cut-offs; the batches are never
+ * kept, and how the users are cut into batches changes no bit of the result.
  *
  * After a batch was refused with an error, part of it may have been counted, so the evaluator refuses everything else.
  */
@@ -99,7 +100,10 @@ export class RankingEvaluator {
     this.#values = new Float64Array(64 * this.#perUser.length);
   }
 
-  /** Adds a block of users by their scores over all items. @throws {EvaluationError} for input that does not fit, and for scores that are not finite. */
+  /**
+   * Adds a block of users by their scores over all items. @throws {EvaluationError} for input that does not fit, and
+   * for scores that are not finite.
+   */
   addScores(batch: ScoreBatch): void {
     this.#add(scoreRows(batch.scores, this.#items), batch, (b, user, heldOut) => {
       const base = b * this.#items;
@@ -112,7 +116,10 @@ export class RankingEvaluator {
     });
   }
 
-  /** Adds a block of users by ready-made ranked lists. @throws {EvaluationError} for input that does not fit: an item twice in a list, or a masked one in it. */
+  /**
+   * Adds a block of users by ready-made ranked lists. @throws {EvaluationError} for input that does not fit: an item
+   * twice in a list, or a masked one in it.
+   */
   addRankings(batch: RankingBatch): void {
     const { rankings } = batch;
     const rows = rowCount(rankings);
@@ -126,7 +133,8 @@ export class RankingEvaluator {
         if ((bits & (MASKED | LISTED)) !== 0) {
           const what = (bits & MASKED) !== 0 ? "which is masked" : "twice";
           throw new EvaluationError(
-            `rankings, user ${user}: found item ${item} ${what}, expected each unmasked item at most once; filter the list first.`,
+            `rankings, user ${user}: found item ${item} ${what}, expected each unmasked item at most once; filter ` +
+              "the list first.",
           );
         }
         this.#marks[item] = bits | LISTED;
@@ -147,7 +155,8 @@ export class RankingEvaluator {
     const users = this.#evaluated;
     if (users === 0) {
       throw new EvaluationError(
-        `result: found no user with held-out items among ${this.#withoutHeldOut} added, expected at least one; check the split.`,
+        `result: found no user with held-out items among ${this.#withoutHeldOut} added, expected at least one; ` +
+          "check the split.",
       );
     }
     const ids = this.#users.slice(0, users);
@@ -172,7 +181,10 @@ export class RankingEvaluator {
     return { users, usersWithoutHeldOut: this.#withoutHeldOut, metrics, perUser: { users: ids, values } };
   }
 
-  /** Checks a batch, marks masked and held-out items row by row, and calls `evaluate` for the users that have held-out items. */
+  /**
+   * Checks a batch, marks masked and held-out items row by row, and calls `evaluate` for the users that have held-out
+   * items.
+   */
   #add(rows: number, batch: EvaluationBatch, evaluate: (b: number, user: number, heldOut: number) => void): void {
     this.#refuseAfterFailure();
     const { heldOut, users } = batch;
@@ -199,7 +211,8 @@ export class RankingEvaluator {
       for (let p = heldOut.indptr[b]!; p < heldOut.indptr[b + 1]!; p++) {
         if ((this.#marks[heldOut.indices[p]!]! & MASKED) === 0) continue;
         throw new EvaluationError(
-          `heldOut, user ${user}: found item ${heldOut.indices[p]}, which is masked and could never be found; expected held-out and masked items to be disjoint, so check the split.`,
+          `heldOut, user ${user}: found item ${heldOut.indices[p]}, which is masked and could never be found; ` +
+            "expected held-out and masked items to be disjoint, so check the split.",
         );
       }
       evaluate(b, user, count);
@@ -251,7 +264,8 @@ export class RankingEvaluator {
   #novelty(user: number, list: Int32Array | Uint32Array, start: number, length: number): number {
     if (length === 0) {
       throw new EvaluationError(
-        `rankings, user ${user}: found an empty list, expected at least one item: the novelty of nothing is undefined; leave the user or the metric out.`,
+        `rankings, user ${user}: found an empty list, expected at least one item: the novelty of nothing is ` +
+          "undefined; leave the user or the metric out.",
       );
     }
     let sum = 0;

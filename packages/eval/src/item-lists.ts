@@ -3,8 +3,9 @@
 import { EvaluationError } from "./error.js";
 
 /**
- * One list of item ids per row, in compressed sparse row form: row `b` is `indices[indptr[b]] … indices[indptr[b + 1] − 1]`.
- * `indptr[0]` need not be 0, so that a block of rows of a large matrix is a view of it ({@link sliceItemLists}).
+ * One list of item ids per row, in compressed sparse row form: row `b` is
+ * `indices[indptr[b]] … indices[indptr[b + 1] − 1]`. `indptr[0]` need not be 0, so that a block of rows of a large
+ * matrix is a view of it ({@link sliceItemLists}).
  */
 export interface ItemLists {
   /** [B + 1], never decreasing. */
@@ -25,7 +26,8 @@ export function itemLists(rows: Iterable<Iterable<number>>): ItemLists {
     for (const item of row) {
       if (!Number.isInteger(item) || item < 0 || item > 0x7fffffff) {
         throw new EvaluationError(
-          `item lists, row ${indptr.length - 1}: found item id ${item}, expected an integer from 0 to 2147483647; map raw ids to item indices first.`,
+          `item lists, row ${indptr.length - 1}: found item id ${item}, expected an integer from 0 to 2147483647; ` +
+            "map raw ids to item indices first.",
         );
       }
       indices.push(item);
@@ -39,7 +41,8 @@ export function itemLists(rows: Iterable<Iterable<number>>): ItemLists {
 export function sliceItemLists(lists: ItemLists, from: number, to: number): ItemLists {
   if (!(from >= 0 && from <= to && to < lists.indptr.length)) {
     throw new EvaluationError(
-      `item lists: found rows ${from} to ${to}, expected a range inside 0 to ${lists.indptr.length - 1} (the number of rows).`,
+      `item lists: found rows ${from} to ${to}, expected a range inside 0 to ${lists.indptr.length - 1} (the ` +
+        "number of rows).",
     );
   }
   return { indptr: lists.indptr.subarray(from, to + 1), indices: lists.indices };
@@ -55,7 +58,8 @@ export function checkItemLists(lists: ItemLists, name: string, rows: number, ite
   const { indptr, indices } = lists;
   if (indptr.length !== rows + 1) {
     throw new EvaluationError(
-      `${name}: found ${indptr.length - 1} rows, expected ${rows} (one per user of the batch); slice it with sliceItemLists.`,
+      `${name}: found ${indptr.length - 1} rows, expected ${rows} (one per user of the batch); slice it with ` +
+        "sliceItemLists.",
     );
   }
   for (let b = 0; b < rows; b++) {
@@ -67,7 +71,8 @@ export function checkItemLists(lists: ItemLists, name: string, rows: number, ite
   }
   if (indptr[0]! < 0 || indptr[rows]! > indices.length) {
     throw new EvaluationError(
-      `${name}.indptr: found the range ${indptr[0]} to ${indptr[rows]}, expected one inside 0 to ${indices.length} (the length of indices).`,
+      `${name}.indptr: found the range ${indptr[0]} to ${indptr[rows]}, expected one inside 0 to ` +
+        `${indices.length} (the length of indices).`,
     );
   }
   for (let b = 0; b < rows; b++) {
@@ -75,7 +80,8 @@ export function checkItemLists(lists: ItemLists, name: string, rows: number, ite
       const item = indices[p]!;
       if (item < 0 || item >= items) {
         throw new EvaluationError(
-          `${name}, row ${b}: found item ${item}, expected 0 to ${items - 1}; item ids must be the columns of the score matrix.`,
+          `${name}, row ${b}: found item ${item}, expected 0 to ${items - 1}; item ids must be the columns of the ` +
+            "score matrix.",
         );
       }
     }

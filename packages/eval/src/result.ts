@@ -10,7 +10,10 @@ export interface EvaluationResult {
   readonly usersWithoutHeldOut: number;
   /** One number per metric asked for, by its name. */
   readonly metrics: Readonly<Record<string, number>>;
-  /** The values behind the means, for intervals and tests. Coverage and Gini have none: they describe all lists together. */
+  /**
+   * The values behind the means, for intervals and tests. Coverage and Gini have none: they describe all lists
+   * together.
+   */
   readonly perUser: {
     /** [users] ids, in the order they were added. */
     readonly users: Float64Array;
@@ -69,7 +72,8 @@ const isCount = (value: unknown): value is number => Number.isSafeInteger(value)
 export function fromJson(json: unknown): EvaluationResult {
   if (!isRecord(json) || !isCount(json.users) || !isCount(json.usersWithoutHeldOut) || !isRecord(json.metrics)) {
     throw new EvaluationError(
-      "evaluation JSON: expected an object with counts `users` and `usersWithoutHeldOut` and an object `metrics`; write it with toJson.",
+      "evaluation JSON: expected an object with counts `users` and `usersWithoutHeldOut` and an object `metrics`; " +
+        "write it with toJson.",
     );
   }
   const { users, perUser } = json;

@@ -1,4 +1,5 @@
-// The paper's own AM-Beauty split, whole: popularity and item-cosine KNN against figures computed in Python on the same files.
+// The paper's own AM-Beauty split, whole: popularity and item-cosine KNN against figures computed in Python on the same
+// files.
 import path from "node:path";
 import { compareRuns, confidenceIntervals, evaluateScorer, itemKnn, mostPopular } from "@cllm4rec/eval";
 import { sharedPath } from "@cllm4rec/testing";

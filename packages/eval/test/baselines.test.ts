@@ -1,4 +1,5 @@
-// Most popular, item KNN and EASE: against NumPy, against twins from the definitions, and as input of the ranking evaluator.
+// Most popular, item KNN and EASE: against NumPy, against twins from the definitions, and as input of the ranking
+// evaluator.
 import {
   type EaseOptions,
   EvaluationError,

@@ -48,7 +48,10 @@ export function userMetric(
   }
 }
 
-/** Gini as the mean absolute difference over all pairs of items, halved, over the mean: an independent form of the same index. */
+/**
+ * Gini as the mean absolute difference over all pairs of items, halved, over the mean: an independent form of the same
+ * index.
+ */
 export function giniByPairs(counts: readonly number[]): number {
   const differences = sum(counts.flatMap((x) => counts.map((y) => Math.abs(x - y))));
   return differences / (2 * counts.length * sum(counts));

@@ -1,4 +1,5 @@
-// The evaluator's rules one by one: names, who is counted, ties, streaming memory, and one clear error for every wrong input.
+// The evaluator's rules one by one: names, who is counted, ties, streaming memory, and one clear error for every wrong
+// input.
 import {
   EvaluationError,
   type EvaluationResult,

@@ -1,4 +1,5 @@
-// Property tests: every metric and the top-K against brute-force twins, on inputs full of ties; invariances of the protocol.
+// Property tests: every metric and the top-K against brute-force twins, on inputs full of ties; invariances of the
+// protocol.
 import { itemLists, type MetricName, RankingEvaluator, sliceItemLists, topK } from "@cllm4rec/eval";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -10,7 +11,9 @@ interface User {
   heldOut: number[];
 }
 
-/** 1 to 6 users over J items; scores from a small set, so that ties are everywhere; some users without held-out items. */
+/**
+ * 1 to 6 users over J items; scores from a small set, so that ties are everywhere; some users without held-out items.
+ */
 const world: fc.Arbitrary<{ items: number; users: User[] }> = fc.integer({ min: 1, max: 24 }).chain((items) =>
   fc.record({
     items: fc.constant(items),

@@ -1,4 +1,5 @@
-// Significance tests and intervals: SciPy's values, a twin of the bootstrap in Python, brute force over sign patterns, and bad input.
+// Significance tests and intervals: SciPy's values, a twin of the bootstrap in Python, brute force over sign patterns,
+// and bad input.
 import {
   averageRuns,
   bootstrapInterval,

@@ -12,7 +12,9 @@ const maskedShare = z
     if (low > 0 && low <= high && high < 1) return;
     context.addIssue({
       code: "custom",
-      message: `maskedShare is ${JSON.stringify(share)}; it has to be a number between 0 and 1 (both excluded) or a range [low, high] of such`,
+      message:
+        `maskedShare is ${JSON.stringify(share)}; it has to be a number between 0 and 1 (both excluded) or a ` +
+        "range [low, high] of such",
     });
   });
 /** Names that the evaluator knows. */

@@ -72,7 +72,8 @@ describe("learning", () => {
 
   it("is judged and published by the moving average of its tables, where one is asked for", async () => {
     const averageDecay = 0.5;
-    // Without validation the tables after the last update are the result, so those of every update can be had by a run each.
+    // Without validation the tables after the last update are the result, so those of every update can be had by a run
+    // each.
     const unvalidated = async (changes: { averageDecay?: number; stopAfter?: number } = {}) => {
       const losses: number[] = [];
       const stop = new AbortController();

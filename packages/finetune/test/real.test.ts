@@ -1,4 +1,5 @@
-// Real purchases on a real LM: a slice of Amazon Beauty on tinystories-656k, held out against the untrained model and popularity.
+// Real purchases on a real LM: a slice of Amazon Beauty on tinystories-656k, held out against the untrained model and
+// popularity.
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -15,7 +16,10 @@ import { csr } from "./helpers.js";
 const beauty = sharedPath("data/amazon-beauty-cllm4rec");
 const tinystories = sharedPath("models/tinystories-656k");
 
-/** The users of the `size` most bought items, with what they bought of them: at least two in training and one to be found. */
+/**
+ * The users of the `size` most bought items, with what they bought of them: at least two in training and one to be
+ * found.
+ */
 function slice(train: Csr, validation: Csr, size: number, users: number): { train: Csr; validation: Csr } {
   const counts = new Int32Array(train.columns);
   for (const item of train.indices) counts[item]!++;

@@ -1,4 +1,5 @@
-// Finetuning and recommending with T5: histories in the encoder, items from the hidden state of the decoder's start token.
+// Finetuning and recommending with T5: histories in the encoder, items from the hidden state of the decoder's start
+// token.
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -71,7 +72,8 @@ async function run(changes: Partial<FinetuneOptions> = {}) {
 it("finds held-out items far better than by chance; evaluation and recommendation agree with it", async () => {
   const before = await backbone.fileHashes();
   const { best, tables: learnt, steps } = await run({ epochs: 30 });
-  // By chance 3 of the 11 or 12 items that are not in the history: 0.27; to know the taste alone gives 1, as at most 3 of the half are left.
+  // By chance 3 of the 11 or 12 items that are not in the history: 0.27; to know the taste alone gives 1, as at most 3
+  // of the half are left.
   expect(best!.metrics["recall@3"]).toBeGreaterThan(0.9);
   for (const { usefulTokens, computedTokens } of steps) expect(usefulTokens / computedTokens).toBeGreaterThan(0.7);
   expect(await backbone.fileHashes()).toEqual(before);

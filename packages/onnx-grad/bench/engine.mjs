@@ -20,7 +20,8 @@ async function timed(repeats, run) {
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "onnx-grad-bench-"));
 const engine = onnxRuntime();
 console.log(
-  `${engine.description}, Node ${process.versions.node}, ${os.cpus()[0].model}, ${new Date().toISOString().slice(0, 10)}; medians`,
+  `${engine.description}, Node ${process.versions.node}, ${os.cpus()[0].model}, ` +
+    `${new Date().toISOString().slice(0, 10)}; medians`,
 );
 try {
   const file = path.join(folder, "weights.safetensors");

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// Builds the binding of @tensorflow/tfjs-node where its own install script cannot: against the C library inside TensorFlow's Python wheel.
+// Builds the binding of @tensorflow/tfjs-node where its own install script cannot: against the C library inside
+// TensorFlow's Python wheel.
 //   node build-tfjs-node.mjs [--folder DIR] [--gpu] [--tensorflow VERSION] [--keep]
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
@@ -9,11 +10,12 @@ import { parseArgs } from "node:util";
 
 const help = `Usage: node build-tfjs-node.mjs [options]
 
-Installs @tensorflow/tfjs-node into DIR/node_modules and compiles its binding. Needs Linux, npm, a C++17 compiler (g++ or clang++) and
-Python 3 with pip; downloads some 200 MB (with --gpu 500 MB) through npm and pip, and nothing else.
+Installs @tensorflow/tfjs-node into DIR/node_modules and compiles its binding. Needs Linux, npm, a C++17 compiler (g++
+or clang++) and Python 3 with pip; downloads some 200 MB (with --gpu 500 MB) through npm and pip, and nothing else.
 
   --folder DIR          the project to install into (default: the working directory)
-  --gpu                 @tensorflow/tfjs-node-gpu and a wheel built for CUDA 12; running it needs CUDA 12.2 and cuDNN 8.9
+  --gpu                 @tensorflow/tfjs-node-gpu and a wheel built for CUDA 12; running it needs CUDA 12.2 and
+                        cuDNN 8.9
   --tensorflow VERSION  the wheel's version (default: 2.15.1)
   --keep                keep the downloads
   --help                this text`;
@@ -43,7 +45,8 @@ const wheel = `${options.gpu ? "tensorflow" : "tensorflow-cpu"}==${options.tenso
 const unpackScript = `
 import sys, zipfile
 archive = zipfile.ZipFile(sys.argv[1])
-folders = tuple("tensorflow/include/" + name for name in ("tensorflow/c/", "tensorflow/tsl/", "tsl/", "tensorflow/core/platform/"))
+headers = ("tensorflow/c/", "tensorflow/tsl/", "tsl/", "tensorflow/core/platform/")
+folders = tuple("tensorflow/include/" + name for name in headers)
 libraries = ("tensorflow/libtensorflow_cc.so.2", "tensorflow/libtensorflow_framework.so.2")
 names = [name for name in archive.namelist() if name.startswith(folders) or name in libraries]
 missing = [name for name in libraries if name not in names]
@@ -54,17 +57,20 @@ archive.extractall(sys.argv[2], names)
 /** Loads the binding, multiplies two matrices whose product is known, and tells the rate of larger ones. */
 const checkScript = `
 const util = require("node:util");
-for (const [name, check] of [["isNullOrUndefined", (x) => x === null || x === undefined], ["isArray", Array.isArray]]) util[name] ??= check;
+util.isNullOrUndefined ??= (x) => x === null || x === undefined;
+util.isArray ??= Array.isArray;
 const tf = require(process.argv[1]);
 const [product] = tf.matMul(tf.fill([2, 3], 2), tf.fill([3, 2], 5)).dataSync();
-if (tf.getBackend() !== "tensorflow" || product !== 30) throw new Error("backend " + tf.getBackend() + ", product " + product + " instead of 30");
+if (tf.getBackend() !== "tensorflow" || product !== 30)
+  throw new Error("backend " + tf.getBackend() + ", product " + product + " instead of 30");
 const [a, b] = [tf.ones([1024, 1024]), tf.ones([1024, 1024])];
 const times = Array.from({ length: 5 }, () => {
   const start = performance.now();
   tf.tidy(() => tf.matMul(a, b).dataSync());
   return performance.now() - start;
 });
-console.log("tf.matMul works: " + (2 * 1024 ** 3 / Math.min(...times) / 1e6).toFixed(0) + " GFLOP/s on Node " + process.versions.node);
+const rate = (2 * 1024 ** 3 / Math.min(...times) / 1e6).toFixed(0);
+console.log("tf.matMul works: " + rate + " GFLOP/s on Node " + process.versions.node);
 `;
 
 let step = 0;

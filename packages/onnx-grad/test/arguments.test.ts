@@ -1,5 +1,5 @@
-// What plain JavaScript may hand in is checked as strictly as the types check it, from the operators' definitions: nothing is taken for
-// something else, and nothing fails later in another's words.
+// What plain JavaScript may hand in is checked as strictly as the types check it, from the operators' definitions:
+// nothing is taken for something else, and nothing fails later in another's words.
 import {
   EngineError,
   Graph,
@@ -43,17 +43,20 @@ const refusals: readonly (readonly [string, (given: Given) => unknown, string])[
   [
     "attributes where axes are expected",
     ({ op, x }) => op.ReduceSum!(x, { keepdims: 0 }),
-    "graph g: ReduceSum(x: float32 [2, 3]; { keepdims: 0 }): axes must be a list of integers, e.g. [0], not { keepdims: 0 }",
+    "graph g: ReduceSum(x: float32 [2, 3]; { keepdims: 0 }): axes must be a list of integers, e.g. [0], not { " +
+      "keepdims: 0 }",
   ],
   [
     "an unknown reduction of a loss",
     ({ op, x, labels }) => op.SoftmaxCrossEntropyLoss!(x, labels, undefined, { reduction: "average" }),
-    'graph g: SoftmaxCrossEntropyLoss(x: float32 [2, 3]; labels: int64 [2]) {reduction: "average"}: attribute reduction must be none or sum or mean, not "average"',
+    'graph g: SoftmaxCrossEntropyLoss(x: float32 [2, 3]; labels: int64 [2]) {reduction: "average"}: attribute ' +
+      'reduction must be none or sum or mean, not "average"',
   ],
   [
     "an unknown reduction of a scatter",
     ({ op, graph, x }) => op.ScatterElements!(x, graph.input("i", "int64", [2, 3]), x, { reduction: "mean" }),
-    'graph g: ScatterElements(x: float32 [2, 3]; i: int64 [2, 3]; x: float32 [2, 3]) {reduction: "mean"}: attribute reduction must be none or add, not "mean"',
+    'graph g: ScatterElements(x: float32 [2, 3]; i: int64 [2, 3]; x: float32 [2, 3]) {reduction: "mean"}: ' +
+      'attribute reduction must be none or add, not "mean"',
   ],
   [
     "an unknown approximation",
@@ -63,12 +66,14 @@ const refusals: readonly (readonly [string, (given: Given) => unknown, string])[
   [
     "a flag that is neither 0 nor 1",
     ({ op, x }) => op.ReduceSum!(x, [0], { keepdims: 2 }),
-    "graph g: ReduceSum(x: float32 [2, 3]; constant: int64 [1]) {keepdims: 2}: attribute keepdims must be 0 or 1, not 2",
+    "graph g: ReduceSum(x: float32 [2, 3]; constant: int64 [1]) {keepdims: 2}: attribute keepdims must be 0 or 1, " +
+      "not 2",
   ],
   [
     "a flag that is a boolean",
     ({ op, x }) => op.ReduceSum!(x, [0], { keepdims: false }),
-    "graph g: ReduceSum(x: float32 [2, 3]; constant: int64 [1]) {keepdims: false}: attribute keepdims must be int, not false",
+    "graph g: ReduceSum(x: float32 [2, 3]; constant: int64 [1]) {keepdims: false}: attribute keepdims must be " +
+      "int, not false",
   ],
   [
     "an attribute that is no number",
@@ -108,17 +113,20 @@ const refusals: readonly (readonly [string, (given: Given) => unknown, string])[
   [
     "one operand too many",
     ({ op, x }) => op.Exp!(x, x),
-    "graph g: Exp(x: float32 [2, 3]; x: float32 [2, 3]): 2 arguments, at most 1 are expected; unexpected: x: float32 [2, 3]",
+    "graph g: Exp(x: float32 [2, 3]; x: float32 [2, 3]): 2 arguments, at most 1 are expected; unexpected: x: " +
+      "float32 [2, 3]",
   ],
   [
     "a list of one undefined part",
     ({ op, x }) => op.Concat!([x, undefined], { axis: 0 }),
-    "graph g: Concat([x: float32 [2, 3], undefined]; { axis: 0 }): inputs must be a list of tensors of the graph, not [x: float32 [2, 3], undefined]",
+    "graph g: Concat([x: float32 [2, 3], undefined]; { axis: 0 }): inputs must be a list of tensors of the graph, " +
+      "not [x: float32 [2, 3], undefined]",
   ],
   [
     "parts that are no list",
     ({ op, x }) => op.Concat!(x, x),
-    "graph g: Concat(x: float32 [2, 3]; x: float32 [2, 3]): inputs must be a list of tensors of the graph, not x: float32 [2, 3]",
+    "graph g: Concat(x: float32 [2, 3]; x: float32 [2, 3]): inputs must be a list of tensors of the graph, not x: " +
+      "float32 [2, 3]",
   ],
   [
     "a required attribute left out with its object",
@@ -148,7 +156,8 @@ const refusals: readonly (readonly [string, (given: Given) => unknown, string])[
   [
     "operands in a list",
     ({ op, x }) => op.Sum!([x, x]),
-    "graph g: Sum([x: float32 [2, 3], x: float32 [2, 3]]): data must be a tensor of the graph, not [x: float32 [2, 3], x: float32 [2, 3]]",
+    "graph g: Sum([x: float32 [2, 3], x: float32 [2, 3]]): data must be a tensor of the graph, not [x: float32 " +
+      "[2, 3], x: float32 [2, 3]]",
   ],
   [
     "a short-hand without its tensor",
@@ -169,7 +178,8 @@ const refusals: readonly (readonly [string, (given: Given) => unknown, string])[
   [
     "an input of float16",
     ({ graph }) => graph.input("half", "float16" as never, [2]),
-    "graph g: input half: element type float16 is not supported; float32, float64, int64, int32, int8, uint8, bool are; convert to float32 first",
+    "graph g: input half: element type float16 is not supported; float32, float64, int64, int32, int8, uint8, " +
+      "bool are; convert to float32 first",
   ],
   [
     "an input's shape that is a number",
@@ -179,7 +189,8 @@ const refusals: readonly (readonly [string, (given: Given) => unknown, string])[
   [
     "an initializer of float16",
     ({ graph }) => graph.initializer("w", { dtype: "float16", shape: [2], data: new Uint16Array(2) } as never),
-    "graph g: initializer w: element type float16 is not supported; float32, float64, int64, int32, int8, uint8, bool are; convert to float32 first",
+    "graph g: initializer w: element type float16 is not supported; float32, float64, int64, int32, int8, uint8, " +
+      "bool are; convert to float32 first",
   ],
   [
     "a bare array as initializer",
@@ -339,7 +350,8 @@ describe("engines", () => {
       graph.scope("mlp", () => graph.op.Gelu(x)),
     );
     await expect(engine.load(graph)).rejects.toThrow(
-      "graph double, node mlp/Gelu: onnxruntime 1.30 computes Gelu in float32 only, and x: float64 [B, 2] is float64; build the graph in float32, or Cast in front of this node and behind it",
+      "graph double, node mlp/Gelu: onnxruntime 1.30 computes Gelu in float32 only, and x: float64 [B, 2] is " +
+        "float64; build the graph in float32, or Cast in front of this node and behind it",
     );
   });
 

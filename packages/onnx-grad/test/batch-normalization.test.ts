@@ -1,4 +1,5 @@
-// Training-mode BatchNormalization next to other readers of the running mean: onnxruntime 1.30's own kernel overwrites it in place.
+// Training-mode BatchNormalization next to other readers of the running mean: onnxruntime 1.30's own kernel overwrites
+// it in place.
 import { Graph, onnxRuntime, serializeModel, type Tensor } from "@cllm4rec/onnx-grad";
 import { expectClose } from "@cllm4rec/testing";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";

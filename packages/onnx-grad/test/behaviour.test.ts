@@ -1,4 +1,5 @@
-// Corners where the standard, onnxruntime and PyTorch differ or say nothing: what this package does there, so that a change is noticed.
+// Corners where the standard, onnxruntime and PyTorch differ or say nothing: what this package does there, so that a
+// change is noticed.
 import {
   type Engine,
   Graph,

@@ -1,4 +1,5 @@
-// Tensors that stay where the engine computes: in the CPU engine's thread, and in GPU buffers with WebGPU (where it can be used).
+// Tensors that stay where the engine computes: in the CPU engine's thread, and in GPU buffers with WebGPU (where it can
+// be used).
 import { type Engine, Graph, type OnnxRuntimeEngine, onnxRuntime, type Tensor } from "@cllm4rec/onnx-grad";
 import { webGpuUsable } from "@cllm4rec/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";

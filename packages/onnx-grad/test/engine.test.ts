@@ -1,4 +1,5 @@
-// The onnxruntime engine from outside: freedom of the event loop, cancellation, reuse, disposal, errors, memory, memory-mapped weights.
+// The onnxruntime engine from outside: freedom of the event loop, cancellation, reuse, disposal, errors, memory,
+// memory-mapped weights.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import fs from "node:fs";

@@ -99,7 +99,8 @@ const mistakes: readonly (readonly [string, Mistake, string])[] = [
   [
     "a shape that is not known",
     (g) => g.op.Reshape(f(g, "a", [6]), i(g, "s", [2])),
-    "graph g: Reshape(a: float32 [6]; s: int64 [2]): the target shape must be a constant, or made of dimensions by Shape, Gather and Concat",
+    "graph g: Reshape(a: float32 [6]; s: int64 [2]): the target shape must be a constant, or made of dimensions " +
+      "by Shape, Gather and Concat",
   ],
   [
     "permutation",
@@ -129,7 +130,8 @@ const mistakes: readonly (readonly [string, Mistake, string])[] = [
   [
     "GRU weights",
     (g) => g.op.GRU([f(g, "x", [4, "B", 2]), f(g, "w", [1, 6, 2]), f(g, "r", [1, 9, 3])], { hidden_size: 3 }),
-    "graph g: GRU(x: float32 [4, B, 2]; w: float32 [1, 6, 2]; r: float32 [1, 9, 3]) {hidden_size: 3}: W must have shape [1, 9, 2]",
+    "graph g: GRU(x: float32 [4, B, 2]; w: float32 [1, 6, 2]; r: float32 [1, 9, 3]) {hidden_size: 3}: W must have " +
+      "shape [1, 9, 2]",
   ],
   [
     "an Einsum of another rank",
@@ -154,7 +156,8 @@ const mistakes: readonly (readonly [string, Mistake, string])[] = [
   [
     "an ellipsis for different ranks",
     (g) => g.op.Einsum([f(g, "a", [5, 2, 3]), f(g, "b", [3])], { equation: "...i,...i->..." }),
-    'graph g: Einsum(a: float32 [5, 2, 3]; b: float32 [3]) {equation: "...i,...i->..."}: ... stands for 2 and 0 axes; the standard wants equally many',
+    'graph g: Einsum(a: float32 [5, 2, 3]; b: float32 [3]) {equation: "...i,...i->..."}: ... stands for 2 and 0 ' +
+      "axes; the standard wants equally many",
   ],
   [
     "a malformed equation",
@@ -169,37 +172,44 @@ const mistakes: readonly (readonly [string, Mistake, string])[] = [
   [
     "a kernel longer than the input",
     (g) => g.op.Conv(f(g, "x", ["B", 1, 4]), f(g, "w", [1, 1, 3]), undefined, { dilations: [3] }),
-    "graph g: Conv(x: float32 [B, 1, 4]; w: float32 [1, 1, 3]) {dilations: [3]}: spatial axis 0: a kernel that reaches over 7 positions for 4, pads included",
+    "graph g: Conv(x: float32 [B, 1, 4]; w: float32 [1, 1, 3]) {dilations: [3]}: spatial axis 0: a kernel that " +
+      "reaches over 7 positions for 4, pads included",
   ],
   [
     "strides over a symbolic length",
     (g) => g.op.Conv(f(g, "x", ["B", 1, "T"]), f(g, "w", [1, 1, 3]), undefined, { strides: [2] }),
-    "graph g: Conv(x: float32 [B, 1, T]; w: float32 [1, 1, 3]) {strides: [2]}: spatial axis 0 of symbolic size T can't be passed in strides of 2; fix its size",
+    "graph g: Conv(x: float32 [B, 1, T]; w: float32 [1, 1, 3]) {strides: [2]}: spatial axis 0 of symbolic size T " +
+      "can't be passed in strides of 2; fix its size",
   ],
   [
     "pads for one side only",
     (g) => g.op.Conv(f(g, "x", ["B", 1, 4]), f(g, "w", [1, 1, 3]), undefined, { pads: [2] }),
-    "graph g: Conv(x: float32 [B, 1, 4]; w: float32 [1, 1, 3]) {pads: [2]}: pads must be 2 integers of 0 or more, not [2]",
+    "graph g: Conv(x: float32 [B, 1, 4]; w: float32 [1, 1, 3]) {pads: [2]}: pads must be 2 integers of 0 or more, " +
+      "not [2]",
   ],
   [
     "an output padding as large as the stride",
     (g) => g.op.ConvTranspose(f(g, "x", [1, 1, 4]), f(g, "w", [1, 1, 3]), undefined, { output_padding: [1] }),
-    "graph g: ConvTranspose(x: float32 [1, 1, 4]; w: float32 [1, 1, 3]) {output_padding: [1]}: output_padding must be one integer an axis, less than its stride, not [1]",
+    "graph g: ConvTranspose(x: float32 [1, 1, 4]; w: float32 [1, 1, 3]) {output_padding: [1]}: output_padding " +
+      "must be one integer an axis, less than its stride, not [1]",
   ],
   [
     "LSTM weights",
     (g) => g.op.LSTM([f(g, "x", [4, "B", 2]), f(g, "w", [1, 9, 2]), f(g, "r", [1, 12, 3])], { hidden_size: 3 }),
-    "graph g: LSTM(x: float32 [4, B, 2]; w: float32 [1, 9, 2]; r: float32 [1, 12, 3]) {hidden_size: 3}: W must have shape [1, 12, 2]",
+    "graph g: LSTM(x: float32 [4, B, 2]; w: float32 [1, 9, 2]; r: float32 [1, 12, 3]) {hidden_size: 3}: W must " +
+      "have shape [1, 12, 2]",
   ],
   [
     "heads that do not divide",
     (g) => g.op.Attention(f(g, "q", ["B", 4, "T", 8]), f(g, "k", ["B", 3, "T", 8]), f(g, "v", ["B", 3, "T", 8])),
-    "graph g: Attention(q: float32 [B, 4, T, 8]; k: float32 [B, 3, T, 8]; v: float32 [B, 3, T, 8]): 4 heads of queries for 3 of keys: known numbers are expected, the first a multiple",
+    "graph g: Attention(q: float32 [B, 4, T, 8]; k: float32 [B, 3, T, 8]; v: float32 [B, 3, T, 8]): 4 heads of " +
+      "queries for 3 of keys: known numbers are expected, the first a multiple",
   ],
   [
     "heads that are not split",
     (g) => g.op.Attention(f(g, "q", ["B", "T", 8]), f(g, "k", ["B", "T", 8]), f(g, "v", ["B", "T", 8])),
-    "graph g: Attention(q: float32 [B, T, 8]; k: float32 [B, T, 8]; v: float32 [B, T, 8]): Q must have shape [B, H, T, d]: split the heads by Reshape and Transpose first",
+    "graph g: Attention(q: float32 [B, T, 8]; k: float32 [B, T, 8]; v: float32 [B, T, 8]): Q must have shape [B, " +
+      "H, T, d]: split the heads by Reshape and Transpose first",
   ],
   [
     "a condition that is too long",
@@ -212,7 +222,8 @@ const mistakes: readonly (readonly [string, Mistake, string])[] = [
       const [x, c, d] = [f(g, "x", ["B", 3]), f(g, "c", [3]), f(g, "d", [4])];
       return g.op.BatchNormalization(x, c, c, c, d);
     },
-    "graph g: BatchNormalization(x: float32 [B, 3]; c: float32 [3]; c: float32 [3]; c: float32 [3]; d: float32 [4]): input_var must have shape [3]",
+    "graph g: BatchNormalization(x: float32 [B, 3]; c: float32 [3]; c: float32 [3]; c: float32 [3]; d: float32 " +
+      "[4]): input_var must have shape [3]",
   ],
   [
     "an LSTM over a symbolic number of steps, differentiated",
@@ -230,7 +241,8 @@ const mistakes: readonly (readonly [string, Mistake, string])[] = [
       const y = g.op.RotaryEmbedding(f(g, "x", [1, 1, 2, 4]), cos, cos);
       return gradients(g, g.op.ReduceSum(y, undefined, { keepdims: 0 }), [cos]);
     },
-    "graph g: gradient of RotaryEmbedding (node RotaryEmbedding): there is no gradient with respect to cos_cache and sin_cache",
+    "graph g: gradient of RotaryEmbedding (node RotaryEmbedding): there is no gradient with respect to cos_cache " +
+      "and sin_cache",
   ],
   [
     "a value of another graph",

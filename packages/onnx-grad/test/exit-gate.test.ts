@@ -1,10 +1,14 @@
-// The gate between native code in the worker and the end of the process, in every order in which their steps can fall together.
+// The gate between native code in the worker and the end of the process, in every order in which their steps can fall
+// together.
 import { afterEach, expect, test, vi } from "vitest";
 import { closeGate, enterNative, leaveNative, waitForNative } from "../src/engine/onnxruntime/exit-gate.js";
 
 afterEach(() => vi.restoreAllMocks());
 
-/** Runs the worker's side with the whole of the process' side put in front of its `at`-th atomic step; what both sides found. */
+/**
+ * Runs the worker's side with the whole of the process' side put in front of its `at`-th atomic step; what both sides
+ * found.
+ */
 function interleave(at: number): { entered: boolean; idle: boolean | undefined; steps: number } {
   const flags = new Int32Array(new SharedArrayBuffer(8));
   let steps = 0;

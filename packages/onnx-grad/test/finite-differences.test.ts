@@ -1,4 +1,5 @@
-// Every gradient rule against central differences of the operator it belongs to, and every rule differentiated once more.
+// Every gradient rule against central differences of the operator it belongs to, and every rule differentiated once
+// more.
 import { differentiableOperatorNames, type Engine, gradients, onnxRuntime } from "@cllm4rec/onnx-grad";
 import { expectClose } from "@cllm4rec/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -11,7 +12,10 @@ beforeAll(() => {
 });
 afterAll(() => engine.dispose());
 
-/** Cases with something to vary, away from kinks; products and reductions over nothing have no element to vary in some inputs. */
+/**
+ * Cases with something to vary, away from kinks; products and reductions over nothing have no element to vary in some
+ * inputs.
+ */
 const smooth = cases.filter(
   ({ op, kink, gradients: g }) => !kink && op !== "Cast" && g?.some((gradient) => gradient && gradient.length > 0),
 );

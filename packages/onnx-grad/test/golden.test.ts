@@ -1,4 +1,5 @@
-// Every operator's values and gradients, elementwise against PyTorch, on the real engine: float32, float64 and with symbolic dimensions.
+// Every operator's values and gradients, elementwise against PyTorch, on the real engine: float32, float64 and with
+// symbolic dimensions.
 import {
   differentiableOperatorNames,
   type Engine,
@@ -135,7 +136,8 @@ const needsStatic = new Set([
 ]);
 
 describe("symbolic dimensions", () => {
-  // The documented limits: nothing is known to clamp a slice to, and Reshape can't work out one size from others of which one turns out 0.
+  // The documented limits: nothing is known to clamp a slice to, and Reshape can't work out one size from others of
+  // which one turns out 0.
   const beyond = new Set([
     "Slice: bounds beyond the ends",
     "Slice: of nothing",

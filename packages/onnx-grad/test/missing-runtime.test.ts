@@ -1,4 +1,5 @@
-// Where onnxruntime-node is not installed, or has no binding for the platform, the first load says what to do. Run on a copy of this package.
+// Where onnxruntime-node is not installed, or has no binding for the platform, the first load says what to do. Run on a
+// copy of this package.
 import { execFile } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";

@@ -1,4 +1,5 @@
-// Random compositions of operators: gradients against central differences, and symbolic dimensions against concrete ones.
+// Random compositions of operators: gradients against central differences, and symbolic dimensions against concrete
+// ones.
 import fs from "node:fs";
 import {
   type Engine,
@@ -179,7 +180,8 @@ function buildBoth({ shapes, steps: genes, all = false }: Program): { concrete: 
       let at = 0;
       return step(graphs[which], values, (choices) => rest[at++ % rest.length]! % choices);
     };
-    // A size that is 1 by computation (n2-1) is not known to be 1 while symbolic: such steps are left out of both graphs.
+    // A size that is 1 by computation (n2-1) is not known to be 1 while symbolic: such steps are left out of both
+    // graphs.
     let symbolic: Value | undefined;
     try {
       symbolic = attempt(1, values[1]);
@@ -253,7 +255,9 @@ const programs: fc.Arbitrary<Program> = fc.record({
   all: fc.constant(true),
 });
 
-/** ONNX_GRAD_RUNS and ONNX_GRAD_SEED explore further; what fails is added, shrunk, to test/fixtures/random-graphs.json. */
+/**
+ * ONNX_GRAD_RUNS and ONNX_GRAD_SEED explore further; what fails is added, shrunk, to test/fixtures/random-graphs.json.
+ */
 const { ONNX_GRAD_RUNS = "60", ONNX_GRAD_SEED = "20261121" } = process.env;
 
 test("gradients of random compositions agree with differences; symbolic and portable graphs with concrete ones", async () => {

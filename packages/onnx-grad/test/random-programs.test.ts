@@ -1,5 +1,5 @@
-// Random programs of operators against PyTorch: loss and every gradient, elementwise. 60 of them by default; ONNX_GRAD_PROGRAMS names a file of
-// more, written by test/oracle/random_programs.py.
+// Random programs of operators against PyTorch: loss and every gradient, elementwise. 60 of them by default;
+// ONNX_GRAD_PROGRAMS names a file of more, written by test/oracle/random_programs.py.
 import fs from "node:fs";
 import { type DType, type Engine, Graph, gradients, onnxRuntime, type Tensor, type Value } from "@cllm4rec/onnx-grad";
 import { expectClose } from "@cllm4rec/testing";

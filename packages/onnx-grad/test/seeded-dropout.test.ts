@@ -1,4 +1,5 @@
-// Seeded dropout: share and scale, reproducibility, independence of seeds, streams and positions, and the gradient's mask.
+// Seeded dropout: share and scale, reproducibility, independence of seeds, streams and positions, and the gradient's
+// mask.
 import { type Engine, Graph, gradients, onnxRuntime, seededDropout, type Tensor } from "@cllm4rec/onnx-grad";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { toNumbers } from "./support/cases.js";
@@ -40,7 +41,10 @@ async function signs(ratio: number, streams: readonly number[], seeds: readonly 
   return masks;
 }
 
-/** Correlation of a mask with another one shifted by `lag`, in standard deviations under independence (at a ratio of a half). */
+/**
+ * Correlation of a mask with another one shifted by `lag`, in standard deviations under independence (at a ratio of a
+ * half).
+ */
 function deviations(a: Float64Array, b: Float64Array, lag = 0): number {
   let sum = 0;
   for (let i = 0; i + lag < a.length; i++) sum += a[i]! * b[i + lag]!;

@@ -1,4 +1,5 @@
-// Which of onnxruntime's providers is taken, and what is said about it; the trials themselves with the CPU and whatever is here.
+// Which of onnxruntime's providers is taken, and what is said about it; the trials themselves with the CPU and whatever
+// is here.
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { Graph, selectOnnxRuntime } from "@cllm4rec/onnx-grad";
@@ -64,7 +65,8 @@ describe("messages of onnxruntime", () => {
   const adapter = "webgpu_context.cc:136 … Failed to get a WebGPU adapter: No supported adapters\n";
   test("get their remedy in front", () => {
     expect(explain(adapter)).toBe(
-      `no GPU that WebGPU can use was found. On Linux it takes a driver with Vulkan and the Vulkan loader (libvulkan.so.1, package libvulkan1); or use executionProvider "cpu". onnxruntime says: ${adapter.trim()}`,
+      "no GPU that WebGPU can use was found. On Linux it takes a driver with Vulkan and the Vulkan loader " +
+        `(libvulkan.so.1, package libvulkan1); or use executionProvider "cpu". onnxruntime says: ${adapter.trim()}`,
     );
     expect(explain("something else")).toBe("something else");
   });
@@ -75,7 +77,8 @@ describe("messages of onnxruntime", () => {
   });
 });
 
-// The Vulkan loader reads the variable when it is first used, so that it takes a process of its own. Other systems have no Vulkan in between.
+// The Vulkan loader reads the variable when it is first used, so that it takes a process of its own. Other systems have
+// no Vulkan in between.
 test.runIf(process.platform === "linux")("without a driver WebGPU is one clear error, and the process goes on", () => {
   const code = `import { Graph, onnxRuntime } from "@cllm4rec/onnx-grad";
     const graph = new Graph("lonely");

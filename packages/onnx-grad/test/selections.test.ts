@@ -59,9 +59,12 @@ test.each(["onnxruntime", "TensorFlow.js"])("selected rows alone take part in lo
       const y = [-1.5, -2.5, -3.5];
       const taken = [0, 1, 2].filter((i) => mask[i] === 1);
       const part = (i: number, slope: number) => (mask[i] === 1 ? slope / taken.length : 0);
-      expectClose(numbers(results.flat), taken.map((i) => y[i]! * (i + 2)), { label: "flat" }); // biome-ignore format: one line
-      expectClose(numbers(results.dscale), [0, 1, 2].map((i) => part(i, y[i]!)), { label: "dscale" }); // biome-ignore format: one line
-      expectClose(numbers(results.dx), [0, 1, 2].flatMap((i) => [part(i, (i + 2) * 0.5), -part(i, i + 2)]), { label: "dx" }); // biome-ignore format: one line
+      // biome-ignore format: one line
+      expectClose(numbers(results.flat), taken.map((i) => y[i]! * (i + 2)), { label: "flat" });
+      // biome-ignore format: one line
+      expectClose(numbers(results.dscale), [0, 1, 2].map((i) => part(i, y[i]!)), { label: "dscale" });
+      const dx = [0, 1, 2].flatMap((i) => [part(i, (i + 2) * 0.5), -part(i, i + 2)]);
+      expectClose(numbers(results.dx), dx, { label: "dx" });
     }
     await session.dispose();
   }

@@ -1,4 +1,5 @@
-// Sequences of different lengths through GRU and LSTM: both engines agree, and a sequence that has ended keeps its state.
+// Sequences of different lengths through GRU and LSTM: both engines agree, and a sequence that has ended keeps its
+// state.
 import { type Engine, Graph, onnxRuntime, type Tensor } from "@cllm4rec/onnx-grad";
 import { expectClose } from "@cllm4rec/testing";
 import { expect, test } from "vitest";

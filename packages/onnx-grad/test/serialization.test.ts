@@ -152,7 +152,8 @@ test("external constants point into their files, relative to the deepest common 
   expect(() => serializeModel(graph, { externalFolder: path.join(root, "x") })).toThrow(
     new GraphError(
       "external",
-      `initializer b: ${path.join(root, "y/two.safetensors")} lies outside the external-data folder ${path.join(root, "x")}`,
+      `initializer b: ${path.join(root, "y/two.safetensors")} lies outside the external-data folder ` +
+        `${path.join(root, "x")}`,
     ),
   );
 });

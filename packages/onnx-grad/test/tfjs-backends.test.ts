@@ -29,7 +29,10 @@ function installation(name: string, real: readonly string[], made: Readonly<Reco
   return path.join(folder, name);
 }
 
-/** What tfjs() says in a process of its own, without the NODE_PATH that package managers' scripts set: its line, or its error. */
+/**
+ * What tfjs() says in a process of its own, without the NODE_PATH that package managers' scripts set: its line, or its
+ * error.
+ */
 function choice(options: { readonly from?: string; readonly backend?: string }): string {
   const script = `
     import { tfjs } from "@cllm4rec/onnx-grad/tfjs";
@@ -58,7 +61,8 @@ test("the fastest that is installed, and what to install for a faster one", () =
     "; faster: npm install @tensorflow/tfjs-node, or with an NVIDIA GPU npm install @tensorflow/tfjs-node-gpu";
   expect(choice({ from: installation("all", all) })).toMatch(
     new RegExp(
-      `^TensorFlow\\.js 4\\.\\d+\\.\\d+, wasm \\(WebAssembly on one CPU thread\\): the fastest of those installed${faster}$`,
+      "^TensorFlow\\.js 4\\.\\d+\\.\\d+, wasm \\(WebAssembly on one CPU thread\\): the fastest of those " +
+        `installed${faster}$`,
     ),
   );
   expect(choice({ from: installation("cpu", ["tfjs-core", "tfjs-backend-cpu"]) })).toContain(
@@ -96,11 +100,13 @@ test.each([
   ["tfjs-node", "is not available: @tensorflow/tfjs-node not found; npm install @tensorflow/tfjs-node"],
   [
     "wasm",
-    "is not available: @tensorflow/tfjs-core and @tensorflow/tfjs-backend-wasm not found; npm install @tensorflow/tfjs-core @tensorflow/tfjs-backend-wasm",
+    "is not available: @tensorflow/tfjs-core and @tensorflow/tfjs-backend-wasm not found; npm install " +
+      "@tensorflow/tfjs-core @tensorflow/tfjs-backend-wasm",
   ],
   [
     "webgpu",
-    `is not available: this runtime (Node ${process.versions.node}) has no navigator.gpu; for WebGPU in Node use onnxRuntime({ executionProvider: "webgpu" })`,
+    `is not available: this runtime (Node ${process.versions.node}) has no navigator.gpu; for WebGPU in Node use ` +
+      'onnxRuntime({ executionProvider: "webgpu" })',
   ],
 ] as const)("%s, asked for by name where it is not", (backend, reason) => {
   const from = installation(`none-${backend}`, []);
@@ -109,7 +115,8 @@ test.each([
 
 test("nothing installed, and a name that is none", () => {
   expect(choice({ from: installation("nothing", []) })).toBe(
-    "Error: no TensorFlow.js backend is installed; npm install @tensorflow/tfjs-core @tensorflow/tfjs-backend-wasm is the quickest to have",
+    "Error: no TensorFlow.js backend is installed; npm install @tensorflow/tfjs-core " +
+      "@tensorflow/tfjs-backend-wasm is the quickest to have",
   );
   expect(choice({ backend: "webgl" })).toBe(
     'Error: unknown TensorFlow.js backend "webgl"; one of tfjs-node-gpu, tfjs-node, webgpu, wasm, cpu is expected',
@@ -137,7 +144,9 @@ test("the script that builds tfjs-node says what is wrong and what to do, and no
   expect(run("--folder", nowhere)).toMatchObject({
     status: 1,
     stdout: "",
-    stderr: `build-tfjs-node: ${nowhere} has no package.json\n  Give the folder of your project with --folder, or make one with \`npm init -y\`.\n`,
+    stderr:
+      `build-tfjs-node: ${nowhere} has no package.json\n  Give the folder of your project with --folder, or make ` +
+      "one with `npm init -y`.\n",
   });
   expect(run("--help")).toMatchObject({ status: 0, stderr: "", stdout: expect.stringContaining("--gpu") });
 });

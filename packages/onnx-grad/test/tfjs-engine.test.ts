@@ -1,4 +1,5 @@
-// The TensorFlow.js engine as an engine: integers, memory, aborts, shared weights, errors; beside onnxruntime where both compute.
+// The TensorFlow.js engine as an engine: integers, memory, aborts, shared weights, errors; beside onnxruntime where
+// both compute.
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";

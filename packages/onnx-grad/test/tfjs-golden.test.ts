@@ -1,4 +1,5 @@
-// Every operator's values and gradients on TensorFlow.js, elementwise against PyTorch; compositions and portable graphs too.
+// Every operator's values and gradients on TensorFlow.js, elementwise against PyTorch; compositions and portable graphs
+// too.
 import { type Graph, GraphError, operatorNames, toPortable } from "@cllm4rec/onnx-grad";
 import type { TfjsEngine } from "@cllm4rec/onnx-grad/tfjs";
 import { expectClose } from "@cllm4rec/testing";
@@ -10,7 +11,10 @@ import { installedBackends, openTfjs } from "./support/tfjs.js";
 /** wasm computes some functions with a relative error of some 1e-6; sums of products go in float32 everywhere. */
 const tolerance = { rtol: 3e-5, atol: 5e-6 };
 
-/** Sizes that are known at run time only; what golden.test.ts shows to be refused, or beyond the documented limits, is left out. */
+/**
+ * Sizes that are known at run time only; what golden.test.ts shows to be refused, or beyond the documented limits, is
+ * left out.
+ */
 function symbolic(golden: Case): Graph[] {
   const beyond = [
     "Slice: bounds beyond the ends",

@@ -1,5 +1,6 @@
-// WebGPU through onnxruntime, on a GPU or on SwiftShader: operators against PyTorch, runs that repeat, memory, cancellation, ends, weights in
-// files, and what is said of nodes on the CPU. By default one case of each common operator; CLLM4REC_WEBGPU=full runs all of them, CLLM4REC_GPU=cuda through CUDA.
+// WebGPU through onnxruntime, on a GPU or on SwiftShader: operators against PyTorch, runs that repeat, memory,
+// cancellation, ends, weights in files, and what is said of nodes on the CPU. By default one case of each common
+// operator; CLLM4REC_WEBGPU=full runs all of them, CLLM4REC_GPU=cuda through CUDA.
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
@@ -32,9 +33,12 @@ const floats = (shape: readonly number[], fill: (i: number) => number = (i) => i
 
 /** What the graphs of language models and their gradients are made of. */
 const common = [
-  "Add Cast Concat CumSum Div Equal Exp Expand FusedMatMul Gather GatherElements GatherND Gelu Gemm Identity LayerNormalization Log LogSoftmax",
-  "MatMul Max Min Mul Neg Pad Pow RMSNormalization Range Reciprocal ReduceMax ReduceMean ReduceSum Relu Reshape ScatterElements ScatterND",
-  "Shape Sigmoid Slice Softmax SoftmaxCrossEntropyLoss Split Sqrt Squeeze Sub Tanh TopK Transpose Trilu Unsqueeze Where",
+  "Add Cast Concat CumSum Div Equal Exp Expand FusedMatMul Gather GatherElements GatherND Gelu Gemm Identity " +
+    "LayerNormalization Log LogSoftmax",
+  "MatMul Max Min Mul Neg Pad Pow RMSNormalization Range Reciprocal ReduceMax ReduceMean ReduceSum Relu Reshape " +
+    "ScatterElements ScatterND",
+  "Shape Sigmoid Slice Softmax SoftmaxCrossEntropyLoss Split Sqrt Squeeze Sub Tanh TopK Transpose Trilu Unsqueeze " +
+    "Where",
 ].flatMap((line) => line.split(" "));
 
 /** One case of each of these, one with gradients where there is one. */
@@ -45,7 +49,9 @@ function sample(): Case[] {
   });
 }
 
-/** WebGPU's softmax of a row that is −∞ throughout is not NaN: the one value that differs, as the documentation says. */
+/**
+ * WebGPU's softmax of a row that is −∞ throughout is not NaN: the one value that differs, as the documentation says.
+ */
 const differs = new Set(["Softmax: a row masked wholly is NaN"]);
 
 async function check(golden: Case, float: "float32" | "float64", symbolic: boolean): Promise<void> {
@@ -185,7 +191,8 @@ describe.runIf(webGpuUsable())(provider, () => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "onnx-grad-webgpu-"));
     try {
       const file = path.join(folder, "weights.bin");
-      const weights = Float32Array.from({ length: 2 * 8 * 4 }, (_, i) => ((i * 7) % 11) - 5); // exact in any order of summation
+      // exact in any order of summation
+      const weights = Float32Array.from({ length: 2 * 8 * 4 }, (_, i) => ((i * 7) % 11) - 5);
       fs.writeFileSync(file, new Uint8Array(weights.buffer));
       const graph = new Graph("from a file");
       const { op } = graph;

@@ -1,4 +1,5 @@
-// A whole run, warm-up and two rounds of the alternation, against the same run written in PyTorch: every objective and every number.
+// A whole run, warm-up and two rounds of the alternation, against the same run written in PyTorch: every objective and
+// every number.
 import fs from "node:fs";
 import path from "node:path";
 import {

@@ -1,4 +1,5 @@
-// Real reviews on a real LM: Amazon Musical Instruments on tinystories-656k, from the raw file to both language models' losses.
+// Real reviews on a real LM: Amazon Musical Instruments on tinystories-656k, from the raw file to both language models'
+// losses.
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";

@@ -1,4 +1,5 @@
-// Pretraining on T5: prompts in the encoder, main texts in the decoder; what is learnt, what is held fixed, and resuming to the same bits.
+// Pretraining on T5: prompts in the encoder, main texts in the decoder; what is learnt, what is held fixed, and
+// resuming to the same bits.
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";

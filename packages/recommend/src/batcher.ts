@@ -1,4 +1,5 @@
-// Requests that arrive together are answered together: those of one tick of the event loop, and those that come while the engine is busy.
+// Requests that arrive together are answered together: those of one tick of the event loop, and those that come while
+// the engine is busy.
 
 interface Waiting<Q, A> {
   readonly request: Q;

@@ -1,4 +1,5 @@
-// The errors of recommendation: what was found, what was expected, what to do next, with the parts of it that a program needs.
+// The errors of recommendation: what was found, what was expected, what to do next, with the parts of it that a program
+// needs.
 
 /** A model, a request or a setting that cannot be used. */
 export class RecommendError extends Error {

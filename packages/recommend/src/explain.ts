@@ -1,4 +1,5 @@
-// Text about an item from the content LLM (Eq. 5): the frozen LM continues the prompt that preceded reviews or descriptions in training.
+// Text about an item from the content LLM (Eq. 5): the frozen LM continues the prompt that preceded reviews or
+// descriptions in training.
 import type { BaseModel, GenerateOptions, SoftTables } from "@cllm4rec/backbone";
 import { compilePrompt, documentLayout, type Prompts } from "@cllm4rec/corpus/prompts";
 import type { ExtendedTokenizer } from "@cllm4rec/tokenizer-ext";

@@ -1,11 +1,14 @@
-// What is known of each user: the histories of a model directory, or those of its dataset where an older model has none.
+// What is known of each user: the histories of a model directory, or those of its dataset where an older model has
+// none.
 import { type Csr, csrRow, uniteHistories } from "@cllm4rec/corpus/prompts";
 import { HISTORY_SPLITS, type Histories } from "@cllm4rec/training/model";
 import { openItsDataset, readModelContent } from "./directory/content.js";
 import type { Ensemble } from "./directory/trained-model.js";
 import { NotAvailableError, reasonOf } from "./error.js";
 
-/** Which splits of the dataset count as a user's history. `all`: train, validation and test, everything that is known. */
+/**
+ * Which splits of the dataset count as a user's history. `all`: train, validation and test, everything that is known.
+ */
 export const KNOWN = ["all", "train+validation", "train"] as const;
 export type Known = (typeof KNOWN)[number];
 

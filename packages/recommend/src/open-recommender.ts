@@ -9,7 +9,10 @@ import { Recommender } from "./recommender.js";
 export interface OpenRecommenderOptions extends PredictorOptions {
   /** The dataset of training, where it was moved; read only for models whose directory holds no histories. */
   readonly data?: string;
-  /** What counts as a user's history: it is in the prompt and not recommended. Default `all`: train, validation and test. */
+  /**
+   * What counts as a user's history: it is in the prompt and not recommended. Default `all`: train, validation and
+   * test.
+   */
   readonly known?: Known;
   /** Most requests in one forward pass; default 128. */
   readonly maxBatch?: number;
@@ -20,11 +23,14 @@ export interface OpenRecommenderOptions extends PredictorOptions {
 /**
  * Opens a trained model, or several that answer together: the logits of an ensemble's models are averaged.
  *
- * The directories are read and checked first, then the backbone is opened. If a later step fails, everything opened so far is closed.
+ * The directories are read and checked first, then the backbone is opened. If a later step fails, everything opened so
+ * far is closed.
  *
- * @param directories a model directory that `cllm4rec` or `finetune` wrote, or several that differ in their training alone
- * @throws TrainingError for a file that is missing, damaged, or was changed since it was written; RecommendError for models that do not say
- *   how they predict or do not go together; WrongPartError where the backbone is missing or another one; the signal's reason when aborted
+ * @param directories a model directory that `cllm4rec` or `finetune` wrote, or several that differ in their training
+ *   alone
+ * @throws TrainingError for a file that is missing, damaged, or was changed since it was written; RecommendError for
+ *   models that do not say how they predict or do not go together; WrongPartError where the backbone is missing or
+ *   another one; the signal's reason when aborted
  *
  * @example
  * await using recommender = await openRecommender("model");

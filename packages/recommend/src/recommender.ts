@@ -74,8 +74,9 @@ export interface RecommenderParts {
 }
 
 /**
- * A trained model, or an ensemble, that answers by raw ids. Calls made within one tick of the event loop, or while another is computed, share
- * a forward pass. The same calls give the same answers. Close it, or declare it with `await using`.
+ * A trained model, or an ensemble, that answers by raw ids. Calls made within one tick of the event loop, or while
+ * another is computed, share a forward pass. The same calls give the same answers. Close it, or declare it with
+ * `await using`.
  */
 export class Recommender implements AsyncDisposable {
   readonly #parts: RecommenderParts;
@@ -115,10 +116,11 @@ export class Recommender implements AsyncDisposable {
   }
 
   /**
-   * The k best items, without those of the history, of `exclude`, and those that `filter` refuses; fewer only where fewer are left.
-   * @throws UnknownIdError for a user or an item of the history that the model does not know; NotAvailableError where the user's history is
-   *   not known; RecommendError for a request without user and history, a history alone where the model needs the user, or a `k` that is
-   *   no positive integer; the signal's reason when aborted
+   * The k best items, without those of the history, of `exclude`, and those that `filter` refuses; fewer only where
+   * fewer are left.
+   * @throws UnknownIdError for a user or an item of the history that the model does not know; NotAvailableError where
+   *   the user's history is not known; RecommendError for a request without user and history, a history alone where the
+   *   model needs the user, or a `k` that is no positive integer; the signal's reason when aborted
    */
   async recommend(request: RecommendRequest): Promise<Recommendation[]> {
     const { k, includeHistory = false, signal } = request;
@@ -130,7 +132,8 @@ export class Recommender implements AsyncDisposable {
   }
 
   /**
-   * The scores (logits, Eq. 9) of the items named, or of all in the order of {@link items}; those of the history included.
+   * The scores (logits, Eq. 9) of the items named, or of all in the order of {@link items}; those of the history
+   * included.
    * @throws as {@link recommend} does
    */
   async scores({ items, ...whom }: Whom & { readonly items?: readonly string[] | undefined }): Promise<Float32Array> {
@@ -140,8 +143,10 @@ export class Recommender implements AsyncDisposable {
   }
 
   /**
-   * The k items whose embeddings are nearest by cosine, which users of the same taste have; of an ensemble, by the mean of the cosines.
-   * @throws UnknownIdError for an item that the model does not know; RecommendError for a `k` that is no positive integer
+   * The k items whose embeddings are nearest by cosine, which users of the same taste have; of an ensemble, by the mean
+   * of the cosines.
+   * @throws UnknownIdError for an item that the model does not know; RecommendError for a `k` that is no positive
+   *   integer
    */
   async similarItems(item: string, k: number, selection: Selection = {}): Promise<Recommendation[]> {
     this.#checkOpen();
@@ -151,8 +156,8 @@ export class Recommender implements AsyncDisposable {
   }
 
   /**
-   * The embedding of the user or history, [M·K]: its inner product with a row of {@link embedItems} is the item's score, but for
-   * rounding. For retrieval in a vector store.
+   * The embedding of the user or history, [M·K]: its inner product with a row of {@link embedItems} is the item's
+   * score, but for rounding. For retrieval in a vector store.
    * @throws as {@link recommend} does
    */
   async embedUser(whom: Whom): Promise<Float32Array> {
@@ -172,9 +177,10 @@ export class Recommender implements AsyncDisposable {
   }
 
   /**
-   * Text from the content LLM: the review that the user might write of the item, or, without a user, a description of the item. Of an
-   * ensemble, from the first model that has content tables.
-   * @throws NotAvailableError `no-content-tables` where the model was trained without texts; UnknownIdError for unknown ids
+   * Text from the content LLM: the review that the user might write of the item, or, without a user, a description of
+   * the item. Of an ensemble, from the first model that has content tables.
+   * @throws NotAvailableError `no-content-tables` where the model was trained without texts; UnknownIdError for unknown
+   *   ids
    */
   async explain({ item, user, signal, ...sampling }: ExplainRequest): Promise<Explanation> {
     this.#checkOpen();
@@ -184,7 +190,8 @@ export class Recommender implements AsyncDisposable {
     if (!tables) {
       throw new NotAvailableError(
         "no-content-tables",
-        `${models[0].directory}: the model has no content tables, since it was trained without texts; train it with reviews or descriptions for explanations`,
+        `${models[0].directory}: the model has no content tables, since it was trained without texts; train it ` +
+          "with reviews or descriptions for explanations",
       );
     }
     const { model, tokenizer } = predictor;
@@ -220,7 +227,8 @@ export class Recommender implements AsyncDisposable {
       throw new RecommendError(`history: found ${JSON.stringify(history)}, expected an array of raw item ids`);
     if (userToken && user === undefined) {
       throw new RecommendError(
-        `${this.#parts.models[0].directory}: the model was trained with the user token, so a history alone is not enough; name the user, or train without it`,
+        `${this.#parts.models[0].directory}: the model was trained with the user token, so a history alone is not ` +
+          "enough; name the user, or train without it",
       );
     }
     const row = user === undefined ? undefined : this.#users.row(user);
@@ -229,7 +237,8 @@ export class Recommender implements AsyncDisposable {
       throw new RecommendError(
         history
           ? "history: found no items, expected at least one"
-          : `user ${JSON.stringify(user)}: found no items in the history, and the model was trained without the user token; give a history`,
+          : `user ${JSON.stringify(user)}: found no items in the history, and the model was trained without the ` +
+              "user token; give a history",
       );
     }
     return { history: rows, ...(row !== undefined && { user: row }) };

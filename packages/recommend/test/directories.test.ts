@@ -1,4 +1,5 @@
-// What model directories lack or have wrong: each ends in one error, with everything closed, so that the process ends too.
+// What model directories lack or have wrong: each ends in one error, with everything closed, so that the process ends
+// too.
 import { execFile } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";

@@ -10,7 +10,10 @@ import { onTestFinished } from "vitest";
 
 const fixtures = path.join(path.dirname(fileURLToPath(import.meta.url)), "fixtures");
 
-/** A bookshop: 60 readers of crime novels or garden books, 40 books; written by packages/cli/scripts/write-recommend-fixture.mjs. */
+/**
+ * A bookshop: 60 readers of crime novels or garden books, 40 books; written by
+ * packages/cli/scripts/write-recommend-fixture.mjs.
+ */
 export const bookshop = {
   model: path.join(fixtures, "model"),
   backbone: path.join(fixtures, "backbone"),
@@ -66,7 +69,9 @@ export class WatchedEngine implements Engine {
   }
 }
 
-/** A random GPT-2 of 128 words, width 16, 2 layers, 96 positions; written by packages/finetune/test/oracle/tiny_gpt2.py. */
+/**
+ * A random GPT-2 of 128 words, width 16, 2 layers, 96 positions; written by packages/finetune/test/oracle/tiny_gpt2.py.
+ */
 export const tinyGpt2 = path.join(fixtures, "tiny-gpt2");
 
 /** Rows of items as a matrix. */

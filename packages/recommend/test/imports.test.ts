@@ -1,4 +1,5 @@
-// Serving loads no trainer and no DuckDB: the built files that importing the package loads are followed from import to import.
+// Serving loads no trainer and no DuckDB: the built files that importing the package loads are followed from import to
+// import.
 import fs from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";

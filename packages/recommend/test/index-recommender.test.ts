@@ -1,4 +1,5 @@
-// Recommendation in one forward pass: history excluded, batches and order of requests without influence, users known by a history alone.
+// Recommendation in one forward pass: history excluded, batches and order of requests without influence, users known by
+// a history alone.
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
 import { csrRow } from "@cllm4rec/corpus";
 import { evaluate, type IndexRecommendation, IndexRecommender, type IndexRequest } from "@cllm4rec/recommend";

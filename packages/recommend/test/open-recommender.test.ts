@@ -1,4 +1,5 @@
-// The front door: answers by raw ids, the same as those by rows; what is excluded; what requests share; what is refused and how.
+// The front door: answers by raw ids, the same as those by rows; what is excluded; what requests share; what is refused
+// and how.
 import { csrRow, uniteHistories } from "@cllm4rec/corpus";
 import {
   IndexRecommender,
@@ -284,7 +285,8 @@ describe("refuses", () => {
     const item = await recommender.recommend({ history: ["crime-1", "xyz"], k: 1 }).catch((error: unknown) => error);
     expect(item).toMatchObject({ kind: "item", id: "xyz", nearest: [] });
     expect((item as Error).message).toBe(
-      `unknown item "xyz"; the model knows 40 items by their ids in the input, such as ${JSON.stringify(recommender.items[0])}.`,
+      'unknown item "xyz"; the model knows 40 items by their ids in the input, such as ' +
+        `${JSON.stringify(recommender.items[0])}.`,
     );
     await expect(recommender.similarItems("crime-", 1)).rejects.toBeInstanceOf(UnknownIdError);
     await expect(recommender.embedItems(["crime-1", "nothing"])).rejects.toBeInstanceOf(UnknownIdError);

@@ -1,5 +1,6 @@
 // The package's benchmark: what a million users and a million items cost, and what extending costs ordinary text.
-//   pnpm bench [-- --json] [-- --shared DIRECTORY]      (after the build; DIRECTORY holds models/ and data/, default ../shared beside the checkout)
+//   pnpm bench [-- --json] [-- --shared DIRECTORY]      (after the build; DIRECTORY holds models/ and data/, default
+//                                                       ../shared beside the checkout)
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -71,8 +72,8 @@ async function bases(shared) {
 const TURN = 20;
 
 /**
- * Time of encodeText over that of the plain tokenizer. The two take turns every few texts, each first in half of them, so that the
- * library's word cache and a busy machine weigh on both alike; medians over `rounds`.
+ * Time of encodeText over that of the plain tokenizer. The two take turns every few texts, each first in half of them,
+ * so that the library's word cache and a busy machine weigh on both alike; medians over `rounds`.
  */
 function textCost({ tokenizer }, extended, texts, rounds) {
   const encoders = [
@@ -149,7 +150,9 @@ const exported = {
 };
 
 const result = {
-  machine: `${os.cpus()[0]?.model ?? "unknown CPU"}, ${os.availableParallelism()} cores, ${Math.round(os.totalmem() / 2 ** 30)} GiB, ${os.type()}, Node ${process.versions.node}`,
+  machine:
+    `${os.cpus()[0]?.model ?? "unknown CPU"}, ${os.availableParallelism()} cores, ` +
+    `${Math.round(os.totalmem() / 2 ** 30)} GiB, ${os.type()}, Node ${process.versions.node}`,
   date: new Date().toISOString().slice(0, 10),
   extend,
   text: { source, bases: text },
@@ -166,7 +169,8 @@ else {
   console.table(text);
   console.log(`Prompts of 20 items, ${prompt.base}: ${prompt.tokensPerSecond.toLocaleString("en")} tokens/s`);
   console.log(
-    `Export for Python with 2,000,000 added tokens, ${exported.base}: ${exported.megabytes} MB written in ${exported.seconds} s`,
+    `Export for Python with 2,000,000 added tokens, ${exported.base}: ${exported.megabytes} MB written in ` +
+      `${exported.seconds} s`,
   );
 }
 const missed = [

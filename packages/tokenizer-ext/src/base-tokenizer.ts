@@ -1,4 +1,5 @@
-// What this package needs of a base tokenizer: the stages of `@huggingface/tokenizers`, and the two JSON files it is built from.
+// What this package needs of a base tokenizer: the stages of `@huggingface/tokenizers`, and the two JSON files it is
+// built from.
 import type { Tokenizer } from "@huggingface/tokenizers";
 
 /** The part of `Tokenizer` of `@huggingface/tokenizers` that is used here; a `Tokenizer` always fits. */
@@ -18,7 +19,9 @@ export interface AddedTokenJson {
   readonly special?: boolean;
 }
 
-/** A parsed `tokenizer.json`. Only what this package reads is spelled out; everything else is carried through untouched. */
+/**
+ * A parsed `tokenizer.json`. Only what this package reads is spelled out; everything else is carried through untouched.
+ */
 export interface TokenizerJson {
   readonly added_tokens?: readonly AddedTokenJson[] | null;
   readonly model: {
@@ -60,8 +63,8 @@ function isPieceList(vocab: TokenizerJson["model"]["vocab"]): vocab is readonly 
 }
 
 /**
- * A checksum of (id, token string) pairs as 16 hex digits: FNV-1a over the UTF-16 code units, in two lanes of 32 bits. It tells
- * a mix-up of tokenizers, not an attack.
+ * A checksum of (id, token string) pairs as 16 hex digits: FNV-1a over the UTF-16 code units, in two lanes of 32 bits.
+ * It tells a mix-up of tokenizers, not an attack.
  */
 export function vocabularyChecksum(pieces: readonly (string | undefined)[]): string {
   let a = 0x811c9dc5;

@@ -2,9 +2,15 @@
 
 /** How to pad. */
 export interface PadOptions {
-  /** Id written into the padding, a token of the vocabulary; the attention mask is 0 there. There is no default: models differ. */
+  /**
+   * Id written into the padding, a token of the vocabulary; the attention mask is 0 there. There is no default: models
+   * differ.
+   */
   readonly padId: number;
-  /** Where the padding goes; `"left"` keeps the last position real, as decoder-only generation wants it. Default `"right"`. */
+  /**
+   * Where the padding goes; `"left"` keeps the last position real, as decoder-only generation wants it. Default
+   * `"right"`.
+   */
   readonly side?: "left" | "right";
   /** Pad to this T instead of the longest sequence. A longer sequence is an error: nothing is cut here. */
   readonly length?: number;
@@ -51,7 +57,8 @@ export function padSequences(sequences: readonly ArrayLike<number>[], options: P
   if (length !== undefined && longest > length) {
     const at = lengths.indexOf(longest);
     throw new RangeError(
-      `sequence ${at} has ${longest} ids, more than the batch length ${length}; shorten it before padding, or raise length`,
+      `sequence ${at} has ${longest} ids, more than the batch length ${length}; shorten it before padding, or ` +
+        "raise length",
     );
   }
   const T = Math.ceil((length ?? longest) / multipleOf) * multipleOf;

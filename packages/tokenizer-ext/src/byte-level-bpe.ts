@@ -16,8 +16,8 @@ export interface ByteLevelBpeOptions {
 /**
  * The `tokenizer.json` of a byte-level BPE (Radford et al. 2019, §2.2): pass it to `new Tokenizer(json, {})`.
  *
- * @throws Error for a merge that is not two tokens, whose parts or result are missing from the vocabulary, or a special token
- * that is missing.
+ * @throws Error for a merge that is not two tokens, whose parts or result are missing from the vocabulary, or a special
+ * token that is missing.
  */
 export function byteLevelBpe(options: ByteLevelBpeOptions): TokenizerJson {
   const { vocab, addPrefixSpace = false } = options;
@@ -39,8 +39,9 @@ export function byteLevelBpe(options: ByteLevelBpeOptions): TokenizerJson {
     const [left, right, ...rest] = line.split(" ");
     if (!left || !right || rest.length > 0 || !has(left) || !has(right) || !has(left + right)) {
       throw new Error(
-        `merges, line ${index + 1}: found ${JSON.stringify(line.slice(0, 80))}, expected two tokens of the vocabulary, separated by one space, ` +
-          "whose concatenation is in the vocabulary too. Do vocab.json and merges.txt belong together?",
+        `merges, line ${index + 1}: found ${JSON.stringify(line.slice(0, 80))}, expected two tokens of the ` +
+          "vocabulary, separated by one space, whose concatenation is in the vocabulary too. Do vocab.json and " +
+          "merges.txt belong together?",
       );
     }
     merges.push(line);

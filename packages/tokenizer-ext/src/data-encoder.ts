@@ -1,4 +1,5 @@
-// Untrusted text to ids of the base vocabulary: as the plain tokenizer does it, except that no special token can come out.
+// Untrusted text to ids of the base vocabulary: as the plain tokenizer does it, except that no special token can come
+// out.
 import { type BaseTokenizer, modelOf } from "./base-tokenizer.js";
 
 type AddedToken = ReturnType<BaseTokenizer["get_added_tokens_decoder"]> extends Map<number, infer T> ? T : never;
@@ -6,8 +7,8 @@ type Model = ReturnType<typeof modelOf>;
 
 /**
  * Which added tokens of the base tokenizer may be recognised in text:
- * - `"ordinary"`: those not marked special (runs of spaces in code models, say), as the plain tokenizer does; the text of a
- *   special token (`</s>`, `<|endoftext|>`) is spelled out like any other text. For untrusted text; the default.
+ * - `"ordinary"`: those not marked special (runs of spaces in code models, say), as the plain tokenizer does; the text
+ *   of a special token (`</s>`, `<|endoftext|>`) is spelled out like any other text. For untrusted text; the default.
  * - `"none"`: no added token at all.
  * - `"all"`: special tokens too, exactly as the plain tokenizer does. For text one has written oneself.
  */
@@ -18,8 +19,9 @@ export interface EncodeTextOptions {
   /** Default `"ordinary"`. */
   readonly addedTokens?: AddedTokenPolicy;
   /**
-   * The text continues a sequence whose beginning is encoded elsewhere (a prompt, a beginning-of-sequence token). It makes a
-   * difference only for tokenizers that mark the beginning of the sequence (Metaspace with `prepend_scheme: "first"`).
+   * The text continues a sequence whose beginning is encoded elsewhere (a prompt, a beginning-of-sequence token). It
+   * makes a difference only for tokenizers that mark the beginning of the sequence (Metaspace with
+   * `prepend_scheme: "first"`).
    */
   readonly continues?: boolean;
 }
@@ -64,7 +66,8 @@ class AddedTokenSplitter {
 
 function noPiece(text: string): Error {
   return new Error(
-    `the base tokenizer has no piece for a part of ${JSON.stringify(text.slice(0, 40))} and no unknown token; name one in its model (unk_token, unk_id)`,
+    `the base tokenizer has no piece for a part of ${JSON.stringify(text.slice(0, 40))} and no unknown token; ` +
+      "name one in its model (unk_token, unk_id)",
   );
 }
 
@@ -120,8 +123,8 @@ export class DataEncoder {
   }
 
   /**
-   * The ids of `text`, none of them forbidden by the policy. Ordinary text costs one call of the plain tokenizer and a look at
-   * its ids; only text that yields a special token there is encoded a second time, by stages.
+   * The ids of `text`, none of them forbidden by the policy. Ordinary text costs one call of the plain tokenizer and a
+   * look at its ids; only text that yields a special token there is encoded a second time, by stages.
    */
   encode(text: string, { addedTokens = "ordinary", continues = false }: EncodeTextOptions = {}): number[] {
     if (typeof text !== "string") throw new TypeError(`text is ${typeof text}, expected a string`);
@@ -144,7 +147,8 @@ export class DataEncoder {
       if (!(id >= 0)) throw noPiece(text);
       if (id === this.#unknown?.id) unknown = true;
     }
-    // An unknown id is innocent unless the text spells the unknown token's name, which is text and deserves its own pieces.
+    // An unknown id is innocent unless the text spells the unknown token's name, which is text and deserves its own
+    // pieces.
     if (!unknown || !this.#unknown) return false;
     const { content } = this.#unknown;
     return text.includes(content) || (this.#tokenizer.normalizer?.normalize(text).includes(content) ?? false);

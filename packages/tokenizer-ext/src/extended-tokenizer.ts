@@ -26,8 +26,9 @@ export interface DecodeOptions {
   /** Let the library remove spaces before punctuation ("fine ." → "fine."). Loses information; default false. */
   readonly cleanUpSpaces?: boolean;
   /**
-   * Put between an id token and its neighbour where neither brings white space of its own. Default `""`: what was encoded comes
-   * back. `" "` reads better with tokenizers that do not keep the spaces at the ends of a text (T5, BERT).
+   * Put between an id token and its neighbour where neither brings white space of its own. Default `""`: what was
+   * encoded comes back. `" "` reads better with tokenizers that do not keep the spaces at the ends of a text (T5,
+   * BERT).
    */
   readonly separator?: string;
 }
@@ -37,11 +38,12 @@ const CACHED_LITERALS = 1024;
 const CACHED_LITERAL_LENGTH = 256;
 
 /**
- * Any Hugging Face tokenizer plus I user tokens and J item tokens: `<user_i>` has id N + i and `<item_j>` has id N + I + j, where
+ * Any Hugging Face tokenizer plus I user tokens and J item tokens: `<user_i>` has id N + i and `<item_j>` has id N + I
+ * + j, where
  * N = `rows` is the backbone's number of embedding rows. Id tokens are arithmetic; none is stored.
  *
- * Trusted and untrusted text are different calls: {@link encodeText} for data, {@link encodePrompt} for templates whose slots
- * the program fills, {@link parse} for bracket notation in strings that the program wrote itself.
+ * Trusted and untrusted text are different calls: {@link encodeText} for data, {@link encodePrompt} for templates whose
+ * slots the program fills, {@link parse} for bracket notation in strings that the program wrote itself.
  *
  * @example
  * const extended = new ExtendedTokenizer({ tokenizer, rows: 50257, users: 1000, items: 500 });
@@ -65,8 +67,8 @@ export class ExtendedTokenizer {
   #context: { readonly ids: readonly number[]; readonly text: string } | undefined;
 
   /**
-   * @throws RangeError if a size is not a whole number, ids would not fit 32 bits, or the tokenizer has an id of `rows` or more;
-   * Error if the tokenizer has user or item tokens already.
+   * @throws RangeError if a size is not a whole number, ids would not fit 32 bits, or the tokenizer has an id of `rows`
+   * or more; Error if the tokenizer has user or item tokens already.
    */
   constructor(options: ExtendedTokenizerOptions) {
     checkSizes(options);
@@ -78,14 +80,16 @@ export class ExtendedTokenizer {
     this.#pieces = piecesOf(options.tokenizer);
     if (this.#pieces.length > this.rows) {
       throw new RangeError(
-        `rows is ${this.rows}, but the tokenizer has ids up to ${this.#pieces.length - 1} (${JSON.stringify(this.#pieces.at(-1))}); ` +
-          "rows must be the number of embedding rows of the backbone that this tokenizer belongs to",
+        `rows is ${this.rows}, but the tokenizer has ids up to ${this.#pieces.length - 1} ` +
+          `(${JSON.stringify(this.#pieces.at(-1))}); rows must be the number of embedding rows of the backbone that ` +
+          "this tokenizer belongs to",
       );
     }
     for (const { content } of options.tokenizer.get_added_tokens_decoder().values()) {
       if (/^<(?:user|item)_\d+>$/.test(content)) {
         throw new Error(
-          `the tokenizer has an added token ${JSON.stringify(content)} already; extend the base tokenizer, not an exported extension of it`,
+          `the tokenizer has an added token ${JSON.stringify(content)} already; extend the base tokenizer, not an ` +
+            "exported extension of it",
         );
       }
     }
@@ -110,8 +114,8 @@ export class ExtendedTokenizer {
   }
 
   /**
-   * The id of one of the base tokenizer's added tokens (`</s>`, `<|endoftext|>`), for callers who place special tokens themselves.
-   * Throws an Error if there is none of this name.
+   * The id of one of the base tokenizer's added tokens (`</s>`, `<|endoftext|>`), for callers who place special tokens
+   * themselves. Throws an Error if there is none of this name.
    */
   specialToken(content: string): number {
     const added = [...this.tokenizer.get_added_tokens_decoder().values()];
@@ -119,21 +123,23 @@ export class ExtendedTokenizer {
     if (token) return token.id;
     const names = added.slice(0, 8).map((candidate) => JSON.stringify(candidate.content));
     throw new Error(
-      `the tokenizer has no added token ${JSON.stringify(content)}; it has ${names.join(", ") || "none"}${added.length > 8 ? ", …" : ""}`,
+      `the tokenizer has no added token ${JSON.stringify(content)}; it has ` +
+        `${names.join(", ") || "none"}${added.length > 8 ? ", …" : ""}`,
     );
   }
 
   /**
-   * Encodes untrusted text as data: no id ≥ N, and no special token of the base tokenizer, can come out, whatever the text holds
-   * (the unknown token excepted, where the text has characters without a piece). No special token is added. Text without special
-   * tokens gets exactly the ids that the plain tokenizer gives it.
+   * Encodes untrusted text as data: no id ≥ N, and no special token of the base tokenizer, can come out, whatever the
+   * text holds (the unknown token excepted, where the text has characters without a piece). No special token is added.
+   * Text without special tokens gets exactly the ids that the plain tokenizer gives it.
    */
   encodeText(text: string, options?: EncodeTextOptions): number[] {
     return this.#data.encode(text, options);
   }
 
   /**
-   * Encodes a trusted template. Slots become their one id token; each literal (neighbouring literals joined) becomes exactly what
+   * Encodes a trusted template. Slots become their one id token; each literal (neighbouring literals joined) becomes
+   * exactly what
    * {@link encodeText} makes of it, with the spaces it has and no others. No special token is added.
    *
    * @throws RangeError for a user or item out of range; TypeError for anything else that is not a part.
@@ -168,7 +174,8 @@ export class ExtendedTokenizer {
       if (typeof item === "number" && user === undefined) return this.itemToken(item);
     }
     throw new TypeError(
-      `part ${index} of the prompt is ${JSON.stringify(part) ?? String(part)}, expected a string, { user: number } or { item: number }`,
+      `part ${index} of the prompt is ${JSON.stringify(part) ?? String(part)}, expected a string, { user: number ` +
+        "} or { item: number }",
     );
   }
 
@@ -188,11 +195,11 @@ export class ExtendedTokenizer {
   }
 
   /**
-   * Reads the bracket notation of a **trusted** string, `"<user_12> has bought <item_3>"`, for {@link encodePrompt}. Never call
-   * it on text that others wrote.
+   * Reads the bracket notation of a **trusted** string, `"<user_12> has bought <item_3>"`, for {@link encodePrompt}.
+   * Never call it on text that others wrote.
    *
-   * @throws SyntaxError for a malformed id token (`<user_01>`, `<user_-1>`, `<user_`), naming its position; RangeError for one out
-   * of range.
+   * @throws SyntaxError for a malformed id token (`<user_01>`, `<user_-1>`, `<user_`), naming its position; RangeError
+   * for one out of range.
    */
   parse(text: string): PromptPart[] {
     return parsePrompt(text, this);
@@ -210,8 +217,8 @@ export class ExtendedTokenizer {
   }
 
   /**
-   * Ids back to parts: slots where id tokens stand, text between them. The only decoding that tells a slot from text that merely
-   * looks like one.
+   * Ids back to parts: slots where id tokens stand, text between them. The only decoding that tells a slot from text
+   * that merely looks like one.
    *
    * @throws RangeError for an id outside [0, size), or an embedding row that has no token (T5: 32,100 to 32,127).
    */
@@ -230,8 +237,8 @@ export class ExtendedTokenizer {
       if (kind === "vocabulary") {
         if (this.#pieces[id] === undefined) {
           throw new RangeError(
-            `id ${id} at position ${at} is an embedding row without a token (the tokenizer has ${this.#pieces.length} ids, the backbone ${this.rows} rows); ` +
-              "leave such rows out when generating",
+            `id ${id} at position ${at} is an embedding row without a token (the tokenizer has ` +
+              `${this.#pieces.length} ids, the backbone ${this.rows} rows); leave such rows out when generating`,
           );
         }
         run.push(id);
@@ -245,9 +252,9 @@ export class ExtendedTokenizer {
   }
 
   /**
-   * Ids to text, id tokens in the bracket notation: the inverse of {@link encodePrompt} for every mixture of slots and literals
-   * that the base tokenizer itself gives back unchanged. The result is text, no prompt: what was data stays data only as long
-   * as nobody parses it.
+   * Ids to text, id tokens in the bracket notation: the inverse of {@link encodePrompt} for every mixture of slots and
+   * literals that the base tokenizer itself gives back unchanged. The result is text, no prompt: what was data stays
+   * data only as long as nobody parses it.
    *
    * @throws RangeError as {@link decodeParts} does.
    */
@@ -272,7 +279,8 @@ export class ExtendedTokenizer {
   ): string {
     const options = { skip_special_tokens: skipSpecialTokens, clean_up_tokenization_spaces: cleanUpSpaces };
     if (!continues || !this.#data.marksBeginning) return this.tokenizer.decode(run, options);
-    // Such a tokenizer's decoder takes away the mark at the beginning. This run has none: decode it behind a known beginning.
+    // Such a tokenizer's decoder takes away the mark at the beginning. This run has none: decode it behind a known
+    // beginning.
     this.#context ??= this.#knownBeginning();
     const text = this.tokenizer.decode([...this.#context.ids, ...run], options);
     return text.slice(this.#context.text.length);
@@ -301,8 +309,8 @@ export class ExtendedTokenizer {
   }
 
   /**
-   * Export for Python: the base's `tokenizer.json` (as parsed; the library does not hand it out) with an added token per user
-   * and item. See {@link huggingFaceTokenizerJson}; for hundreds of thousands of ids write a file with
+   * Export for Python: the base's `tokenizer.json` (as parsed; the library does not hand it out) with an added token
+   * per user and item. See {@link huggingFaceTokenizerJson}; for hundreds of thousands of ids write a file with
    * {@link huggingFaceTokenizerJsonChunks} instead.
    *
    * @throws Error if `base` is not the file of this tokenizer.
@@ -322,7 +330,8 @@ export class ExtendedTokenizer {
     const mine = this.toJSON().base;
     if (mine.pieces !== other.pieces || mine.checksum !== other.checksum) {
       throw new Error(
-        `the file belongs to another base tokenizer: it states ${other.pieces} ids with checksum ${other.checksum}, ${name} has ${mine.pieces} with ${mine.checksum}`,
+        `the file belongs to another base tokenizer: it states ${other.pieces} ids with checksum ` +
+          `${other.checksum}, ${name} has ${mine.pieces} with ${mine.checksum}`,
       );
     }
   }

@@ -24,7 +24,8 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 
 function wrong(field: string, found: unknown, expected: string): Error {
   return new Error(
-    `tokenizer extension: ${field} is ${JSON.stringify(found) ?? "missing"}, expected ${expected}. Was the file written by ExtendedTokenizer.toJSON?`,
+    `tokenizer extension: ${field} is ${JSON.stringify(found) ?? "missing"}, expected ${expected}. Was the file ` +
+      "written by ExtendedTokenizer.toJSON?",
   );
 }
 

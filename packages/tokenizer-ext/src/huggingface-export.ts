@@ -19,8 +19,9 @@ function addedToken(id: number, content: string): AddedTokenJson {
 }
 
 /**
- * The tokens to add, in ascending id order. Python's tokenizers number added tokens consecutively after the largest id, whatever
- * the file says, so embedding rows without a piece (T5: 32,100 to 32,127) are filled by tokens `<row_32100>`, ….
+ * The tokens to add, in ascending id order. Python's tokenizers number added tokens consecutively after the largest id,
+ * whatever the file says, so embedding rows without a piece (T5: 32,100 to 32,127) are filled by tokens `<row_32100>`,
+ * ….
  */
 function* newTokens(pieces: readonly (string | undefined)[], sizes: IdSpaceSizes): Generator<AddedTokenJson> {
   for (let id = pieces.length; id < sizes.rows; id++) yield addedToken(id, `<row_${id}>`);
@@ -37,14 +38,16 @@ function check(base: TokenizerJson, sizes: IdSpaceSizes, options: HuggingFaceExp
   const hole = Array.from(pieces).indexOf(undefined); // indexOf alone passes over the holes of a sparse array
   if (hole >= 0) {
     throw new Error(
-      `tokenizer.json has no token with id ${hole} though it has larger ones; Python would number the added tokens differently, so this tokenizer cannot be exported`,
+      `tokenizer.json has no token with id ${hole} though it has larger ones; Python would number the added ` +
+        "tokens differently, so this tokenizer cannot be exported",
     );
   }
   const count = sizes.rows - pieces.length + sizes.users + sizes.items;
   if (count > LARGE_EXPORT) {
     const message =
-      `exporting ${count.toLocaleString("en")} added tokens: about ${Math.round((count * 130) / 1e6)} MB of JSON, which transformers ` +
-      "takes many seconds to load. Ids are arithmetic (user i = N + i, item j = N + I + j): where possible, add them to the encoded text instead";
+      `exporting ${count.toLocaleString("en")} added tokens: about ${Math.round((count * 130) / 1e6)} MB of JSON, ` +
+      "which transformers takes many seconds to load. Ids are arithmetic (user i = N + i, item j = N + I + j): " +
+      "where possible, add them to the encoded text instead";
     if (options.warn) options.warn(message);
     else console.warn(message);
   }
@@ -52,8 +55,8 @@ function check(base: TokenizerJson, sizes: IdSpaceSizes, options: HuggingFaceExp
 }
 
 /**
- * The base `tokenizer.json` with added tokens `<user_i>` at N + i and `<item_j>` at N + I + j, which transformers and tokenizers
- * read as it is. The base object is not changed.
+ * The base `tokenizer.json` with added tokens `<user_i>` at N + i and `<item_j>` at N + I + j, which transformers and
+ * tokenizers read as it is. The base object is not changed.
  *
  * Python has no untrusted text: there, `<user_3>` becomes an id token wherever it stands, in a review too.
  *
@@ -69,8 +72,8 @@ export function huggingFaceTokenizerJson(
 }
 
 /**
- * The same file as pieces of text, to be written one after the other: the memory needed does not grow with the number of
- * users and items.
+ * The same file as pieces of text, to be written one after the other: the memory needed does not grow with the number
+ * of users and items.
  */
 export function* huggingFaceTokenizerJsonChunks(
   base: TokenizerJson,
@@ -102,8 +105,8 @@ export function* huggingFaceTokenizerJsonChunks(
 const SPECIAL_NAMES = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
 /**
- * A `tokenizer_config.json` to lie beside the export, so that `AutoTokenizer.from_pretrained(directory)` loads it as it is: the
- * generic fast tokenizer, with the base's names for its special tokens.
+ * A `tokenizer_config.json` to lie beside the export, so that `AutoTokenizer.from_pretrained(directory)` loads it as it
+ * is: the generic fast tokenizer, with the base's names for its special tokens.
  */
 export function huggingFaceTokenizerConfig(base: TokenizerConfigJson = {}): TokenizerConfigJson {
   const kept = [...SPECIAL_NAMES, "model_max_length", "chat_template", "padding_side", "truncation_side"].filter(

@@ -2,7 +2,10 @@
 
 /** Sizes of the extended vocabulary: N = rows, I = users, J = items. */
 export interface IdSpaceSizes {
-  /** N, the rows of the backbone's embedding matrix; the first user token has this id. May exceed the tokenizer's own size. */
+  /**
+   * N, the rows of the backbone's embedding matrix; the first user token has this id. May exceed the tokenizer's own
+   * size.
+   */
   readonly rows: number;
   /** I, the number of users. */
   readonly users: number;
@@ -19,7 +22,10 @@ export interface TokenKind {
 /** Ids are handed to engines as 32-bit signed integers. */
 const LARGEST_SIZE = 2 ** 31 - 1;
 
-/** Throws a RangeError unless the sizes are whole numbers (N ≥ 1, I ≥ 0, J ≥ 0) and every id fits a signed 32-bit integer. */
+/**
+ * Throws a RangeError unless the sizes are whole numbers (N ≥ 1, I ≥ 0, J ≥ 0) and every id fits a signed 32-bit
+ * integer.
+ */
 export function checkSizes({ rows, users, items }: IdSpaceSizes): void {
   for (const [name, value, least] of [
     ["rows", rows, 1],

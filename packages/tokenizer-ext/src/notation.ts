@@ -25,13 +25,15 @@ function quote(text: string): string {
 }
 
 /**
- * Reads the bracket notation. For **trusted** strings only: whoever writes the string chooses the id tokens. Literals come
- * back unchanged, never empty and never two in a row.
+ * Reads the bracket notation. For **trusted** strings only: whoever writes the string chooses the id tokens. Literals
+ * come back unchanged, never empty and never two in a row.
  *
- * An id token is `<user_` or `<item_`, a canonical decimal number (no sign, no leading zero), `>`. Anything else that opens with
- * `<user_` or `<item_` is refused rather than read as text, so that a typing error cannot silently become prose.
+ * An id token is `<user_` or `<item_`, a canonical decimal number (no sign, no leading zero), `>`. Anything else that
+ * opens with `<user_` or `<item_` is refused rather than read as text, so that a typing error cannot silently become
+ * prose.
  *
- * @throws SyntaxError naming the position for a malformed id token; RangeError for an index outside [0, users) or [0, items).
+ * @throws SyntaxError naming the position for a malformed id token; RangeError for an index outside [0, users) or [0,
+ *   items).
  */
 export function parsePrompt(text: string, sizes: { readonly users: number; readonly items: number }): PromptPart[] {
   const parts: PromptPart[] = [];
@@ -41,8 +43,9 @@ export function parsePrompt(text: string, sizes: { readonly users: number; reado
     const digits = match[1];
     if (digits === undefined) {
       throw new SyntaxError(
-        `malformed id token at position ${at}: ${quote(text.slice(at, at + 48))}; expected <user_i> or <item_j> with a decimal number ` +
-          "without sign or leading zero. If this is text, pass it as a literal part of encodePrompt instead of parsing it",
+        `malformed id token at position ${at}: ${quote(text.slice(at, at + 48))}; expected <user_i> or <item_j> ` +
+          "with a decimal number without sign or leading zero. If this is text, pass it as a literal part of " +
+          "encodePrompt instead of parsing it",
       );
     }
     const kind = text.startsWith("<user_", at) ? "user" : "item";
@@ -62,8 +65,8 @@ export function parsePrompt(text: string, sizes: { readonly users: number; reado
 }
 
 /**
- * Writes parts in the bracket notation; `parsePrompt` reads it back to the same parts (empty literals dropped, neighbouring
- * literals joined).
+ * Writes parts in the bracket notation; `parsePrompt` reads it back to the same parts (empty literals dropped,
+ * neighbouring literals joined).
  *
  * @throws SyntaxError if the literal text would itself read as an id token: such a prompt has no bracket notation.
  */
@@ -74,7 +77,8 @@ export function formatPrompt(parts: readonly PromptPart[]): string {
     const clash = literal.match(OPENING)?.[0];
     if (clash !== undefined) {
       throw new SyntaxError(
-        `the literal ${quote(literal)} holds ${quote(clash)}, which the bracket notation would read as an id token; keep the prompt as parts`,
+        `the literal ${quote(literal)} holds ${quote(clash)}, which the bracket notation would read as an id ` +
+          "token; keep the prompt as parts",
       );
     }
     text += literal + slot;

@@ -1,4 +1,5 @@
-// The base tokenizers of the tests: tiny ones of every family, always there, and the real ones where they are beside the checkout.
+// The base tokenizers of the tests: tiny ones of every family, always there, and the real ones where they are beside
+// the checkout.
 import fs from "node:fs";
 import { sharedPath } from "@cllm4rec/testing";
 import type { PromptPart, TokenizerConfigJson, TokenizerJson } from "@cllm4rec/tokenizer-ext";

@@ -31,10 +31,12 @@ describe("in the browser", () => {
       import { Tokenizer } from "@huggingface/tokenizers";
       import * as core from "@cllm4rec/tokenizer-ext";
       export function run(json, config, rows) {
-        const extended = new core.ExtendedTokenizer({ tokenizer: new Tokenizer(json, config), rows, users: 50, items: 40 });
+        const tokenizer = new Tokenizer(json, config);
+        const extended = new core.ExtendedTokenizer({ tokenizer, rows, users: 50, items: 40 });
         const ids = extended.encodePrompt(extended.parse("<user_1> has </s> a guitar <item_2>"));
         const batch = extended.encodeBatch([[{ user: 1 }, "guitar"]], { padId: 0 });
-        return JSON.stringify([ids, extended.decode(ids), [...batch.ids], extended.toHuggingFace(json).added_tokens.length, extended]);
+        const added = extended.toHuggingFace(json).added_tokens.length;
+        return JSON.stringify([ids, extended.decode(ids), [...batch.ids], added, extended]);
       }`);
     const context = vm.createContext({ TextEncoder, TextDecoder, console: { warn: () => {} } });
     for (const name of ["byte-bpe", "unigram", "llama-first", "word-piece"]) {

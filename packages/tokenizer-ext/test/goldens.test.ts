@@ -5,8 +5,8 @@ import { describe, expect, it } from "vitest";
 import { allNames, golden, loadBase, specialIds } from "./bases.js";
 
 /**
- * Where @huggingface/tokenizers 0.2.0 itself differs from Python, found by these goldens. JavaScript's \s has U+FEFF and lacks
- * U+0085 (bases that split at white space), and its \d lacks ½ and ² (bases with the Digits pre-tokenizer).
+ * Where @huggingface/tokenizers 0.2.0 itself differs from Python, found by these goldens. JavaScript's \s has U+FEFF
+ * and lacks U+0085 (bases that split at white space), and its \d lacks ½ and ² (bases with the Digits pre-tokenizer).
  */
 const LIBRARY_DIFFERS: Record<string, RegExp> = {
   unigram: /[\ufeff\u0085]/,

@@ -46,7 +46,8 @@ describe("loadTokenizer", () => {
     const { tokenizer } = await loadTokenizer(directory);
     const extended = new ExtendedTokenizer({ tokenizer, rows: 421, users: 1, items: 1 });
     for (const { text, ids } of golden("byte-bpe").data) {
-      if (!text.includes("[BOLD]")) expect(extended.encodeText(text)).toEqual(ids); // no added tokens in the older pair of files
+      // no added tokens in the older pair of files
+      if (!text.includes("[BOLD]")) expect(extended.encodeText(text)).toEqual(ids);
     }
     expect(extended.encodeText("<|endoftext|>")).not.toContain(0);
     expect(extended.specialToken("<|endoftext|>")).toBe(0);

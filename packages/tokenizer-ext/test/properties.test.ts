@@ -1,5 +1,5 @@
-// Properties over at least 100,000 random cases: Unicode, control characters, lone surrogates, and everything that looks like a
-// token. The tiny tokenizers carry the mass; the real ones join in where they are present.
+// Properties over at least 100,000 random cases: Unicode, control characters, lone surrogates, and everything that
+// looks like a token. The tiny tokenizers carry the mass; the real ones join in where they are present.
 import {
   type BaseTokenizer,
   ExtendedTokenizer,
@@ -41,12 +41,14 @@ const fragment = fc.oneof(
   {
     weight: 2,
     arbitrary: fc.constantFrom(
-      ..."<user_1> <item_3> <user_ <item_ > _1> ＜user_1＞ <user_01> <user_99999999999999999999> <0x0A> ▁ Ġ ## [BOLD]".split(
-        " ",
-      ),
-      ..."<|endoftext|> </s> ＜/s＞ <s> <pad> <unk> [CLS] [SEP] [UNK] [MASK] [PAD] <|im_end|> <|end_story|> <extra_id_0>".split(
-        " ",
-      ),
+      ...(
+        "<user_1> <item_3> <user_ <item_ > _1> ＜user_1＞ <user_01> <user_99999999999999999999> <0x0A> ▁ Ġ ## " +
+        "[BOLD]"
+      ).split(" "),
+      ...(
+        "<|endoftext|> </s> ＜/s＞ <s> <pad> <unk> [CLS] [SEP] [UNK] [MASK] [PAD] <|im_end|> <|end_story|> " +
+        "<extra_id_0>"
+      ).split(" "),
     ),
   },
   {
@@ -92,7 +94,10 @@ function joined(mixture: readonly PromptPart[]): PromptPart[] {
   return result;
 }
 
-/** Whether the plain tokenizer gives `literal` back by pieces: by no special token, nor the unknown one whose name it may spell. */
+/**
+ * Whether the plain tokenizer gives `literal` back by pieces: by no special token, nor the unknown one whose name it
+ * may spell.
+ */
 function baseRoundTrips({ tokenizer }: Base, special: ReadonlySet<number>, literal: string): boolean {
   const { ids } = tokenizer.encode(literal, { add_special_tokens: false });
   if (ids.length === 0 || ids.some((id) => special.has(id) || id === tokenizer.model?.unk_token_id)) return false;

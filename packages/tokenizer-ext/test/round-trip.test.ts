@@ -15,7 +15,8 @@ describe("the space rule: a literal keeps the spaces it has, and gets no others"
       421 + 50 + 2,
       421 + 50 + 2,
     ]);
-    expect(tokenizer.tokenize(" has interacted with ").at(-1)).toBe("Ġ"); // a space before an id token is a token of its own
+    // a space before an id token is a token of its own
+    expect(tokenizer.tokenize(" has interacted with ").at(-1)).toBe("Ġ");
     expect(extended.decode(ids)).toBe("<user_1> has interacted with <item_2><item_2>");
     expect(extended.decode(extended.encodePrompt([USER, "has"]))).toBe("<user_1>has");
   });

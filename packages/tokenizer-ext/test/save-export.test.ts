@@ -25,7 +25,8 @@ describe("toJSON and fromJSON", () => {
   it("refuse another base tokenizer", async () => {
     const saved: unknown = JSON.parse(JSON.stringify((await tinyBase("llama-first")).extended));
     const other = (await tinyBase("llama-prepend")).tokenizer;
-    const same = ExtendedTokenizer.fromJSON(saved, other); // the two share their vocabulary: nothing to tell them apart by
+    // the two share their vocabulary: nothing to tell them apart by
+    const same = ExtendedTokenizer.fromJSON(saved, other);
     expect(same.rows).toBe(608);
     const { tokenizer } = await tinyBase("byte-bpe");
     expect(() => ExtendedTokenizer.fromJSON(saved, tokenizer)).toThrow(

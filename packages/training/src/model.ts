@@ -1,4 +1,5 @@
-// @cllm4rec/training/model: reading and writing model directories, and nothing that trains. What serves a model imports this.
+// @cllm4rec/training/model: reading and writing model directories, and nothing that trains. What serves a model imports
+//   this.
 
 export type { Json, JsonRecord } from "./checkpoint/checkpoint.js";
 export {

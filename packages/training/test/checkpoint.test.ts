@@ -80,7 +80,8 @@ describe("checkpointFile", () => {
       const program = `
       import { checkpointFile } from "@cllm4rec/training";
       const data = new Float32Array(1 << 20);
-      await checkpointFile(process.argv[1]).save({ state: {}, tensors: { large: { shape: [data.length], data } } }).catch((error) => {
+      const tensors = { large: { shape: [data.length], data } };
+      await checkpointFile(process.argv[1]).save({ state: {}, tensors }).catch((error) => {
         console.log(error.name, error.message);
         process.exitCode = 3;
       });`;

@@ -1,4 +1,5 @@
-// Events on disk: whole JSON lines after any earlier end, and TensorBoard records byte for byte as TensorBoard's own writer makes them.
+// Events on disk: whole JSON lines after any earlier end, and TensorBoard records byte for byte as TensorBoard's own
+// writer makes them.
 import fs from "node:fs";
 import path from "node:path";
 import { jsonLinesLog, type StepDone, type TrainingEvent, tensorBoardLog, toAll } from "@cllm4rec/training";

@@ -1,4 +1,5 @@
-// The passes in WebAssembly against the same formulas in JavaScript, rounded to single precision after every operation: equal bits.
+// The passes in WebAssembly against the same formulas in JavaScript, rounded to single precision after every operation:
+// equal bits.
 import fs from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";

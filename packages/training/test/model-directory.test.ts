@@ -1,4 +1,5 @@
-// What a model directory refuses: damaged bytes, NaN, ids that occur twice, histories that do not fit. And what it reads of old ones.
+// What a model directory refuses: damaged bytes, NaN, ids that occur twice, histories that do not fit. And what it
+// reads of old ones.
 import fs from "node:fs";
 import path from "node:path";
 import { writeSafetensors } from "@cllm4rec/backbone";

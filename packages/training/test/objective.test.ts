@@ -1,4 +1,5 @@
-// The whole MAP objective over a tiny GPT-2: values and gradients against PyTorch's autograd and against finite differences.
+// The whole MAP objective over a tiny GPT-2: values and gradients against PyTorch's autograd and against finite
+// differences.
 import { Backbone, BaseModel, type SoftTables } from "@cllm4rec/backbone";
 import { expectClose } from "@cllm4rec/testing";
 import type { RegulariserScaling } from "@cllm4rec/training/stage";

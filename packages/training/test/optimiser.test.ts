@@ -50,8 +50,8 @@ describe("Adam", () => {
     const absent = gradients.findIndex(({ rows: touched }, step) => step > 5 && !touched.includes(1));
     for (const still of [sparse, lazy]) expect(row(still[absent]!, 1)).toEqual(row(still[absent - 1]!, 1));
     expect(row(dense[absent]!, 1)).not.toEqual(row(dense[absent - 1]!, 1));
-    // Row 5 is first touched at step 12. Lazily it moves by the learning rate, as any first step of Adam does; with global correction
-    // by (1−β₁)/(1−β₁¹³)·√((1−β₂¹³)/(1−β₂)) of it.
+    // Row 5 is first touched at step 12. Lazily it moves by the learning rate, as any first step of Adam does; with
+    // global correction by (1−β₁)/(1−β₁¹³)·√((1−β₂¹³)/(1−β₂)) of it.
     const moved = (data: Float32Array[]) => Math.abs(data[12]![5 * width]! - start[5 * width]!) / learningRate;
     expect(moved(lazy)).toBeCloseTo(1, 3);
     expect(moved(sparse)).toBeCloseTo((0.1 / (1 - 0.9 ** 13)) * Math.sqrt((1 - 0.999 ** 13) / 0.001), 3);

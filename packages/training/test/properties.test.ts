@@ -1,4 +1,5 @@
-// Invariants over random inputs: sparse arithmetic against dense twins, Adam's policies where they must agree, logs cut at any byte.
+// Invariants over random inputs: sparse arithmetic against dense twins, Adam's policies where they must agree, logs cut
+// at any byte.
 import fs from "node:fs";
 import path from "node:path";
 import { Adam, jsonLinesLog, type RowPolicy } from "@cllm4rec/training";

@@ -1,8 +1,8 @@
 // Elementwise comparison of float arrays against golden values.
 
 /**
- * Throws unless every element satisfies |actual − expected| ≤ atol + rtol·|expected|; the message names the worst element.
- * NaN equals only NaN, an infinity only itself.
+ * Throws unless every element satisfies |actual − expected| ≤ atol + rtol·|expected|; the message names the worst
+ * element. NaN equals only NaN, an infinity only itself.
  */
 export function expectClose(
   actual: ArrayLike<number>,
@@ -26,7 +26,8 @@ export function expectClose(
   }
   if (worst >= 0) {
     throw new Error(
-      `${label}: element ${worst} is ${actual[worst]}, expected ${expected[worst]} (${worstExcess.toPrecision(3)} times the tolerance, rtol ${rtol}, atol ${atol})`,
+      `${label}: element ${worst} is ${actual[worst]}, expected ${expected[worst]} (${worstExcess.toPrecision(3)} ` +
+        `times the tolerance, rtol ${rtol}, atol ${atol})`,
     );
   }
 }

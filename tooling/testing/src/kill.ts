@@ -5,8 +5,9 @@ import path from "node:path";
 import { expect } from "vitest";
 
 /**
- * Runs a script that prints as its run begins, and `ended finished` once it is done; kills it with SIGKILL `delay` milliseconds after
- * its first output, where a delay is given. Says how long it ran from there. Rejects with its stderr where it ends in any other way.
+ * Runs a script that prints as its run begins, and `ended finished` once it is done; kills it with SIGKILL `delay`
+ * milliseconds after its first output, where a delay is given. Says how long it ran from there. Rejects with its stderr
+ * where it ends in any other way.
  */
 export function runUntilKilled(
   script: string,
@@ -50,7 +51,10 @@ export interface KillOptions {
   afterKill(): Promise<unknown>;
 }
 
-/** A script that is killed at random moments, again and again, and then left alone ends with the same files as one that nobody killed. */
+/**
+ * A script that is killed at random moments, again and again, and then left alone ends with the same files as one that
+ * nobody killed.
+ */
 export async function expectSameAfterKills(script: string, options: KillOptions): Promise<void> {
   const { folders, args, kills, latest, files, afterKill } = options;
   const [whole, broken] = folders;

@@ -1,4 +1,5 @@
-// A tiny T5 with random weights, for tests of what runs on one: `TrainableBackbone.create(config, fill()).save(folder)` writes it.
+// A tiny T5 with random weights, for tests of what runs on one: `TrainableBackbone.create(config, fill()).save(folder)`
+// writes it.
 
 /** T5's config.json for these sizes; `</s>` is token 1, the padding that the decoder starts with token 0. */
 export function tinyT5Config({ words, width }: { words: number; width: number }): Record<string, unknown> {
@@ -21,7 +22,10 @@ export function tinyT5Config({ words, width }: { words: number; width: number })
   };
 }
 
-/** Weights of the size that T5 begins with (transformers' initialisation), from a generator of our own; the same every time. */
+/**
+ * Weights of the size that T5 begins with (transformers' initialisation), from a generator of our own; the same every
+ * time.
+ */
 export function t5Weights(): (weight: { readonly name: string; readonly shape: readonly number[] }) => Float32Array {
   let state = 1;
   const uniform = () => {

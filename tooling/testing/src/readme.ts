@@ -4,8 +4,8 @@ import path from "node:path";
 import { vi } from "vitest";
 
 /**
- * Runs the first TypeScript block of `<packageDirectory>/README.md` and returns what it printed with `console.log`, line by line,
- * beside the lines of the first ```text block that follows it (the output that the README promises).
+ * Runs the first TypeScript block of `<packageDirectory>/README.md` and returns what it printed with `console.log`,
+ * line by line, beside the lines of the first ```text block that follows it (the output that the README promises).
  */
 export async function runReadmeExample(packageDirectory: string): Promise<{ printed: string[]; promised: string[] }> {
   const readme = fs.readFileSync(path.join(packageDirectory, "README.md"), "utf8");

@@ -1,4 +1,5 @@
-// Small stand-ins for an extended tokenizer, where a test is about what comes after it: the structure of corpus' PromptTokenizer.
+// Small stand-ins for an extended tokenizer, where a test is about what comes after it: the structure of corpus'
+// PromptTokenizer.
 import fs from "node:fs";
 import path from "node:path";
 
@@ -18,7 +19,10 @@ export function asciiTokenizer(users: number, items: number) {
   );
 }
 
-/** Greedy longest match over the vocabulary of a model's directory, where `▁` stands for a space: close to its BPE, and enough for prompts. */
+/**
+ * Greedy longest match over the vocabulary of a model's directory, where `▁` stands for a space: close to its BPE, and
+ * enough for prompts.
+ */
 export function greedyTokenizer(directory: string, sizes: Sizes) {
   const { model }: { model: { vocab: Record<string, number> } } = JSON.parse(
     fs.readFileSync(path.join(directory, "tokenizer.json"), "utf8"),

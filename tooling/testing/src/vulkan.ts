@@ -1,5 +1,5 @@
-// WebGPU without a GPU: finds SwiftShader (a Vulkan in software, which Chromium ships), for vitest.config.ts to hand it to the test processes.
-// It has to be in their environment when they start, so that a test itself is too late.
+// WebGPU without a GPU: finds SwiftShader (a Vulkan in software, which Chromium ships), for vitest.config.ts to hand it
+// to the test processes. It has to be in their environment when they start, so that a test itself is too late.
 import fs from "node:fs";
 import path from "node:path";
 
@@ -17,8 +17,8 @@ const loader = "libvulkan.so.1";
 const verdict = "CLLM4REC_NO_WEBGPU";
 
 /**
- * Prepares the environment of this process and its children. `CLLM4REC_VULKAN_ICD` names the `vk_swiftshader_icd.json` to use, or is `system`
- * for the driver that the machine has; where it is not set, the usual places are looked through.
+ * Prepares the environment of this process and its children. `CLLM4REC_VULKAN_ICD` names the `vk_swiftshader_icd.json`
+ * to use, or is `system` for the driver that the machine has; where it is not set, the usual places are looked through.
  */
 export function useSoftwareVulkan(env: NodeJS.ProcessEnv = process.env): void {
   const wish = env.CLLM4REC_VULKAN_ICD;
@@ -30,7 +30,8 @@ export function useSoftwareVulkan(env: NodeJS.ProcessEnv = process.env): void {
   if (icd === undefined || !fs.existsSync(icd)) {
     env[verdict] =
       icd === undefined
-        ? "no SwiftShader found; install the package chromium, or set CLLM4REC_VULKAN_ICD to a vk_swiftshader_icd.json, or to system for the machine's own driver"
+        ? "no SwiftShader found; install the package chromium, or set CLLM4REC_VULKAN_ICD to a " +
+          "vk_swiftshader_icd.json, or to system for the machine's own driver"
         : `CLLM4REC_VULKAN_ICD: there is no ${icd}`;
     return;
   }

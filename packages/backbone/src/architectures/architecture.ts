@@ -3,8 +3,9 @@ import type { Graph, Value } from "@cllm4rec/onnx-grad";
 import type { BackboneConfig } from "../checkpoint/config.js";
 import type { ExpectedWeight } from "../checkpoint/weights.js";
 
-// Shape legend: B rows, T positions a row, K width, H heads, G key/value heads, D head size, P cached positions, S = P + T keys;
-// of an encoder: A rows, E positions a row, and V positions a row of the memory that its states become for the decoder.
+// Shape legend: B rows, T positions a row, K width, H heads, G key/value heads, D head size, P cached positions, S = P
+// + T keys; of an encoder: A rows, E positions a row, and V positions a row of the memory that its states become for
+// the decoder.
 
 /** Keys and values of one layer, each [B, G, S, D]. */
 export interface KeyValues {
@@ -16,8 +17,8 @@ export interface KeyValues {
 export type DropoutHook = (x: Value, probability: number) => Value;
 
 /**
- * What is added to the attention scores, 0 or −∞, a block of queries each: with one block float32 [B, 1, T, S]; with C blocks (T divisible by
- * C, no past) block i is [B, 1, T/C, (i+1)·T/C].
+ * What is added to the attention scores, 0 or −∞, a block of queries each: with one block float32 [B, 1, T, S]; with C
+ * blocks (T divisible by C, no past) block i is [B, 1, T/C, (i+1)·T/C].
  * @param window keys this many positions or more before the query are hidden too; none where null or absent
  */
 export type AttentionBias = (window?: number | null) => readonly Value[];
@@ -29,7 +30,10 @@ export interface EncoderInputs {
   readonly positions: Value;
   /** Added to the attention scores, 0 or −∞: float32 [A, 1, E, E]. */
   readonly attentionBias: Value;
-  /** Flat indices, into the A·E tokens, of the states that each row of the decoder may look at: int64 [B, V]. Absent: row by row, as they lie. */
+  /**
+   * Flat indices, into the A·E tokens, of the states that each row of the decoder may look at: int64 [B, V]. Absent:
+   * row by row, as they lie.
+   */
   readonly memory?: Value;
   readonly dropout: DropoutHook;
 }
@@ -57,11 +61,17 @@ export interface DecoderInputs {
   readonly wanted?: Wanted;
 }
 
-/** What only other hidden states need is not computed: in the last block the output projection, the MLP and the norm, and see `queries`. */
+/**
+ * What only other hidden states need is not computed: in the last block the output projection, the MLP and the norm,
+ * and see `queries`.
+ */
 export interface Wanted {
   /** Flat indices into the B·T tokens: int64 [M]. */
   readonly tokens: Value;
-  /** Present where each row has few of them, W at most: then these are the only queries of the last block. Not with a past. */
+  /**
+   * Present where each row has few of them, W at most: then these are the only queries of the last block. Not with a
+   * past.
+   */
   readonly queries?: Queries;
 }
 
@@ -92,7 +102,10 @@ export interface ForwardCost {
   readonly wanted: number;
   /** By attention, for every pair of a position and one that it may look at. */
   readonly pair: number;
-  /** Of an encoder, all of whose positions look at one another; `cross` for every pair of a decoder and an encoder position. */
+  /**
+   * Of an encoder, all of whose positions look at one another; `cross` for every pair of a decoder and an encoder
+   * position.
+   */
   readonly encoder?: { readonly token: number; readonly pair: number; readonly cross: number };
 }
 
@@ -101,14 +114,18 @@ export interface Architecture<C extends BackboneConfig = BackboneConfig> {
   weights(config: C): readonly ExpectedWeight[];
   /** Tensors that checkpoints of this architecture may hold beside the weights: masks and position buffers. */
   readonly buffers: readonly RegExp[];
-  /** Name of the matrix of vocabulary embeddings [N, K], which the next-word head is tied to where the config says so. */
+  /**
+   * Name of the matrix of vocabulary embeddings [N, K], which the next-word head is tied to where the config says so.
+   */
   readonly embeddingName: string;
   /** Name of the head's own matrix [N, K] where it is not tied. */
   readonly headName: string;
   cost(config: C): ForwardCost;
   /** What hidden states are multiplied by before a head that is tied to input embeddings; 1 where absent. */
   tiedHeadScale?(config: C): number;
-  /** Adds the encoder's pass; absent in decoder-only architectures. Gives keys and values for each block of the decoder. */
+  /**
+   * Adds the encoder's pass; absent in decoder-only architectures. Gives keys and values for each block of the decoder.
+   */
   encode?(graph: Graph, config: C, weight: (name: string) => Value, inputs: EncoderInputs): readonly KeyValues[];
   /** Adds the forward pass; `weight` gives a weight of the checkpoint as a value of the graph. */
   decode(graph: Graph, config: C, weight: (name: string) => Value, inputs: DecoderInputs): DecoderOutputs;

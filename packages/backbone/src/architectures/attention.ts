@@ -1,8 +1,10 @@
-// Scaled dot-product attention over packed rows, with grouped heads and cached keys and values (Vaswani et al. 2017; Ainslie et al. 2023).
+// Scaled dot-product attention over packed rows, with grouped heads and cached keys and values (Vaswani et al. 2017;
+// Ainslie et al. 2023).
 import type { Dim, Graph, Value } from "@cllm4rec/onnx-grad";
 import type { AttentionBias, DecoderInputs, DropoutHook, KeyValues } from "./architecture.js";
 
-// Shape legend: B rows, T positions a row, K width, H heads, G key/value heads, R = H/G heads a group, D head size, S keys.
+// Shape legend: B rows, T positions a row, K width, H heads, G key/value heads, R = H/G heads a group, D head size, S
+// keys.
 
 export interface AttentionShape {
   readonly heads: number;
@@ -30,8 +32,10 @@ export function splitHeads(graph: Graph, x: Value, positions: Value, heads: numb
 /**
  * softmax(scale·q·kᵀ + bias)·v for every head.
  *
- * With `queryBlocks` > 1 the queries are cut into that many equal blocks along a row, and each block looks only at the keys up to its own
- * end: what the causal mask would throw away is for the most part not computed, and the scores of a block stay in the cache.
+ * With `queryBlocks` > 1 the queries are cut into that many equal blocks along a row, and each block looks only at the
+ * keys up to its own
+ * end: what the causal mask would throw away is for the most part not computed, and the scores of a block stay in the
+ * cache.
  *
  * @param query [B, H, T, D], or [B, H, W, D] of W tokens of each row
  * @param fresh keys and values of the T new positions, [B, G, T, D] each

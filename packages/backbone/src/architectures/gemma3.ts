@@ -1,5 +1,5 @@
-// Gemma 3 for text (Gemma Team 2025): embeddings times √K, RMSNorm before and after each part of a block, norms on queries and keys, GeGLU,
-// local layers with a window and rotary positions of their own. Names as in the checkpoint.
+// Gemma 3 for text (Gemma Team 2025): embeddings times √K, RMSNorm before and after each part of a block, norms on
+// queries and keys, GeGLU, local layers with a window and rotary positions of their own. Names as in the checkpoint.
 import type { Graph, Value } from "@cllm4rec/onnx-grad";
 import type { Gemma3Config } from "../checkpoint/config-gemma3.js";
 import type { Architecture, DecoderInputs, DecoderOutputs, KeyValues } from "./architecture.js";

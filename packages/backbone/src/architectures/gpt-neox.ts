@@ -1,5 +1,5 @@
-// GPT-NeoX and Pythia (Black et al. 2022): one matrix for queries, keys and values, head by head; rotary positions in a part of each head;
-// attention and MLP beside each other. Names as in the checkpoint.
+// GPT-NeoX and Pythia (Black et al. 2022): one matrix for queries, keys and values, head by head; rotary positions in a
+// part of each head; attention and MLP beside each other. Names as in the checkpoint.
 import type { Graph, Value } from "@cllm4rec/onnx-grad";
 import type { GptNeoxConfig } from "../checkpoint/config-gpt-neox.js";
 import { activate } from "./activation.js";

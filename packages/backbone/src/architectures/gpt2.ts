@@ -1,4 +1,5 @@
-// GPT-2 (Radford et al. 2019): learned positions, LayerNorm before each block, biases everywhere. Names as in the checkpoint.
+// GPT-2 (Radford et al. 2019): learned positions, LayerNorm before each block, biases everywhere. Names as in the
+// checkpoint.
 import type { Graph, Value } from "@cllm4rec/onnx-grad";
 import type { Gpt2Config } from "../checkpoint/config-gpt2.js";
 import { activate } from "./activation.js";

@@ -13,8 +13,8 @@ export function linearWeights(name: string, from: number, to: number, bias: bool
 }
 
 /**
- * The weights of a whole LM: a stack that begins with the vocabulary matrix, and the next-word head. A base model (`LlamaModel` and the
- * like) is saved without the prefix, so each weight of the stack has a second name.
+ * The weights of a whole LM: a stack that begins with the vocabulary matrix, and the next-word head. A base model
+ * (`LlamaModel` and the like) is saved without the prefix, so each weight of the stack has a second name.
  * @param tied whether the head is the vocabulary matrix, which may then be stored under the head's names too
  * @param head the head's names
  */

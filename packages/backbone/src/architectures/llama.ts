@@ -1,5 +1,6 @@
-// The Llama family (Touvron et al. 2023; Mistral, Qwen2, Qwen3, SmolLM3, Phi-3): RMSNorm, rotary positions, grouped-query attention, SwiGLU.
-// What differs between its members is a field of the config. Names as in the checkpoint.
+// The Llama family (Touvron et al. 2023; Mistral, Qwen2, Qwen3, SmolLM3, Phi-3): RMSNorm, rotary positions,
+// grouped-query attention, SwiGLU. What differs between its members is a field of the config. Names as in the
+// checkpoint.
 import type { Graph, Value } from "@cllm4rec/onnx-grad";
 import type { LlamaConfig } from "../checkpoint/config-llama.js";
 import type { Architecture, DecoderInputs, DecoderOutputs, KeyValues } from "./architecture.js";

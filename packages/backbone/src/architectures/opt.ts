@@ -1,5 +1,6 @@
-// OPT (Zhang et al. 2022) and Galactica: learned positions from the third row on, LayerNorm before or after each part of a block, biases.
-// OPT-350m has blocks wider than its embeddings, and norms after each sum. Names as in the checkpoint.
+// OPT (Zhang et al. 2022) and Galactica: learned positions from the third row on, LayerNorm before or after each part
+// of a block, biases. OPT-350m has blocks wider than its embeddings, and norms after each sum. Names as in the
+// checkpoint.
 import type { Graph, Value } from "@cllm4rec/onnx-grad";
 import type { OptConfig } from "../checkpoint/config-opt.js";
 import { activate } from "./activation.js";
@@ -7,7 +8,8 @@ import type { Architecture, DecoderInputs, DecoderOutputs, KeyValues } from "./a
 import { attend, type BlockTokens, blockTokens, splitHeads } from "./attention.js";
 import { layerNorm, layerNormWeights, linear, linearWeights, type Weight, withHead } from "./linear.js";
 
-// Shape legend: N vocabulary rows, K width of embeddings and final hidden states, W width of the blocks, F inner width, n = B·T tokens.
+// Shape legend: N vocabulary rows, K width of embeddings and final hidden states, W width of the blocks, F inner width,
+// n = B·T tokens.
 
 /** The first rows of the position matrix belong to no position: its padding index was 1. */
 const FIRST_POSITION = 2;

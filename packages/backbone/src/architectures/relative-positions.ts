@@ -1,4 +1,5 @@
-// T5's relative position biases (Raffel et al. 2020, §2.1): distances fall into buckets, and each bucket has a learned bias a head.
+// T5's relative position biases (Raffel et al. 2020, §2.1): distances fall into buckets, and each bucket has a learned
+// bias a head.
 import type { Dim, Graph, Value } from "@cllm4rec/onnx-grad";
 
 // Shape legend: H heads, T query positions, S key positions, D largest distance told apart.
@@ -9,15 +10,17 @@ export interface BucketOptions {
 }
 
 /**
- * The bucket of every distance key − query from −D to D; farther ones are as far as D. Half of the buckets are single distances, the rest
- * widen logarithmically. Looking both ways, either direction has half of the buckets; looking back only, keys ahead share bucket 0.
+ * The bucket of every distance key − query from −D to D; farther ones are as far as D. Half of the buckets are single
+ * distances, the rest widen logarithmically. Looking both ways, either direction has half of the buckets; looking back
+ * only, keys ahead share bucket 0.
  */
 export function distanceBuckets({ positionBuckets, maxDistance }: BucketOptions, bidirectional: boolean): number[] {
   const count = bidirectional ? Math.floor(positionBuckets / 2) : positionBuckets;
   const exact = Math.floor(count / 2);
   const bucket = (distance: number): number => {
     if (distance < exact) return distance;
-    // In single precision step by step, as the models were trained: a limit between two buckets may fall on a whole number.
+    // In single precision step by step, as the models were trained: a limit between two buckets may fall on a whole
+    // number.
     const { fround } = Math;
     const octaves = fround(fround(Math.log(fround(distance / exact))) / fround(Math.log(maxDistance / exact)));
     return Math.min(exact + Math.trunc(fround(octaves * (count - exact))), count - 1);
@@ -30,8 +33,8 @@ export function distanceBuckets({ positionBuckets, maxDistance }: BucketOptions,
 }
 
 /**
- * Biases for all pairs of S keys and the last T of the same positions: [1, H, T, S]. Rows may hold several sequences one after another:
- * distances inside each are those along the row, and pairs across are masked anyway.
+ * Biases for all pairs of S keys and the last T of the same positions: [1, H, T, S]. Rows may hold several sequences
+ * one after another: distances inside each are those along the row, and pairs across are masked anyway.
  * @param table the learned biases, [buckets, H]
  */
 export function relativeBias(

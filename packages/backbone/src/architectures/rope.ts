@@ -1,8 +1,10 @@
-// Rotary position embeddings (Su et al. 2021) in the half-split layout of the Hugging Face checkpoints, with the scalings of config-rope.ts.
+// Rotary position embeddings (Su et al. 2021) in the half-split layout of the Hugging Face checkpoints, with the
+// scalings of config-rope.ts.
 import type { Graph, Value } from "@cllm4rec/onnx-grad";
 import type { Rope, RopeScaling } from "../checkpoint/config-rope.js";
 
-// Shape legend: B rows, T positions a row, H heads, D head size, R rotated dimensions of each head (D where all are), n = B·T tokens.
+// Shape legend: B rows, T positions a row, H heads, D head size, R rotated dimensions of each head (D where all are), n
+// = B·T tokens.
 
 /** Turns queries or keys [B, H, T, D] by their positions, int64 [B, T]. */
 export type Rotation = (x: Value, positions: Value) => Value;
@@ -41,8 +43,9 @@ function scaleFrequency(frequency: number, d: number, scaling: Exclude<RopeScali
 }
 
 /**
- * YaRN (Peng et al. 2023, §3.2): which share of pair d is interpolated. Pairs that turn `betaFast` times or more within the original length
- * keep their frequency, those that turn `betaSlow` times or less have it divided by the factor, between them the share rises linearly in d.
+ * YaRN (Peng et al. 2023, §3.2): which share of pair d is interpolated. Pairs that turn `betaFast` times or more within
+ * the original length keep their frequency, those that turn `betaSlow` times or less have it divided by the factor,
+ * between them the share rises linearly in d.
  */
 function yarnRamp(
   { betaFast, betaSlow, originalMaxPositions, truncate }: Extract<RopeScaling, { type: "yarn" }>,

@@ -1,4 +1,5 @@
-// Grouped-query self-attention with rotary positions, as the Llama family, Gemma and GPT-NeoX have it after their projections.
+// Grouped-query self-attention with rotary positions, as the Llama family, Gemma and GPT-NeoX have it after their
+// projections.
 import type { Graph, Value } from "@cllm4rec/onnx-grad";
 import type { DecoderInputs, KeyValues } from "./architecture.js";
 import { type AttentionShape, attend, type BlockTokens, splitHeads } from "./attention.js";

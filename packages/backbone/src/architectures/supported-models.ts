@@ -1,11 +1,15 @@
-// Which models are covered, for people: the README's table is made from this (scripts/supported-models.mjs), and a test compares the two.
+// Which models are covered, for people: the README's table is made from this (scripts/supported-models.mjs), and a test
+// compares the two.
 import type { BackboneConfig } from "../checkpoint/config.js";
 
 /** What a `model_type` of config.json stands for. */
 export interface SupportedModel {
   /** Models that people know it by. */
   readonly knownFrom: string;
-  /** What its checkpoints may have. Activations and scalings of rotary positions are not repeated here: the parser of the config says them. */
+  /**
+   * What its checkpoints may have. Activations and scalings of rotary positions are not repeated here: the parser of
+   * the config says them.
+   */
   readonly supported: string;
   /** What is refused by name. */
   readonly refused: string;
@@ -16,7 +20,8 @@ export const supportedModels: Readonly<Record<BackboneConfig["modelType"], Suppo
   gemma3_text: {
     knownFrom: "Gemma 3 270M and 1B, the models for text alone",
     supported:
-      "embeddings times √K, for users and items too; local layers with a masked window and RoPE of their own, by `layer_types` or `sliding_window_pattern`; `query_pre_attn_scalar`; attention biases",
+      "embeddings times √K, for users and items too; local layers with a masked window and RoPE of their own, by " +
+      "`layer_types` or `sliding_window_pattern`; `query_pre_attn_scalar`; attention biases",
     refused: "Gemma 3 with images (`gemma3`), soft-capping, attention both ways",
   },
   gpt2: {
@@ -27,7 +32,8 @@ export const supportedModels: Readonly<Record<BackboneConfig["modelType"], Suppo
   gpt_neox: {
     knownFrom: "Pythia, GPT-NeoX-20B",
     supported:
-      "one matrix for queries, keys and values; `rotary_pct`; parallel or sequential residual; attention with or without biases; head under either name",
+      "one matrix for queries, keys and values; `rotary_pct`; parallel or sequential residual; attention with or " +
+      "without biases; head under either name",
     refused: "an odd number of rotated dimensions",
   },
   llama: {
@@ -48,13 +54,15 @@ export const supportedModels: Readonly<Record<BackboneConfig["modelType"], Suppo
   opt: {
     knownFrom: "OPT 125M to 66B, Galactica",
     supported:
-      "learned positions from the third row on; norms before or after (`do_layer_norm_before`), with or without scales; `word_embed_proj_dim`: K is the width of embeddings; with or without biases",
+      "learned positions from the third row on; norms before or after (`do_layer_norm_before`), with or without " +
+      "scales; `word_embed_proj_dim`: K is the width of embeddings; with or without biases",
     refused: "cross-attention",
   },
   phi3: {
     knownFrom: "Phi-3 mini and medium, Phi-3.5 mini, Phi-4, Phi-4 mini",
     supported:
-      "fused `qkv_proj` and `gate_up_proj`; `partial_rotary_factor`; `sliding_window`, masked in all layers; LongRoPE for sequences up to the original length",
+      "fused `qkv_proj` and `gate_up_proj`; `partial_rotary_factor`; `sliding_window`, masked in all layers; " +
+      "LongRoPE for sequences up to the original length",
     refused: "LongRoPE for longer sequences, biases",
   },
   qwen2: {
@@ -71,13 +79,15 @@ export const supportedModels: Readonly<Record<BackboneConfig["modelType"], Suppo
   smollm3: {
     knownFrom: "SmolLM3",
     supported:
-      "layers without positions, by `no_rope_layers` or `no_rope_layer_interval`; windows in these, by `use_sliding_window` or `layer_types`; attention and MLP biases",
+      "layers without positions, by `no_rope_layers` or `no_rope_layer_interval`; windows in these, by " +
+      "`use_sliding_window` or `layer_types`; attention and MLP biases",
     refused: "partial RoPE",
   },
   t5: {
     knownFrom: "T5 1.0 and 1.1, Flan-T5",
     supported:
-      "tied, scaled head (1.0) or one of its own; each activation with and without gate; any number of buckets; encoder and decoder of different depth; embeddings under any of their three names",
+      "tied, scaled head (1.0) or one of its own; each activation with and without gate; any number of buckets; " +
+      "encoder and decoder of different depth; embeddings under any of their three names",
     refused: "an encoder alone, other feed-forwards",
   },
   umt5: {

@@ -1,5 +1,5 @@
-// T5 1.0, 1.1, Flan-T5 and mT5 (Raffel et al. 2020): encoder and decoder with relative position biases and RMSNorm, no biases in linear
-// layers. UMT5 (Chung et al. 2023) has position biases of its own in every block.
+// T5 1.0, 1.1, Flan-T5 and mT5 (Raffel et al. 2020): encoder and decoder with relative position biases and RMSNorm, no
+// biases in linear layers. UMT5 (Chung et al. 2023) has position biases of its own in every block.
 import type { Graph, Value } from "@cllm4rec/onnx-grad";
 import type { T5Config } from "../checkpoint/config-t5.js";
 import { activate } from "./activation.js";
@@ -7,8 +7,8 @@ import type { Architecture, DecoderOutputs, DropoutHook, KeyValues } from "./arc
 import { type AttentionInputs, attend, blockTokens, splitHeads } from "./attention.js";
 import { relativeBias } from "./relative-positions.js";
 
-// Shape legend: N vocabulary rows, K width, F inner width, H heads, D head size (H·D need not be K); n tokens: B rows of T positions in
-// the decoder, A rows of E in the encoder, V positions a row of the decoder's memory.
+// Shape legend: N vocabulary rows, K width, F inner width, H heads, D head size (H·D need not be K); n tokens: B rows
+// of T positions in the decoder, A rows of E in the encoder, V positions a row of the decoder's memory.
 
 export const t5: Architecture<T5Config> = {
   embeddingName: "shared.weight",
@@ -68,18 +68,23 @@ export const t5: Architecture<T5Config> = {
     const finishing = projection + feedForward; // o of the cross-attention, and the feed-forward
     const pair = 2 * heads * headSize;
     return {
-      token: layers * (4 + 1) * projection + (layers - 1) * finishing, // q, k, v, o of the self-attention, and q of the cross-attention
+      // q, k, v, o of the self-attention, and q of the cross-attention
+      token: layers * (4 + 1) * projection + (layers - 1) * finishing,
       wanted: finishing,
       pair: layers * pair,
       encoder: {
-        token: encoderLayers * (4 * projection + feedForward) + layers * 2 * projection, // … and keys and values for the decoder
+        // … and keys and values for the decoder
+        token: encoderLayers * (4 * projection + feedForward) + layers * 2 * projection,
         pair: encoderLayers * pair,
         cross: layers * pair,
       },
     };
   },
 
-  /** As the tied next-word head of T5 1.0, whose embeddings have about unit variance (T5 1.1 has a head of its own scale). */
+  /**
+   * As the tied next-word head of T5 1.0, whose embeddings have about unit variance (T5 1.1 has a head of its own
+   * scale).
+   */
   tiedHeadScale: ({ hiddenSize }) => hiddenSize ** -0.5,
 
   encode(graph, config, weight, inputs): KeyValues[] {
@@ -196,7 +201,10 @@ function keyValues(parts: Parts, name: string, states: Value, positions: Value):
   return { keys: project("k"), values: project("v") };
 }
 
-/** softmax(q·kᵀ + bias)·v·Oᵀ, unscaled: T5's initial weights make up for it. `finished` picks the rows whose output is wanted. */
+/**
+ * softmax(q·kᵀ + bias)·v·Oᵀ, unscaled: T5's initial weights make up for it. `finished` picks the rows whose output is
+ * wanted.
+ */
 function attention(
   parts: Parts,
   name: string,

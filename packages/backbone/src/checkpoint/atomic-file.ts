@@ -14,10 +14,12 @@ export async function writeFully(handle: fs.FileHandle, bytes: Uint8Array, signa
 }
 
 /**
- * Gives `write` a temporary file beside `file`; when it returns, the file's contents reach the disk and then take `file`'s name.
- * When it throws, the temporary file is removed and `file` is as before. A process that is killed leaves the temporary file behind:
+ * Gives `write` a temporary file beside `file`; when it returns, the file's contents reach the disk and then take
+ * `file`'s name. When it throws, the temporary file is removed and `file` is as before. A process that is killed leaves
+ * the temporary file behind:
  * {@link removeLeftovers}.
- * @throws CheckpointError naming the file where the file system refuses, with its error as the cause; what `write` throws otherwise
+ * @throws CheckpointError naming the file where the file system refuses, with its error as the cause; what `write`
+ *   throws otherwise
  */
 export async function writeAtomically(file: string, write: (handle: fs.FileHandle) => Promise<unknown>): Promise<void> {
   const temporary = `${file}.${process.pid}-${randomBytes(6).toString("hex")}.tmp`;
@@ -32,7 +34,8 @@ export async function writeAtomically(file: string, write: (handle: fs.FileHandl
     await fs.rename(temporary, file);
   } catch (error) {
     await fs.rm(temporary, { force: true }).catch(() => undefined);
-    if (!(error instanceof Error && "syscall" in error)) throw error; // not the file system's: the caller's own, or an abort
+    // not the file system's: the caller's own, or an abort
+    if (!(error instanceof Error && "syscall" in error)) throw error;
     throw new CheckpointError(`${file}: cannot be written: ${reasonOf(error)}`, [], { cause: error });
   }
   await syncFolder(path.dirname(file));
@@ -57,7 +60,9 @@ function isRunning(id: number): boolean {
   }
 }
 
-/** Makes a rename inside `folder` durable, where the platform can open folders (Windows cannot, and does not need it). */
+/**
+ * Makes a rename inside `folder` durable, where the platform can open folders (Windows cannot, and does not need it).
+ */
 async function syncFolder(folder: string): Promise<void> {
   const handle = await fs.open(folder, "r").catch(() => undefined);
   if (!handle) return;

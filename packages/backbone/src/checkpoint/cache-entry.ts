@@ -35,21 +35,25 @@ export function cacheDirectory(chosen?: string): string {
 
 /** How an entry is made and recognised. */
 export interface EntryRecipe {
-  /** Folder of the entry inside the cache, e.g. `float32/<key>`. The key must name the content: same key, same bytes. */
+  /**
+   * Folder of the entry inside the cache, e.g. `float32/<key>`. The key must name the content: same key, same bytes.
+   */
   readonly place: string;
   /** Writes the safetensors file. */
   readonly build: (file: string) => Promise<void>;
   /** Whether a readable file is the expected one (names, dtypes, shapes). */
   readonly accepts: (header: SafetensorsHeader) => boolean;
-  /** Read and hash the whole entry even if its stamp says that nobody wrote to it: finds what a failing disk changed. */
+  /**
+   * Read and hash the whole entry even if its stamp says that nobody wrote to it: finds what a failing disk changed.
+   */
   readonly verify?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * The header of a cache entry, building the entry where it is absent or damaged. An entry is damaged when it is incomplete, has an
- * invalid header, is not what `accepts` expects, or its bytes do not have the recorded SHA-256 (compared only when the file was
- * touched since it was made, or on `verify`).
+ * The header of a cache entry, building the entry where it is absent or damaged. An entry is damaged when it is
+ * incomplete, has an invalid header, is not what `accepts` expects, or its bytes do not have the recorded SHA-256
+ * (compared only when the file was touched since it was made, or on `verify`).
  */
 export async function cachedEntry(root: string, recipe: EntryRecipe): Promise<SafetensorsHeader> {
   const place = path.join(root, recipe.place);
@@ -95,7 +99,8 @@ async function openEntry(place: string, recipe: EntryRecipe): Promise<Safetensor
     const stamp = await fileStamp(file);
     if (stamp !== entry.data.stamp || recipe.verify) {
       if ((await hashFile(file, recipe.signal)) !== entry.data.sha256) return undefined;
-      if (stamp !== entry.data.stamp) await writeEntry(place, entry.data.sha256, stamp).catch(() => undefined); // may be read-only
+      // may be read-only
+      if (stamp !== entry.data.stamp) await writeEntry(place, entry.data.sha256, stamp).catch(() => undefined);
     }
     return header;
   } catch (error) {

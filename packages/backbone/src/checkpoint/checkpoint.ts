@@ -1,5 +1,5 @@
-// A Hugging Face model directory, opened and checked: its config.json and where each tensor's bytes lie. Reads headers only.
-// One model.safetensors, or shards with model.safetensors.index.json; nothing that needs a pickle.
+// A Hugging Face model directory, opened and checked: its config.json and where each tensor's bytes lie. Reads headers
+// only. One model.safetensors, or shards with model.safetensors.index.json; nothing that needs a pickle.
 import fs from "node:fs/promises";
 import path from "node:path";
 import { CheckpointError, didYouMean, errorCode, reasonOf, shown } from "./errors.js";
@@ -46,14 +46,14 @@ export class BackboneCheckpoint {
 /**
  * Opens a Hugging Face model directory.
  *
- * Takes `model.safetensors`, or, where there is none, the shards that `model.safetensors.index.json` names (the order in which
- * transformers looks). Only headers are read; see `openFloat32Weights` for the values. File paths in the result are resolved
- * through symbolic links, as the links of the hub's cache are refused by onnxruntime.
+ * Takes `model.safetensors`, or, where there is none, the shards that `model.safetensors.index.json` names (the order
+ * in which transformers looks). Only headers are read; see `openFloat32Weights` for the values. File paths in the
+ * result are resolved through symbolic links, as the links of the hub's cache are refused by onnxruntime.
  *
  * @param directory a local folder; `resolveModel` turns a hub id into one
- * @throws CheckpointError when the folder, `config.json` or the weights are missing or damaged (see `readSafetensorsHeader`), when
- * index and shards disagree about a tensor, when the index names a file outside the folder, or when there are only weights in
- * another format
+ * @throws CheckpointError when the folder, `config.json` or the weights are missing or damaged (see
+ * `readSafetensorsHeader`), when index and shards disagree about a tensor, when the index names a file outside the
+ * folder, or when there are only weights in another format
  */
 export async function openCheckpoint(
   directory: string,
@@ -90,9 +90,10 @@ function noWeights(folder: string, names: readonly string[]): CheckpointError {
   const pickles = names.filter((name) => /\.(bin|pt|pth)$/.test(name));
   if (pickles.length > 0) {
     return new CheckpointError(
-      `${folder}: the weights are there only as ${pickles[0]}, a pickle, which can run code when it is read and is not supported; expected ${SINGLE}. ` +
-        "Next: take a revision of the model that has safetensors files, or convert it once in Python with " +
-        "transformers: AutoModelForCausalLM (for T5 AutoModelForSeq2SeqLM).from_pretrained(dir).save_pretrained(dir, safe_serialization=True)",
+      `${folder}: the weights are there only as ${pickles[0]}, a pickle, which can run code when it is read and ` +
+        `is not supported; expected ${SINGLE}. Next: take a revision of the model that has safetensors files, or ` +
+        "convert it once in Python with transformers: AutoModelForCausalLM (for T5 " +
+        "AutoModelForSeq2SeqLM).from_pretrained(dir).save_pretrained(dir, safe_serialization=True)",
     );
   }
   const others = names.filter((name) => /\.(gguf|h5|msgpack|onnx|safetensors)$/.test(name));
@@ -122,7 +123,8 @@ async function readShards(folder: string, signal: AbortSignal | undefined): Prom
   for (const [name, shard] of Object.entries(weightMap)) {
     if (typeof shard !== "string" || !isInside(shard)) {
       throw new CheckpointError(
-        `${indexFile}: tensor ${shown(name)} is said to be in ${shown(shard)}, expected the name of a .safetensors file inside the model directory`,
+        `${indexFile}: tensor ${shown(name)} is said to be in ${shown(shard)}, expected the name of a ` +
+          ".safetensors file inside the model directory",
       );
     }
     shardOf.set(name, shard);

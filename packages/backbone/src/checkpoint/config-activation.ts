@@ -1,7 +1,10 @@
 // The activation functions that configs name, under one name each.
 import { type ConfigContext, unsupported } from "./config-common.js";
 
-/** `gelu_tanh` is the tanh approximation of GPT-2 (`gelu_new`); `gelu` is the exact one, with erf; `silu` is x·σ(x), also called swish. */
+/**
+ * `gelu_tanh` is the tanh approximation of GPT-2 (`gelu_new`); `gelu` is the exact one, with erf; `silu` is x·σ(x),
+ * also called swish.
+ */
 export type Activation = "gelu_tanh" | "gelu" | "relu" | "silu";
 
 /** What configs call them. */

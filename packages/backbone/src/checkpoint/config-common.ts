@@ -1,5 +1,6 @@
-// What the config.json of every architecture has in common: token ids, the refusal of features by name; config-keys.ts has the keys.
-// A feature that would change the model's output is either represented in the typed config or refused; never ignored.
+// What the config.json of every architecture has in common: token ids, the refusal of features by name; config-keys.ts
+// has the keys. A feature that would change the model's output is either represented in the typed config or refused;
+// never ignored.
 import { z } from "zod";
 import { type ConfigKeys, refuseChanging } from "./config-keys.js";
 import { CheckpointError, shown } from "./errors.js";
@@ -27,7 +28,9 @@ export interface CommonConfig<M extends string> {
   /** Generation ends at any of these; `generation_config.json` has precedence, as in transformers. */
   readonly eosTokenIds: readonly number[];
   readonly padTokenId: number | null;
-  /** Keys of the file that are neither understood nor known to be without effect: opening the model reports them once. */
+  /**
+   * Keys of the file that are neither understood nor known to be without effect: opening the model reports them once.
+   */
   readonly unrecognisedKeys: readonly string[];
 }
 
@@ -70,13 +73,15 @@ export const commonFields = {
 /** The error for a feature that is not implemented: names the key, what it says and what would be accepted. */
 export function unsupported(context: ConfigContext, key: string, value: unknown, expected: string): CheckpointError {
   return new CheckpointError(
-    `${context.file}: "${key}" is ${shown(value)}, which is not supported; expected ${expected}. Use a model without this feature`,
+    `${context.file}: "${key}" is ${shown(value)}, which is not supported; expected ${expected}. Use a model ` +
+      "without this feature",
   );
 }
 
 /**
  * Parses with the architecture's schema.
- * @throws CheckpointError for a key that changes the computation and is not understood, or one that lists every field out of range
+ * @throws CheckpointError for a key that changes the computation and is not understood, or one that lists every field
+ *   out of range
  */
 export function parseFields<S extends z.ZodObject>(
   keys: ConfigKeys<S>,

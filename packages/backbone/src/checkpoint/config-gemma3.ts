@@ -21,7 +21,10 @@ import { type Windows, windowsOf } from "./config-windows.js";
 import { CheckpointError } from "./errors.js";
 import type { JsonObject } from "./json.js";
 
-/** Gemma 3: scaled embeddings, RMSNorm before and after each part of a block, GeGLU, local layers with a window between global ones. */
+/**
+ * Gemma 3: scaled embeddings, RMSNorm before and after each part of a block, GeGLU, local layers with a window between
+ * global ones.
+ */
 export interface Gemma3Config extends CommonConfig<"gemma3_text"> {
   /** Heads of keys and values; divides `heads`. */
   readonly keyValueHeads: number;
@@ -82,7 +85,8 @@ export function parseGemma3Config(config: JsonObject, context: ConfigContext): G
   const { num_attention_heads: heads, num_key_value_heads: keyValueHeads, num_hidden_layers: layers } = fields;
   if (heads % keyValueHeads !== 0) {
     throw new CheckpointError(
-      `${context.file}: "num_key_value_heads" is ${keyValueHeads}, expected a divisor of "num_attention_heads" = ${heads}`,
+      `${context.file}: "num_key_value_heads" is ${keyValueHeads}, expected a divisor of "num_attention_heads" = ` +
+        `${heads}`,
     );
   }
   const maxPositions = limitPositions(fields.max_position_embeddings, context);
@@ -118,7 +122,10 @@ export function parseGemma3Config(config: JsonObject, context: ConfigContext): G
 
 const TYPES = ["default", "linear", "llama3", "yarn"];
 
-/** Rope objects by kind of layer (transformers 5), or `rope_theta` and `rope_scaling` of global, `rope_local_base_freq` of local layers. */
+/**
+ * Rope objects by kind of layer (transformers 5), or `rope_theta` and `rope_scaling` of global, `rope_local_base_freq`
+ * of local layers.
+ */
 function parseRopes(config: JsonObject, fields: Fields, context: ConfigContext): Gemma3Config["rope"] {
   const { rope_parameters: byLayer, rope_scaling: scaling } = fields;
   const raw = config.rope_parameters as JsonObject | null | undefined;

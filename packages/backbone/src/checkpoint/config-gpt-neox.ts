@@ -27,7 +27,9 @@ export interface GptNeoxConfig extends CommonConfig<"gpt_neox"> {
   readonly parallelResidual: boolean;
   /** Whether the attention's projections have biases; the MLP's always have. */
   readonly attentionBias: boolean;
-  /** Probabilities of dropping, in training: the input embeddings, attention weights, and the two outputs of each block. */
+  /**
+   * Probabilities of dropping, in training: the input embeddings, attention weights, and the two outputs of each block.
+   */
   readonly dropout: { readonly embedding: number; readonly attention: number; readonly residual: number };
 }
 

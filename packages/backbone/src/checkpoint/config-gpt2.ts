@@ -25,7 +25,10 @@ export interface Gpt2Config extends CommonConfig<"gpt2"> {
   readonly positionRows: number;
   /** `gelu_tanh` is GPT-2's own `gelu_new` (tanh approximation); `gelu` is the exact one, with erf. */
   readonly activation: "gelu_tanh" | "gelu" | "relu";
-  /** Probabilities with which GPT-2 is trained: on the input embeddings, the attention weights, and each block's two outputs. */
+  /**
+   * Probabilities with which GPT-2 is trained: on the input embeddings, the attention weights, and each block's two
+   * outputs.
+   */
   readonly dropout: { readonly embedding: number; readonly attention: number; readonly residual: number };
 }
 

@@ -1,4 +1,5 @@
-// What a backbone's config contributes to its identity: two configs have the same hash where they give the same hidden states and gradients.
+// What a backbone's config contributes to its identity: two configs have the same hash where they give the same hidden
+// states and gradients.
 import { createHash } from "node:crypto";
 import type { BackboneConfig } from "./config.js";
 
@@ -6,9 +7,10 @@ import type { BackboneConfig } from "./config.js";
 const IRRELEVANT = new Set(["bosTokenId", "eosTokenIds", "padTokenId", "maxPositions", "unrecognisedKeys"]);
 
 /**
- * Hex SHA-256 of what a config says about the computation, in training (dropout) and after it. Of the parsed form, so that files that say
- * the same in other words, as different versions of transformers do, have the same hash. Fields that are null or false do not count: a field that
- * a later version adds leaves the hash of models that do without its feature unchanged.
+ * Hex SHA-256 of what a config says about the computation, in training (dropout) and after it. Of the parsed form, so
+ * that files that say the same in other words, as different versions of transformers do, have the same hash. Fields
+ * that are null or false do not count: a field that a later version adds leaves the hash of models that do without its
+ * feature unchanged.
  */
 export function hashConfig(config: BackboneConfig): string {
   const relevant = Object.fromEntries(Object.entries(config).filter(([key]) => !IRRELEVANT.has(key)));

@@ -1,25 +1,35 @@
-// Which keys of a config.json an architecture understands, which are harmless, and which change the computation without being understood.
-// The first are parsed, the second ignored, the third refused by name; whatever is left is reported once (see open-model.ts).
+// Which keys of a config.json an architecture understands, which are harmless, and which change the computation without
+// being understood. The first are parsed, the second ignored, the third refused by name; whatever is left is reported
+// once (see open-model.ts).
 //
 // A new architecture declares its keys once and parses through the declaration:
 //
 //   const keys = configKeys({
-//     understood: { ...commonFields, vocab_size: count, n_layer: layerCount, embedding_multiplier: z.number().default(1) },
-//     harmless: ["summary_type"],          // keys of this architecture that never change hidden states, logits or gradients
-//     changing: { use_conv: [false] },     // keys beyond CHANGING below, each with the values at which it changes nothing
+//     understood: {
+//       ...commonFields,
+//       vocab_size: count,
+//       n_layer: layerCount,
+//       embedding_multiplier: z.number().default(1),
+//     },
+//     // keys of this architecture that never change hidden states, logits or gradients
+//     harmless: ["summary_type"],
+//     // keys beyond CHANGING below, each with the values at which it changes nothing
+//     changing: { use_conv: [false] },
 //   });
 //   type Fields = z.infer<typeof keys.schema>;
 //
 //   export function parseXConfig(config: JsonObject, context: ConfigContext): XConfig {
-//     const fields = parseFields(keys, config, context); // throws for a changing key, then for a field that is out of range
+//     // throws for a changing key, then for a field that is out of range
+//     const fields = parseFields(keys, config, context);
 //     refuseCommon(fields, context);
 //     return { …, unrecognisedKeys: unrecognised(keys, config) };
 //   }
 //
-// Sizes that no weight's shape shows need a bound of their own, as `layerCount` has: whatever the parser, the graphs or the tables allocate by
-// a number of this file must be small before that number has been compared with the weights.
+// Sizes that no weight's shape shows need a bound of their own, as `layerCount` has: whatever the parser, the graphs or
+// the tables allocate by a number of this file must be small before that number has been compared with the weights.
 //
-// A key under `understood` or `harmless` is exempt from CHANGING: `embedding_multiplier` above is parsed, everywhere else it is refused.
+// A key under `understood` or `harmless` is exempt from CHANGING: `embedding_multiplier` above is parsed, everywhere
+// else it is refused.
 import { z } from "zod";
 import { CheckpointError, shown } from "./errors.js";
 import type { JsonObject } from "./json.js";
@@ -49,20 +59,22 @@ export function configKeys<S extends z.ZodRawShape>(declaration: {
 
 /** Keys that say how a model was made, stored, or is to be sampled from; none changes logits. */
 const WITHOUT_EFFECT = (
-  "_attn_implementation _attn_implementation_autoset _commit_hash _name_or_path _num_labels architectures chunk_size_feed_forward dtype " +
-  "finetuning_task gradient_checkpointing id2label initializer_range is_decoder label2id model_type output_attentions " +
-  "output_hidden_states output_past prefix pretraining_tp problem_type return_dict sep_token_id decoder_start_token_id " +
-  "task_specific_params tokenizer_class torch_dtype torchscript transformers_version unsloth_version unsloth_fixed use_bfloat16 use_cache " +
+  "_attn_implementation _attn_implementation_autoset _commit_hash _name_or_path _num_labels architectures " +
+  "chunk_size_feed_forward dtype finetuning_task gradient_checkpointing id2label initializer_range is_decoder " +
+  "label2id model_type output_attentions output_hidden_states output_past prefix pretraining_tp problem_type " +
+  "return_dict sep_token_id decoder_start_token_id task_specific_params tokenizer_class torch_dtype torchscript " +
+  "transformers_version unsloth_version unsloth_fixed use_bfloat16 use_cache " +
   // Sampling defaults that older versions wrote here:
   "bad_words_ids begin_suppress_tokens diversity_penalty do_sample early_stopping encoder_no_repeat_ngram_size " +
   "exponential_decay_length_penalty forced_bos_token_id forced_eos_token_id length_penalty max_length min_length " +
   "no_repeat_ngram_size num_beam_groups num_beams num_return_sequences output_scores remove_invalid_values " +
-  "repetition_penalty return_dict_in_generate suppress_tokens temperature tf_legacy_loss tie_encoder_decoder top_k top_p typical_p"
+  "repetition_penalty return_dict_in_generate suppress_tokens temperature tf_legacy_loss tie_encoder_decoder top_k " +
+  "top_p typical_p"
 ).split(" ");
 
 /**
- * Keys that change the computation of some architecture of transformers without adding a weight, so that the accounting of weights
- * cannot notice them. `null` never changes anything; the other neutral values come with each line.
+ * Keys that change the computation of some architecture of transformers without adding a weight, so that the accounting
+ * of weights cannot notice them. `null` never changes anything; the other neutral values come with each line.
  */
 const CHANGING: readonly { readonly keys: RegExp; readonly neutral: readonly unknown[] }[] = [
   // Scales: Granite, MiniCPM, Cohere, Falcon-H1, Gemma.

@@ -1,5 +1,6 @@
-// The config.json of the Llama family: llama, mistral, qwen2, qwen3, smollm3, phi3. Field names as in transformers' LlamaConfig and its kin.
-// One normal form: what differs between them (biases, norms, windows, fused matrices) is a field of it.
+// The config.json of the Llama family: llama, mistral, qwen2, qwen3, smollm3, phi3. Field names as in transformers'
+// LlamaConfig and its kin. One normal form: what differs between them (biases, norms, windows, fused matrices) is a
+// field of it.
 import { z } from "zod";
 import { activationOf } from "./config-activation.js";
 import {
@@ -173,25 +174,30 @@ function attentionHeads(
   const headSize = fields.head_dim ?? traits.headSize ?? fields.hidden_size / heads;
   if (heads % keyValueHeads !== 0) {
     throw new CheckpointError(
-      `${context.file}: "num_key_value_heads" is ${stated ?? `absent, which means ${keyValueHeads}`}, expected a divisor of "num_attention_heads" = ${heads}`,
+      `${context.file}: "num_key_value_heads" is ${stated ?? `absent, which means ${keyValueHeads}`}, expected a ` +
+        `divisor of "num_attention_heads" = ${heads}`,
     );
   }
   if (!Number.isInteger(headSize) || headSize % 2 !== 0) {
     throw new CheckpointError(
-      `${context.file}: heads are ${headSize} wide ("head_dim", or "hidden_size" / "num_attention_heads"), expected an even whole number`,
+      `${context.file}: heads are ${headSize} wide ("head_dim", or "hidden_size" / "num_attention_heads"), ` +
+        "expected an even whole number",
     );
   }
   return { heads, keyValueHeads, headSize };
 }
 
-/** The model's own limit. LongRoPE has other frequencies for sequences beyond the original length, so those end there. */
+/**
+ * The model's own limit. LongRoPE has other frequencies for sequences beyond the original length, so those end there.
+ */
 function longest(fields: Fields, { scaling }: Rope, context: ConfigContext): number {
   const own = fields.max_position_embeddings;
   if (scaling?.type !== "longrope" || scaling.originalMaxPositions >= own) return own;
   const { maxPositions } = context;
   if (maxPositions !== undefined && maxPositions > scaling.originalMaxPositions && maxPositions <= own) {
     throw new CheckpointError(
-      `${context.file}: maxPositions is ${maxPositions}, expected at most ${scaling.originalMaxPositions}: for longer sequences LongRoPE takes "long_factor", which is not supported`,
+      `${context.file}: maxPositions is ${maxPositions}, expected at most ${scaling.originalMaxPositions}: for ` +
+        'longer sequences LongRoPE takes "long_factor", which is not supported',
     );
   }
   return scaling.originalMaxPositions;
@@ -211,7 +217,8 @@ function parseBiases(
     if (mlp && modelType === "qwen3") throw unsupported(context, "mlp_bias", true, `false for model_type "qwen3"`);
     return { attentionBias: { queryKeyValue: attention, output: attention }, mlpBias: mlp };
   }
-  // transformers does not read these two keys here; a file that sets them against the architecture comes from somewhere else.
+  // transformers does not read these two keys here; a file that sets them against the architecture comes from somewhere
+  // else.
   const { queryKeyValue } = traits.biases.attentionBias;
   if (fields.attention_bias != null && attention !== queryKeyValue)
     throw unsupported(context, "attention_bias", attention, `${queryKeyValue} for model_type "${modelType}"`);
@@ -239,7 +246,8 @@ function windows(
   const { num_hidden_layers: layers, layer_types: types, sliding_window: window, use_sliding_window: used } = fields;
   const size = { layers, maxPositions };
   if (modelType === "mistral" || modelType === "phi3") {
-    // Absent is 4096 for Mistral in transformers, null is none. It is the same in all layers, whatever layer_types says.
+    // Absent is 4096 for Mistral in transformers, null is none. It is the same in all layers, whatever layer_types
+    // says.
     const all = window === undefined && modelType === "mistral" ? 4096 : window;
     const same = sameWindow(all, layers, maxPositions);
     if (types && windowsOf(types, all, size, context).some((each, i) => each !== same[i]))

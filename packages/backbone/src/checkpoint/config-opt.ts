@@ -17,7 +17,10 @@ import { configKeys, unrecognised } from "./config-keys.js";
 import { CheckpointError } from "./errors.js";
 import type { JsonObject } from "./json.js";
 
-/** OPT: learned positions, LayerNorm before or after each part of a block, ReLU. K is the width of embeddings, not that of the blocks. */
+/**
+ * OPT: learned positions, LayerNorm before or after each part of a block, ReLU. K is the width of embeddings, not that
+ * of the blocks.
+ */
 export interface OptConfig extends CommonConfig<"opt"> {
   /** The width inside of the stack: embeddings are projected to it and final hidden states back where it is not K. */
   readonly blockWidth: number;

@@ -1,4 +1,5 @@
-// Rotary positions in config.json, in one normal form: `rope_parameters` (transformers 5), or `rope_theta` and `rope_scaling` (before).
+// Rotary positions in config.json, in one normal form: `rope_parameters` (transformers 5), or `rope_theta` and
+// `rope_scaling` (before).
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { type ConfigContext, count, unsupported } from "./config-common.js";
@@ -30,7 +31,9 @@ export type RopeScaling =
       readonly originalMaxPositions: number;
     }
   | {
-      /** YaRN (Peng et al. 2023): low frequencies are divided by `factor`, high ones kept, those between interpolated. */
+      /**
+       * YaRN (Peng et al. 2023): low frequencies are divided by `factor`, high ones kept, those between interpolated.
+       */
       readonly type: "yarn";
       readonly factor: number;
       /** Pairs that turn this often or more within the original length keep their frequency. */
@@ -44,7 +47,10 @@ export type RopeScaling =
       readonly attentionFactor: number;
     }
   | {
-      /** LongRoPE (Ding et al. 2024) of sequences up to the original length: each pair's frequency is divided by a factor of its own. */
+      /**
+       * LongRoPE (Ding et al. 2024) of sequences up to the original length: each pair's frequency is divided by a
+       * factor of its own.
+       */
       readonly type: "longrope";
       readonly shortFactors: readonly number[];
       readonly originalMaxPositions: number;
@@ -95,7 +101,10 @@ export interface RopeDefaults {
   readonly headSize: number;
   /** 10,000 where absent. */
   readonly theta?: number;
-  /** The share of each head that is turned where the config does not say; 1 where absent. Other shares are refused unless `partial`. */
+  /**
+   * The share of each head that is turned where the config does not say; 1 where absent. Other shares are refused
+   * unless `partial`.
+   */
   readonly share?: number;
   readonly partial?: boolean;
   /** Other names for supported types. */
@@ -129,7 +138,8 @@ export function parseRope(
       context,
       "rope_scaling",
       legacy,
-      `it to mean the same as "rope_parameters", ${shown(current)}, in every number (also "rope_theta"), or only one of the two`,
+      `it to mean the same as "rope_parameters", ${shown(current)}, in every number (also "rope_theta"), or only ` +
+        "one of the two",
     );
   }
   return rope;
@@ -161,7 +171,8 @@ export function ropeOf(
   const dimensions = Math.trunc(headSize * part);
   if (dimensions < 2 || dimensions % 2 !== 0) {
     throw new CheckpointError(
-      `${context.file}: heads are ${headSize} wide and ${part} of them is turned, which is ${dimensions} dimensions; expected an even number from 2`,
+      `${context.file}: heads are ${headSize} wide and ${part} of them is turned, which is ${dimensions} ` +
+        "dimensions; expected an even number from 2",
     );
   }
   // transformers gives the top level priority over the object (RotaryEmbeddingConfigMixin.standardize_rope_params).
@@ -193,14 +204,18 @@ function llama3(rope: RopeObject, at: ScalingContext): RopeScaling {
   const highFrequencyFactor = need(rope, "high_freq_factor", "llama3", at);
   if (highFrequencyFactor <= lowFrequencyFactor) {
     throw new CheckpointError(
-      `${at.context.file}: "${at.key}.high_freq_factor" is ${highFrequencyFactor}, expected more than "low_freq_factor" = ${lowFrequencyFactor}`,
+      `${at.context.file}: "${at.key}.high_freq_factor" is ${highFrequencyFactor}, expected more than ` +
+        `"low_freq_factor" = ${lowFrequencyFactor}`,
     );
   }
   const { originalMaxPositions } = at;
   return { type: "llama3", factor, lowFrequencyFactor, highFrequencyFactor, originalMaxPositions };
 }
 
-/** Defaults and attention factor as in transformers: 0.1·ln(factor) + 1 (Peng et al. 2023, Eq. 22), or the ratio of two with mscales. */
+/**
+ * Defaults and attention factor as in transformers: 0.1·ln(factor) + 1 (Peng et al. 2023, Eq. 22), or the ratio of two
+ * with mscales.
+ */
 function yarn(rope: RopeObject, at: ScalingContext): RopeScaling {
   const { originalMaxPositions } = at;
   const factor =
@@ -225,14 +240,18 @@ function yarn(rope: RopeObject, at: ScalingContext): RopeScaling {
   };
 }
 
-/** Attention factor √(1 + ln(factor) / ln(original length)) (Ding et al. 2024), the factor being the ratio of the two lengths. */
+/**
+ * Attention factor √(1 + ln(factor) / ln(original length)) (Ding et al. 2024), the factor being the ratio of the two
+ * lengths.
+ */
 function longrope(rope: RopeObject, at: ScalingContext): RopeScaling {
   const { originalMaxPositions, dimensions, context, key } = at;
   for (const name of ["short_factor", "long_factor"] as const) {
     const found = rope[name];
     if (found?.length !== dimensions / 2) {
       throw new CheckpointError(
-        `${context.file}: "${key}.${name}" is ${found ? `${found.length} numbers` : shown(found)}, expected ${dimensions / 2} of them, one for each pair of dimensions that is turned`,
+        `${context.file}: "${key}.${name}" is ${found ? `${found.length} numbers` : shown(found)}, expected ` +
+          `${dimensions / 2} of them, one for each pair of dimensions that is turned`,
       );
     }
   }

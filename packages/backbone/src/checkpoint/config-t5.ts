@@ -1,5 +1,5 @@
-// T5's config.json: T5 1.0 (tied, scaled head), T5 1.1 and Flan-T5 (a head of its own), mT5 and UMT5. Raffel et al. 2020; field names as in
-// T5Config, MT5Config and UMT5Config.
+// T5's config.json: T5 1.0 (tied, scaled head), T5 1.1 and Flan-T5 (a head of its own), mT5 and UMT5. Raffel et al.
+// 2020; field names as in T5Config, MT5Config and UMT5Config.
 import { z } from "zod";
 import { ACTIVATIONS, type Activation } from "./config-activation.js";
 import {
@@ -101,7 +101,8 @@ export function parseT5Config(modelType: T5Type, config: JsonObject, context: Co
     fields.decoder_start_token_id ?? fields.pad_token_id ?? (modelType === "t5" ? undefined : 0);
   if (decoderStartTokenId == null || decoderStartTokenId < 0 || decoderStartTokenId >= fields.vocab_size) {
     throw new CheckpointError(
-      `${context.file}: "decoder_start_token_id" is ${decoderStartTokenId ?? "absent"}, expected a token from 0 to ${fields.vocab_size - 1}; T5 starts with its padding token, 0`,
+      `${context.file}: "decoder_start_token_id" is ${decoderStartTokenId ?? "absent"}, expected a token from 0 ` +
+        `to ${fields.vocab_size - 1}; T5 starts with its padding token, 0`,
     );
   }
   return {
@@ -128,9 +129,9 @@ export function parseT5Config(modelType: T5Type, config: JsonObject, context: Co
 }
 
 /**
- * transformers 5 writes every T5 as tied and tells 1.1 from 1.0 by `scale_decoder_outputs`; before, the tie said both. Its own T5 1.1 is saved
- * without a head, which is then the vocabulary matrix, unscaled. In mT5, never scaled, and UMT5 the file decides, whatever the config
- * says of a tie: a head in it is used.
+ * transformers 5 writes every T5 as tied and tells 1.1 from 1.0 by `scale_decoder_outputs`; before, the tie said both.
+ * Its own T5 1.1 is saved without a head, which is then the vocabulary matrix, unscaled. In mT5, never scaled, and UMT5
+ * the file decides, whatever the config says of a tie: a head in it is used.
  */
 function wordHead(
   modelType: T5Type,

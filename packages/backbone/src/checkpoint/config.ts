@@ -1,4 +1,5 @@
-// From config.json to one typed config per architecture. Adding an architecture: its parser in a file of its own, one line here.
+// From config.json to one typed config per architecture. Adding an architecture: its parser in a file of its own, one
+// line here.
 import type { ConfigContext } from "./config-common.js";
 import { type Gemma3Config, parseGemma3Config } from "./config-gemma3.js";
 import { type GptNeoxConfig, parseGptNeoxConfig } from "./config-gpt-neox.js";
@@ -35,11 +36,12 @@ const PARSERS: Readonly<Record<string, (config: JsonObject, context: ConfigConte
  * @param config the parsed JSON, e.g. `checkpoint.config`
  * @param options.file how messages name it
  * @param options.generationConfig `generation_config.json`, whose end-of-sequence ids have precedence
- * @param options.maxPositions a limit on the sequence length below the model's own. T5 has no limit of its own, and takes any
- * @param options.tensors the tensors of the checkpoint by name, e.g. `checkpoint.tensors`: they bound the number of layers, and tell
- * whether a T5 1.1 that transformers 5 wrote has a head of its own (where absent, it has)
- * @throws CheckpointError when `model_type` is unknown (listing the known ones), a field is missing or out of range, or the model
- * uses a feature that is not implemented (naming the field, its value and what would be accepted)
+ * @param options.maxPositions a limit on the sequence length below the model's own. T5 has no limit of its own, and
+ *   takes any
+ * @param options.tensors the tensors of the checkpoint by name, e.g. `checkpoint.tensors`: they bound the number of
+ * layers, and tell whether a T5 1.1 that transformers 5 wrote has a head of its own (where absent, it has)
+ * @throws CheckpointError when `model_type` is unknown (listing the known ones), a field is missing or out of range, or
+ * the model uses a feature that is not implemented (naming the field, its value and what would be accepted)
  */
 export function parseConfig(
   config: unknown,
@@ -64,7 +66,10 @@ export function parseConfig(
   return parsed;
 }
 
-/** Every layer has at least one tensor of its own. What a layer has exactly is compared later, once the number is known to be small. */
+/**
+ * Every layer has at least one tensor of its own. What a layer has exactly is compared later, once the number is known
+ * to be small.
+ */
 function refuseTooManyLayers(
   parsed: BackboneConfig,
   config: JsonObject,
@@ -76,8 +81,8 @@ function refuseTooManyLayers(
     if (layers <= most) continue;
     const key = Object.keys(config).find((name) => config[name] === layers);
     throw new CheckpointError(
-      `${file}: ${key ? shown(key) : "the number of layers"} is ${layers}, but the weights have only ${most} tensors in all. ` +
-        "Check that config.json and the safetensors files belong to the same model and revision",
+      `${file}: ${key ? shown(key) : "the number of layers"} is ${layers}, but the weights have only ${most} ` +
+        "tensors in all. Check that config.json and the safetensors files belong to the same model and revision",
     );
   }
 }

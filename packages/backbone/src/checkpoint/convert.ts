@@ -1,5 +1,5 @@
-// Exact widening of F16 and BF16 to F32, and the search for values that are not finite; on bit patterns, chunk by chunk.
-// Pure functions over typed arrays; every value incl. subnormals, infinities and NaN payloads survives.
+// Exact widening of F16 and BF16 to F32, and the search for values that are not finite; on bit patterns, chunk by
+// chunk. Pure functions over typed arrays; every value incl. subnormals, infinities and NaN payloads survives.
 import { CheckpointError, shown } from "./errors.js";
 import type { SafetensorsDtype } from "./safetensors.js";
 
@@ -92,6 +92,7 @@ export function describeNonFinite(dtype: WeightDtype, bits: number): "NaN" | "In
 export function weightDtype(tensor: { name: string; dtype: SafetensorsDtype; file: string }): WeightDtype {
   if (isWeightDtype(tensor.dtype)) return tensor.dtype;
   throw new CheckpointError(
-    `${tensor.file}: tensor ${shown(tensor.name)} has dtype ${tensor.dtype}; weights must be F32, F16 or BF16: save the model in one of these`,
+    `${tensor.file}: tensor ${shown(tensor.name)} has dtype ${tensor.dtype}; weights must be F32, F16 or BF16: ` +
+      "save the model in one of these",
   );
 }

@@ -1,4 +1,5 @@
-// The standard deviation of a tensor's elements, read piece by piece: how large the numbers are that a model was trained with.
+// The standard deviation of a tensor's elements, read piece by piece: how large the numbers are that a model was
+// trained with.
 import { CheckpointError, shown } from "./errors.js";
 import type { TensorLocation } from "./safetensors.js";
 import { readPieces, requireLittleEndian } from "./tensor-reader.js";
@@ -12,7 +13,8 @@ export async function standardDeviation(tensor: TensorLocation, signal?: AbortSi
   requireLittleEndian();
   if (tensor.dtype !== "F32" || tensor.byteLength === 0) {
     throw new CheckpointError(
-      `${tensor.file}: tensor ${shown(tensor.name)} is ${tensor.dtype} of ${tensor.byteLength} bytes, expected F32 with at least one element`,
+      `${tensor.file}: tensor ${shown(tensor.name)} is ${tensor.dtype} of ${tensor.byteLength} bytes, expected ` +
+        "F32 with at least one element",
     );
   }
   let [count, mean, squares] = [0, 0, 0];

@@ -3,8 +3,9 @@
 import { closest, distance } from "fastest-levenshtein";
 
 /**
- * A checkpoint, its cache or its download cannot be used. The message names the file (or model), the tensor or field, the value
- * found, the value expected and the next step. Nothing has been mapped, and no file left half-written, when this is thrown.
+ * A checkpoint, its cache or its download cannot be used. The message names the file (or model), the tensor or field,
+ * the value found, the value expected and the next step. Nothing has been mapped, and no file left half-written, when
+ * this is thrown.
  */
 export class CheckpointError extends Error {
   override readonly name = "CheckpointError";
@@ -38,14 +39,17 @@ export function errorCode(error: unknown): string | undefined {
   return undefined;
 }
 
-/** Names longer than this are in no architecture; comparing them would take time that grows with the square of their length. */
+/**
+ * Names longer than this are in no architecture; comparing them would take time that grows with the square of their
+ * length.
+ */
 const LONGEST_NAME = 300;
 /** Nor has any so many. */
 const MOST_NAMES = 20_000;
 
 /**
- * `; the closest name is "x"` for the name in `known` that is meant, or an empty string where none is near: the same name with another
- * prefix, or one that differs in a third of its characters at most.
+ * `; the closest name is "x"` for the name in `known` that is meant, or an empty string where none is near: the same
+ * name with another prefix, or one that differs in a third of its characters at most.
  */
 export function didYouMean(name: string, known: Iterable<string>): string {
   if (name.length > LONGEST_NAME) return "";

@@ -1,5 +1,6 @@
-// One pass over a safetensors file: its SHA-256 and the first non-finite value of each float tensor. Done once per file content.
-// The result is remembered beside the conversion cache under the file's path, stamp and header, so that a second open reads nothing.
+// One pass over a safetensors file: its SHA-256 and the first non-finite value of each float tensor. Done once per file
+// content. The result is remembered beside the conversion cache under the file's path, stamp and header, so that a
+// second open reads nothing.
 import { createHash } from "node:crypto";
 import path from "node:path";
 import { z } from "zod";
@@ -42,7 +43,8 @@ export async function scanFile(
     .update(JSON.stringify([file, stamp, header.sha256]))
     .digest("hex");
   const record = path.join(cacheRoot, "scans", `${key.slice(0, 40)}.json`);
-  const known = scanSchema.safeParse(await readJsonObject(record).catch(() => undefined)); // a damaged record is made anew
+  // a damaged record is made anew
+  const known = scanSchema.safeParse(await readJsonObject(record).catch(() => undefined));
   if (known.success && known.data.file === file && known.data.stamp === stamp && known.data.header === header.sha256) {
     onBytes?.(header.fileSize);
     return known.data;

@@ -1,5 +1,5 @@
-// Every weight of a checkpoint as F32 bytes inside some file, ready to be memory-mapped: in place where the checkpoint is F32,
-// else converted once into a cache.
+// Every weight of a checkpoint as F32 bytes inside some file, ready to be memory-mapped: in place where the checkpoint
+// is F32, else converted once into a cache.
 import { createHash } from "node:crypto";
 import path from "node:path";
 import { writeAtomically, writeFully } from "./atomic-file.js";
@@ -11,7 +11,10 @@ import { changedWhileRead, type FileScan, scanFile } from "./file-scan.js";
 import { layoutSafetensors, type SafetensorsHeader, type TensorLocation } from "./safetensors.js";
 import { fileStamp, hashFile, readFloat32, readPieces, requireLittleEndian } from "./tensor-reader.js";
 
-/** How far the first open of a checkpoint has come, in bytes of the checkpoint's files; a later open jumps to the end at once. */
+/**
+ * How far the first open of a checkpoint has come, in bytes of the checkpoint's files; a later open jumps to the end at
+ * once.
+ */
 export interface Float32Progress {
   /** `check` reads every byte once (hash and finiteness); `convert` follows only where something must be converted. */
   readonly phase: "check" | "convert";
@@ -59,7 +62,10 @@ export class Float32Weights {
     return readFloat32(this.tensor(name));
   }
 
-  /** The files that the weights lie in, hashed now: equal before and after training, they prove that the weights are frozen. */
+  /**
+   * The files that the weights lie in, hashed now: equal before and after training, they prove that the weights are
+   * frozen.
+   */
   async fileHashes(signal?: AbortSignal): Promise<Record<string, string>> {
     const hashes: [string, string][] = [];
     for (const file of new Set([...this.tensors.values()].map((tensor) => tensor.file))) {
@@ -72,14 +78,14 @@ export class Float32Weights {
 /**
  * Opens the weights of a checkpoint as F32 tensors at byte offsets inside files, for an engine that maps them.
  *
- * The first time, every byte is read once: for the content hash, and to find values that are not finite. F32 tensors at offsets
- * that are multiples of 4 stay where they are; F16, BF16 and misaligned F32 tensors are converted, exactly, into one file in
- * the cache, streaming. After that, opening reads headers and a few small records only. A damaged, truncated or modified cache
- * file is noticed and made again; several processes may do all this at the same time.
+ * The first time, every byte is read once: for the content hash, and to find values that are not finite. F32 tensors at
+ * offsets that are multiples of 4 stay where they are; F16, BF16 and misaligned F32 tensors are converted, exactly,
+ * into one file in the cache, streaming. After that, opening reads headers and a few small records only. A damaged,
+ * truncated or modified cache file is noticed and made again; several processes may do all this at the same time.
  *
- * @throws CheckpointError when a tensor asked for is missing, has a dtype other than F32, F16, BF16, or holds an infinity or NaN
- * (naming the tensor and the row-major index of the first), or when the cache cannot be written. An abort throws the signal's
- * reason and leaves nothing half-written.
+ * @throws CheckpointError when a tensor asked for is missing, has a dtype other than F32, F16, BF16, or holds an
+ * infinity or NaN (naming the tensor and the row-major index of the first), or when the cache cannot be written. An
+ * abort throws the signal's reason and leaves nothing half-written.
  */
 export async function openFloat32Weights(
   checkpoint: BackboneCheckpoint,
@@ -160,8 +166,9 @@ function checkFinite(
     if (!first) continue;
     const more = spoilt.length > 1 ? ` (and so it is in ${spoilt.length} tensors of this file)` : "";
     throw new CheckpointError(
-      `${file}: tensor ${shown(first.tensor)} ${shownShape(checkpoint.tensor(first.tensor).shape)}: element ${first.index} is ${first.value}${more}; ` +
-        "expected finite weights: the checkpoint comes from a run that diverged, or is damaged; use another revision",
+      `${file}: tensor ${shown(first.tensor)} ${shownShape(checkpoint.tensor(first.tensor).shape)}: element ` +
+        `${first.index} is ${first.value}${more}; expected finite weights: the checkpoint comes from a run that ` +
+        "diverged, or is damaged; use another revision",
     );
   }
 }
@@ -205,11 +212,12 @@ async function convertAll(
 }
 
 /**
- * The deepest folder that holds all of these tensors' files, and each file's path relative to it, with `/` between segments:
- * onnxruntime takes one folder per model for external data, refuses absolute paths and any path that leads out of the folder,
- * also through a symbolic link.
+ * The deepest folder that holds all of these tensors' files, and each file's path relative to it, with `/` between
+ * segments: onnxruntime takes one folder per model for external data, refuses absolute paths and any path that leads
+ * out of the folder, also through a symbolic link.
  *
- * @throws CheckpointError when the files lie on different drives (Windows); the cache must then be put on the checkpoint's drive
+ * @throws CheckpointError when the files lie on different drives (Windows); the cache must then be put on the
+ *   checkpoint's drive
  */
 export function externalDataFolder(tensors: Iterable<Pick<TensorLocation, "file">>): {
   readonly folder: string;

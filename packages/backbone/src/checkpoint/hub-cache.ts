@@ -9,14 +9,20 @@ import { CheckpointError, errorCode, reasonOf } from "./errors.js";
 import { isJsonObject, readJsonObject } from "./json.js";
 import { makeDirectory } from "./make-directory.js";
 
-/** The cache that huggingface_hub uses: `$HF_HUB_CACHE`, `$HF_HOME/hub`, or `huggingface/hub` under `$XDG_CACHE_HOME` or `~/.cache`. */
+/**
+ * The cache that huggingface_hub uses: `$HF_HUB_CACHE`, `$HF_HOME/hub`, or `huggingface/hub` under `$XDG_CACHE_HOME` or
+ * `~/.cache`.
+ */
 export function hubCacheDirectory(chosen?: string): string {
   const { HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME, XDG_CACHE_HOME } = process.env;
   const home = HF_HOME ?? path.join(XDG_CACHE_HOME ?? path.join(homedir(), ".cache"), "huggingface");
   return path.resolve(chosen ?? HF_HUB_CACHE ?? HUGGINGFACE_HUB_CACHE ?? path.join(home, "hub"));
 }
 
-/** A file's identity on the hub: the SHA-256 of its content where it is in large-file storage, else git's SHA-1 of the blob. */
+/**
+ * A file's identity on the hub: the SHA-256 of its content where it is in large-file storage, else git's SHA-1 of the
+ * blob.
+ */
 export interface BlobId {
   readonly algorithm: "sha256" | "git-sha1";
   readonly hex: string;
@@ -77,14 +83,15 @@ export class ModelCache {
     try {
       await fs.symlink(path.relative(path.dirname(pointer), blob), temporary);
     } catch {
-      await fs.link(blob, temporary).catch(() => fs.copyFile(blob, temporary)); // Windows without the right to make symlinks
+      // Windows without the right to make symlinks
+      await fs.link(blob, temporary).catch(() => fs.copyFile(blob, temporary));
     }
     await fs.rename(temporary, pointer);
   }
 
   /**
-   * A file of our own to download the blob into, holding what an interrupted download of it left behind, if anything. Such a
-   * left-over is taken by renaming it, so that two processes never write to one file.
+   * A file of our own to download the blob into, holding what an interrupted download of it left behind, if anything.
+   * Such a left-over is taken by renaming it, so that two processes never write to one file.
    */
   async partial(id: BlobId): Promise<string> {
     await makeDirectory(this.#blobs);

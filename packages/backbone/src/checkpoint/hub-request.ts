@@ -1,5 +1,6 @@
-// How requests to the hub are made: counted, abortable, given up when nothing comes, and tried again where that can help.
-// Knows nothing of models and files; the official client makes the requests, with the fetch that it gets from here.
+// How requests to the hub are made: counted, abortable, given up when nothing comes, and tried again where that can
+// help. Knows nothing of models and files; the official client makes the requests, with the fetch that it gets from
+// here.
 import { setTimeout as sleep } from "node:timers/promises";
 import { HubApiError } from "@huggingface/hub";
 import { CheckpointError, errorCode, reasonOf } from "./errors.js";
@@ -48,8 +49,8 @@ export class RequestFailure extends Error {
 }
 
 /**
- * Runs `work` until it succeeds, at most `attempts` times. Network and server errors and silence are followed by another attempt
- * after a pause that doubles; what the server refuses (4xx, less 408 and 429) or the disk does is not.
+ * Runs `work` until it succeeds, at most `attempts` times. Network and server errors and silence are followed by
+ * another attempt after a pause that doubles; what the server refuses (4xx, less 408 and 429) or the disk does is not.
  *
  * @param work gets what every call of the client takes, and the trace of this attempt
  * @throws RequestFailure; CheckpointError where `work` throws one; the signal's reason on an abort
@@ -70,10 +71,12 @@ export async function withRetries<T>(
       return await work({ fetch, hubUrl, ...(accessToken ? { accessToken } : {}) }, trace);
     } catch (error) {
       signal?.throwIfAborted();
-      if (error instanceof CheckpointError || (error instanceof Error && "syscall" in error)) throw error; // the disk's: fetch wraps the network's
+      // the disk's: fetch wraps the network's
+      if (error instanceof CheckpointError || (error instanceof Error && "syscall" in error)) throw error;
       const status = error instanceof HubApiError ? error.statusCode : trace.status;
       const refused = status >= 400 && status < 500 && status !== 408 && status !== 429;
-      const misused = trace.requests === 0 || trace.requests > maxRequests; // the client refused its arguments; the bound
+      // the client refused its arguments; the bound
+      const misused = trace.requests === 0 || trace.requests > maxRequests;
       if (refused || misused || attempt >= attempts) {
         const reason = stalled.signal.aborted ? reasonOf(stalled.signal.reason) : networkReason(error);
         throw new RequestFailure(reason, status, attempt);
@@ -94,7 +97,8 @@ function guardedFetch(signal: AbortSignal, maxRequests: number, trace: Trace): t
     const response = await fetch(input, { ...init, signal });
     trace.alive();
     trace.status = response.status;
-    // The client appends what comes to what we have: a server that ignores the range would give us the file's beginning again.
+    // The client appends what comes to what we have: a server that ignores the range would give us the file's beginning
+    // again.
     const from = /^bytes=(\d+)-/.exec(new Headers(init?.headers).get("range") ?? "")?.[1];
     if (from !== undefined && from !== "0" && response.ok) {
       const given = /^bytes (\d+)-/.exec(response.headers.get("content-range") ?? "")?.[1];

@@ -1,5 +1,6 @@
-// From a model's name on the Hugging Face Hub to a local directory, through the official client and the cache shared with Python.
-// Fetches only what a checkpoint and its tokenizer need; resumes, verifies every file's hash, and bounds requests and waiting.
+// From a model's name on the Hugging Face Hub to a local directory, through the official client and the cache shared
+// with Python. Fetches only what a checkpoint and its tokenizer need; resumes, verifies every file's hash, and bounds
+// requests and waiting.
 import { createReadStream } from "node:fs";
 import fs from "node:fs/promises";
 import path from "node:path";
@@ -56,17 +57,18 @@ const ID = /^[A-Za-z0-9][\w.-]*(?:\/[A-Za-z0-9][\w.-]*)?$/;
 const MAX_PAGES = 20;
 
 /**
- * Finds a model: a local directory is taken as it is, anything else is a hub id, optionally with a branch, tag or commit:
- * `org/name`, `org/name@main`, `gpt2@607a30d…`.
+ * Finds a model: a local directory is taken as it is, anything else is a hub id, optionally with a branch, tag or
+ * commit: `org/name`, `org/name@main`, `gpt2@607a30d…`.
  *
- * Downloads `config.json`, `generation_config.json`, the tokenizer's files and the safetensors weights, each checked against the
- * hash that the hub lists, into the cache that Python's huggingface_hub uses. A download that was interrupted, by an abort or by
- * the end of the process, is continued where it stopped. What is cached is not downloaded again; only the name is looked up (two
- * requests). Files appear in the snapshot folder complete or not at all, and the branch's name moves last.
+ * Downloads `config.json`, `generation_config.json`, the tokenizer's files and the safetensors weights, each checked
+ * against the hash that the hub lists, into the cache that Python's huggingface_hub uses. A download that was
+ * interrupted, by an abort or by the end of the process, is continued where it stopped. What is cached is not
+ * downloaded again; only the name is looked up (two requests). Files appear in the snapshot folder complete or not at
+ * all, and the branch's name moves last.
  *
- * @throws CheckpointError when the directory does not exist; the model or revision is unknown, gated or private; it has no
- * safetensors weights; the hub cannot be reached or keeps failing; a file's content does not have its hash; or, offline, the model
- * is not (completely) in the cache. An abort throws the signal's reason.
+ * @throws CheckpointError when the directory does not exist; the model or revision is unknown, gated or private; it has
+ * no safetensors weights; the hub cannot be reached or keeps failing; a file's content does not have its hash; or,
+ * offline, the model is not (completely) in the cache. An abort throws the signal's reason.
  */
 export async function resolveModel(model: string, options: ResolveOptions = {}): Promise<ResolvedModel> {
   options.signal?.throwIfAborted();
@@ -83,7 +85,8 @@ export async function resolveModel(model: string, options: ResolveOptions = {}):
     revision.includes("..")
   ) {
     throw new CheckpointError(
-      `${shown(model)}: neither a directory on this machine nor a hub id; expected a path, org/name or org/name@revision`,
+      `${shown(model)}: neither a directory on this machine nor a hub id; expected a path, org/name or ` +
+        "org/name@revision",
     );
   }
   const cache = new ModelCache(hubCacheDirectory(options.hubCacheDirectory), id);
@@ -95,7 +98,8 @@ export async function resolveModel(model: string, options: ResolveOptions = {}):
   } catch (error) {
     if (!(error instanceof Error && "syscall" in error)) throw error;
     throw new CheckpointError(
-      `${model}: the cache ${cache.folder} cannot be written: ${error.message}; make room or choose another with hubCacheDirectory or HF_HUB_CACHE`,
+      `${model}: the cache ${cache.folder} cannot be written: ${error.message}; make room or choose another with ` +
+        "hubCacheDirectory or HF_HUB_CACHE",
     );
   }
 }
@@ -125,8 +129,8 @@ async function resolveOffline(id: string, revision: string, cache: ModelCache): 
   const missing = commit === undefined ? `revision ${revision}` : await cache.missing(commit);
   if (commit === undefined || missing !== undefined) {
     throw new CheckpointError(
-      `${id}@${revision}: offline, and the cache ${cache.folder} lacks ${missing}. Next: run once online (without offline and HF_HUB_OFFLINE), ` +
-        `or put the model's files into a folder and pass its path`,
+      `${id}@${revision}: offline, and the cache ${cache.folder} lacks ${missing}. Next: run once online (without ` +
+        "offline and HF_HUB_OFFLINE), or put the model's files into a folder and pass its path",
     );
   }
   return { directory: cache.snapshot(commit), hub: { id, commit } };
@@ -292,14 +296,16 @@ class Download {
     const page = `${this.#hubUrl}/${this.#id}`;
     if (status === 401 || status === 403) {
       return this.#error(
-        `the hub refused access (${status}: ${reason}): the model is gated or private, or does not exist. Next: check the name, accept the model's terms on ${page}, ` +
-          "and pass accessToken or set HF_TOKEN to a token that may read it",
+        `the hub refused access (${status}: ${reason}): the model is gated or private, or does not exist. Next: ` +
+          `check the name, accept the model's terms on ${page}, and pass accessToken or set HF_TOKEN to a token ` +
+          "that may read it",
       );
     }
     if (status === 404) return this.#error(`not found on the hub (${reason}); check name and revision on ${page}`);
     const times = attempts > 1 ? `, ${attempts} times` : "";
     return this.#error(
-      `download from ${this.#hubUrl} failed${times}: ${reason}. What was downloaded is kept and continued next time; if the model is in the cache already, pass offline: true`,
+      `download from ${this.#hubUrl} failed${times}: ${reason}. What was downloaded is kept and continued next ` +
+        "time; if the model is in the cache already, pass offline: true",
     );
   }
 }
@@ -318,5 +324,6 @@ function noWeights(names: readonly string[]): string {
   const pickle = names.find((name) => name.endsWith(".bin"));
   return pickle === undefined
     ? `has no ${SINGLE} and no ${INDEX}; choose a model or revision with safetensors weights`
-    : `has its weights only as ${pickle}, a pickle, which can run code when it is read and is not supported; choose a revision with safetensors weights (the hub's conversion bot often offers one, as @refs/pr/N)`;
+    : `has its weights only as ${pickle}, a pickle, which can run code when it is read and is not supported; ` +
+        "choose a revision with safetensors weights (the hub's conversion bot often offers one, as @refs/pr/N)";
 }

@@ -1,5 +1,5 @@
-// Strict JSON: what JSON.parse accepts, less duplicate keys and deep nesting; and the bounded reading of small JSON files.
-// A key that occurs twice is how two readers are made to see two different checkpoints in one file.
+// Strict JSON: what JSON.parse accepts, less duplicate keys and deep nesting; and the bounded reading of small JSON
+// files. A key that occurs twice is how two readers are made to see two different checkpoints in one file.
 import fs from "node:fs/promises";
 import { CheckpointError, errorCode, reasonOf, shown } from "./errors.js";
 
@@ -16,8 +16,8 @@ const NUMBER = /-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 /**
  * Parses `text` as JSON, refusing duplicate keys and nesting deeper than `maxDepth`.
  *
- * @param onNumber is shown every number as it is written, with the key of the outermost object that it lies under; it may throw
- * (JSON.parse would turn `-0`, `2.0` and `1e3` into integers).
+ * @param onNumber is shown every number as it is written, with the key of the outermost object that it lies under; it
+ * may throw (JSON.parse would turn `-0`, `2.0` and `1e3` into integers).
  * @throws Error with the reason alone; the caller adds the file.
  */
 export function parseStrictJson(
@@ -88,7 +88,8 @@ export async function readJsonObject(file: string, maxBytes = 16 * 1024 * 1024):
   }
   if (!isJsonObject(value)) {
     throw new CheckpointError(
-      `${file}: holds ${value === null ? "null" : Array.isArray(value) ? "an array" : typeof value}, expected a JSON object`,
+      `${file}: holds ${value === null ? "null" : Array.isArray(value) ? "an array" : typeof value}, expected a ` +
+        "JSON object",
     );
   }
   return value;

@@ -1,9 +1,13 @@
-// mkdir -p that always ends: Node's own recursive mkdir never returns below /proc, where making a folder fails with ENOENT.
+// mkdir -p that always ends: Node's own recursive mkdir never returns below /proc, where making a folder fails with
+// ENOENT.
 import fs from "node:fs/promises";
 import path from "node:path";
 import { errorCode } from "./errors.js";
 
-/** Makes a folder and its parents where they are missing. @throws the file system's error for the first that cannot be made */
+/**
+ * Makes a folder and its parents where they are missing. @throws the file system's error for the first that cannot be
+ * made
+ */
 export async function makeDirectory(directory: string): Promise<void> {
   const missing: string[] = [];
   let at = path.resolve(directory);

@@ -4,7 +4,10 @@ import { writeAtomically, writeFully } from "./atomic-file.js";
 import { CheckpointError, shown, shownShape } from "./errors.js";
 import { elementCount, layoutSafetensors, type SafetensorsDtype } from "./safetensors.js";
 
-/** The arrays that can be stored, and so the dtypes: F32, F64, I8, U8, I16, I32, U32, I64. (U16 is ambiguous with F16/BF16.) */
+/**
+ * The arrays that can be stored, and so the dtypes: F32, F64, I8, U8, I16, I32, U32, I64. (U16 is ambiguous with
+ * F16/BF16.)
+ */
 export type TensorArray =
   | Float32Array
   | Float64Array
@@ -33,14 +36,14 @@ function dtypeOf(data: TensorArray): SafetensorsDtype {
 }
 
 /**
- * Writes named tensors to a safetensors file, atomically and durably. The bytes are those that the reference implementation
- * would write for the same tensors and metadata.
+ * Writes named tensors to a safetensors file, atomically and durably. The bytes are those that the reference
+ * implementation would write for the same tensors and metadata.
  *
  * @param file the path to write; an existing file is replaced in one step
  * @param tensors by name; the dtype follows from the array (Float32Array → F32, …)
  * @param options.metadata strings to store beside them (`__metadata__`)
- * @throws CheckpointError naming the file, and the tensor whose data does not fit its shape; an abort throws the signal's reason.
- * Whatever is thrown, an existing file is untouched and no temporary file remains.
+ * @throws CheckpointError naming the file, and the tensor whose data does not fit its shape; an abort throws the
+ * signal's reason. Whatever is thrown, an existing file is untouched and no temporary file remains.
  */
 export async function writeSafetensors(
   file: string,
@@ -50,7 +53,8 @@ export async function writeSafetensors(
   const entries = Object.entries(tensors).map(([name, { shape, data }]) => {
     if (elementCount(shape) !== data.length) {
       throw new CheckpointError(
-        `${file}: tensor ${shown(name)}: ${data.length} elements, expected ${elementCount(shape)} for the shape ${shownShape(shape)}`,
+        `${file}: tensor ${shown(name)}: ${data.length} elements, expected ${elementCount(shape)} for the shape ` +
+          `${shownShape(shape)}`,
       );
     }
     return { name, dtype: dtypeOf(data), shape, data };

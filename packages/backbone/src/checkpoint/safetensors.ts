@@ -1,4 +1,5 @@
-// The safetensors format: a strict reader of the header, and the layout that a writer needs. No tensor data is read here.
+// The safetensors format: a strict reader of the header, and the layout that a writer needs. No tensor data is read
+// here.
 // Format: 8 bytes little-endian header length N, N bytes of JSON, then the tensors' bytes without holes or overlaps.
 import { createHash } from "node:crypto";
 import fs from "node:fs/promises";
@@ -6,8 +7,8 @@ import { CheckpointError, errorCode, reasonOf, shown, shownShape } from "./error
 import { isJsonObject, parseStrictJson } from "./json.js";
 
 /**
- * Bits per element of every dtype of the format (safetensors 0.8), in the format's own order of rising alignment, which is the
- * reverse of the order in which a writer lays tensors out.
+ * Bits per element of every dtype of the format (safetensors 0.8), in the format's own order of rising alignment, which
+ * is the reverse of the order in which a writer lays tensors out.
  */
 const BITS = {
   BOOL: 8,
@@ -78,14 +79,15 @@ const AGAIN = "the file is damaged or was tampered with; download or write it ag
 /**
  * Reads and checks the header of a safetensors file, and nothing else of it.
  *
- * Everything that the data section's users rely on is checked here: known dtypes, sizes that agree with shapes, and byte ranges
- * that cover the data section exactly once. So a header that is returned is safe to map.
+ * Everything that the data section's users rely on is checked here: known dtypes, sizes that agree with shapes, and
+ * byte ranges that cover the data section exactly once. So a header that is returned is safe to map.
  *
  * @param file path of the file
  * @returns the tensors by name, with absolute byte offsets
- * @throws CheckpointError naming the file, and the tensor where there is one: not a regular file, truncated, a header length that
- * is too small, too large or beyond the file, not UTF-8 or JSON, duplicate keys, unknown dtype, a shape that is not made of
- * non-negative integers, a size that is not shape × width, offsets that are out of range, overlap, or leave bytes unclaimed.
+ * @throws CheckpointError naming the file, and the tensor where there is one: not a regular file, truncated, a header
+ * length that is too small, too large or beyond the file, not UTF-8 or JSON, duplicate keys, unknown dtype, a shape
+ * that is not made of non-negative integers, a size that is not shape × width, offsets that are out of range, overlap,
+ * or leave bytes unclaimed.
  */
 export async function readSafetensorsHeader(file: string): Promise<SafetensorsHeader> {
   let handle: fs.FileHandle | undefined;
@@ -99,13 +101,15 @@ export async function readSafetensorsHeader(file: string): Promise<SafetensorsHe
     const headerBytes = new DataView(length.buffer).getBigUint64(0, true);
     if (headerBytes < 2n || headerBytes > BigInt(MAX_HEADER_BYTES)) {
       throw new CheckpointError(
-        `${file}: header length ${headerBytes}, expected 2 to ${MAX_HEADER_BYTES}: this is not a safetensors file, or it is damaged`,
+        `${file}: header length ${headerBytes}, expected 2 to ${MAX_HEADER_BYTES}: this is not a safetensors ` +
+          "file, or it is damaged",
       );
     }
     const dataOffset = 8 + Number(headerBytes);
     if (dataOffset > stat.size) {
       throw new CheckpointError(
-        `${file}: truncated: the header should end at byte ${dataOffset}, the file has ${stat.size}; download or write it again`,
+        `${file}: truncated: the header should end at byte ${dataOffset}, the file has ${stat.size}; download or ` +
+          "write it again",
       );
     }
     const header = new Uint8Array(dataOffset - 8);
@@ -139,7 +143,8 @@ export async function readExactly(
     const { bytesRead } = await handle.read(target, done, length, position + done);
     if (bytesRead === 0) {
       throw new CheckpointError(
-        `${file}: truncated: ends at byte ${position + done}, expected at least ${position + target.length}; download or write it again`,
+        `${file}: truncated: ends at byte ${position + done}, expected at least ${position + target.length}; ` +
+          "download or write it again",
       );
     }
     done += bytesRead;
@@ -246,7 +251,8 @@ function checkTensor(name: string, entry: unknown, file: string, dataOffset: num
   const byteLength = byteLengthOf(dtype, shape);
   if (byteLength !== end - begin) {
     return fail(
-      `${end - begin} bytes of data, expected ${byteLength ?? "a whole, smaller number of"} for ${dtype} ${shownShape(shape)}`,
+      `${end - begin} bytes of data, expected ${byteLength ?? "a whole, smaller number of"} for ${dtype} ` +
+        `${shownShape(shape)}`,
     );
   }
   return { name, dtype, shape, file, byteOffset: dataOffset + begin, byteLength };
@@ -264,8 +270,8 @@ function byteLengthOf(dtype: SafetensorsDtype, shape: readonly number[]): number
 }
 
 /**
- * Lays tensors out as the reference implementation does (widest dtype first, then by name; header padded with spaces to a
- * multiple of 8), so that the same tensors give the same bytes there and here.
+ * Lays tensors out as the reference implementation does (widest dtype first, then by name; header padded with spaces to
+ * a multiple of 8), so that the same tensors give the same bytes there and here.
  *
  * @returns the bytes up to the data section, and the tensors in the order in which their bytes must follow
  */

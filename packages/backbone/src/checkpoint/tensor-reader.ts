@@ -1,5 +1,6 @@
 // Reading tensors' bytes in bounded memory: pieces of a few megabytes, the next one on its way while one is being used.
-// Every piece begins at an element of its tensor and at the start of a fresh buffer, so its bits can be viewed at any width.
+// Every piece begins at an element of its tensor and at the start of a fresh buffer, so its bits can be viewed at any
+// width.
 import { createHash } from "node:crypto";
 import fs from "node:fs/promises";
 import { endianness } from "node:os";
@@ -77,8 +78,8 @@ export async function hashFile(file: string, signal?: AbortSignal): Promise<stri
 }
 
 /**
- * What changes whenever a file is written or replaced: size, inode, and both times in nanoseconds. Unlike the modification time,
- * the change time cannot be set back by a program.
+ * What changes whenever a file is written or replaced: size, inode, and both times in nanoseconds. Unlike the
+ * modification time, the change time cannot be set back by a program.
  */
 export async function fileStamp(file: string): Promise<string> {
   const { size, ino, mtimeNs, ctimeNs } = await fs.stat(file, { bigint: true });

@@ -1,5 +1,5 @@
-// Accounting: every tensor of a checkpoint against every weight of an architecture, with nothing missing, left over or mis-shaped.
-// Tied matrices may be stored once under any of their names, or several times with the same bytes.
+// Accounting: every tensor of a checkpoint against every weight of an architecture, with nothing missing, left over or
+// mis-shaped. Tied matrices may be stored once under any of their names, or several times with the same bytes.
 import type { BackboneCheckpoint } from "./checkpoint.js";
 import { isWeightDtype } from "./convert.js";
 import { CheckpointError, didYouMean, shown, shownShape } from "./errors.js";
@@ -12,8 +12,9 @@ export interface ExpectedWeight {
   readonly name: string;
   readonly shape: readonly number[];
   /**
-   * Other names under which the same values may be stored: without a prefix (`wte.weight` for `transformer.wte.weight`), or the
-   * other end of a tie (`lm_head.weight` for `model.embed_tokens.weight`). If several are there, their bytes must be equal.
+   * Other names under which the same values may be stored: without a prefix (`wte.weight` for
+   * `transformer.wte.weight`), or the other end of a tie (`lm_head.weight` for `model.embed_tokens.weight`). If several
+   * are there, their bytes must be equal.
    */
   readonly aliases?: readonly string[];
   /** Whether it may be absent. */
@@ -22,7 +23,10 @@ export interface ExpectedWeight {
 
 /** The result of {@link claimWeights}. */
 export interface ClaimedWeights {
-  /** By the architecture's name, in the order expected; the location's `name` is the one in the file. Absent optional ones are not in it. */
+  /**
+   * By the architecture's name, in the order expected; the location's `name` is the one in the file. Absent optional
+   * ones are not in it.
+   */
   readonly tensors: ReadonlyMap<string, TensorLocation>;
   /** Tensors of the checkpoint that only repeat a claimed one under an alias. */
   readonly duplicates: readonly string[];
@@ -36,10 +40,11 @@ const SHOWN = 8;
  * Finds every weight that an architecture expects among the tensors of a checkpoint, and proves that none is left over.
  *
  * @param expected the architecture's weights; no two may have a name or alias in common
- * @param options.ignore names of tensors that are known not to be weights (masks, position buffers); each must match the whole
- * name if it is meant to, so anchor it: `/^h\.\d+\.attn\.bias$/`. An expected name is never ignored
- * @throws CheckpointError listing, in one message, every weight that is missing, has another shape or a dtype that is not F32, F16 or BF16, every
- * tensor that nobody expects, each with the closest name, and every pair stored under two names of one weight with different bytes
+ * @param options.ignore names of tensors that are known not to be weights (masks, position buffers); each must match
+ * the whole name if it is meant to, so anchor it: `/^h\.\d+\.attn\.bias$/`. An expected name is never ignored
+ * @throws CheckpointError listing, in one message, every weight that is missing, has another shape or a dtype that is
+ * not F32, F16 or BF16, every tensor that nobody expects, each with the closest name, and every pair stored under two
+ * names of one weight with different bytes
  */
 export async function claimWeights(
   checkpoint: BackboneCheckpoint,
@@ -121,7 +126,10 @@ function misfit(tensor: TensorLocation, weight: ExpectedWeight): string | undefi
   return undefined;
 }
 
-/** What is wrong with two tensors that should be one, or `undefined` when their bytes are equal. Shapes are known to be equal. */
+/**
+ * What is wrong with two tensors that should be one, or `undefined` when their bytes are equal. Shapes are known to be
+ * equal.
+ */
 async function difference(
   a: TensorLocation,
   b: TensorLocation,
@@ -134,7 +142,10 @@ async function difference(
     for await (const { bytes, partOffset } of readPieces(b.file, [b], signal)) {
       const piece = await left.next(); // the same lengths give the same pieces
       if (piece.done || Buffer.compare(piece.value.bytes, bytes) !== 0) {
-        return `${same}, but their values differ (in the ${bytes.length} bytes from ${partOffset} on); if the output head is not tied, config.json should say "tie_word_embeddings": false`;
+        return (
+          `${same}, but their values differ (in the ${bytes.length} bytes from ${partOffset} on); if the output ` +
+          'head is not tied, config.json should say "tie_word_embeddings": false'
+        );
       }
     }
   } finally {

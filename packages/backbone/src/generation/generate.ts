@@ -9,7 +9,9 @@ import { type SamplingOptions, sampler } from "./sampling.js";
 export interface GenerateOptions extends SamplingOptions {
   /** Most tokens to generate; as many as the backbone has positions for where absent. */
   readonly maxTokens?: number;
-  /** Generation ends at any of these, which is not part of the result; the config's end-of-sequence tokens where absent. */
+  /**
+   * Generation ends at any of these, which is not part of the result; the config's end-of-sequence tokens where absent.
+   */
   readonly stopTokens?: readonly number[];
   readonly signal?: AbortSignal;
 }

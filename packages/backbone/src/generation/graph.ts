@@ -1,18 +1,24 @@
-// The graph of one generation step: new tokens and cached keys and values in, next-word logits and the grown cache out. For an
-// encoder–decoder also the graph before the first step: the prompt in, the decoder's memory of it out.
+// The graph of one generation step: new tokens and cached keys and values in, next-word logits and the grown cache out.
+// For an encoder–decoder also the graph before the first step: the prompt in, the decoder's memory of it out.
 import { type Dim, Graph, type Value } from "@cllm4rec/onnx-grad";
 import type { KeyValues } from "../architectures/architecture.js";
 import { causalBias, embedTokens, perWindow } from "../model/body.js";
 import type { LanguageModel } from "../model/language-model.js";
 
-// Shape legend: T new positions, P cached positions, V positions of the prompt in the encoder, G key/value heads, D head size, K width, N
-// vocabulary rows.
+// Shape legend: T new positions, P cached positions, V positions of the prompt in the encoder, G key/value heads, D
+// head size, K width, N vocabulary rows.
 
-/** Names of the cache's inputs (`past`) and outputs (`present`), and of the decoder's memory of the encoder, layer by layer. */
+/**
+ * Names of the cache's inputs (`past`) and outputs (`present`), and of the decoder's memory of the encoder, layer by
+ * layer.
+ */
 export const cacheNames = (kind: "past" | "present" | "memory", layer: number) =>
   [`${kind}.${layer}.keys`, `${kind}.${layer}.values`] as const;
 
-/** One sequence at a time: the inputs of a packed batch with B = 1, the cache [1, G, P, D] of every layer, and logits [N] of the last position. */
+/**
+ * One sequence at a time: the inputs of a packed batch with B = 1, the cache [1, G, P, D] of every layer, and logits
+ * [N] of the last position.
+ */
 export function generationGraph(backbone: LanguageModel): Graph {
   const graph = new Graph("generation step");
   const { op } = graph;
@@ -27,9 +33,11 @@ export function generationGraph(backbone: LanguageModel): Graph {
   const hasEncoder = backbone.layout.kind === "encoder-decoder";
   const memory = hasEncoder ? { keyValues: cached("memory", "V"), attentionBias: noBias(graph) } : undefined;
   const { embeddings, positions } = embedTokens(graph, backbone, [1, "T"]);
-  const keyPositions = op.Range(op.scalar(0, "int64"), op.Squeeze(op.dims(["P+T"]), [0]), op.scalar(1, "int64")); // [P+T]
+  // [P+T]
+  const keyPositions = op.Range(op.scalar(0, "int64"), op.Squeeze(op.dims(["P+T"]), [0]), op.scalar(1, "int64"));
   const queryPositions = op.Unsqueeze(positions, [1, 3]); // [1, 1, T, 1]
-  const attentionBias = perWindow((window) => [causalBias(graph, queryPositions, keyPositions, window)]); // [1, 1, T, P+T]
+  // [1, 1, T, P+T]
+  const attentionBias = perWindow((window) => [causalBias(graph, queryPositions, keyPositions, window)]);
   const { hiddenStates, present } = backbone.decode(graph, {
     embeddings,
     positions,
@@ -45,7 +53,10 @@ export function generationGraph(backbone: LanguageModel): Graph {
   return graph;
 }
 
-/** An encoder–decoder's pass over one prompt: the inputs of a packed batch with B = 1 in, its memory [1, G, V, D] of every decoder layer out. */
+/**
+ * An encoder–decoder's pass over one prompt: the inputs of a packed batch with B = 1 in, its memory [1, G, V, D] of
+ * every decoder layer out.
+ */
 export function memoryGraph(backbone: LanguageModel): Graph {
   const graph = new Graph("generation prompt");
   const { embeddings, positions } = embedTokens(graph, backbone, [1, "V"]);

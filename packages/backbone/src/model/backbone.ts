@@ -18,11 +18,14 @@ export interface OpenBackboneOptions extends OpenModelOptions {
   /** Where F16 and BF16 weights are kept as F32; see {@link openFloat32Weights}. */
   readonly weights?: Pick<Float32Options, "cacheDirectory" | "verify" | "onProgress">;
   /**
-   * A limit on the sequence length below the model's own. T5 has no limit of its own: it may be any, and is the length of pretraining, 512,
-   * where absent.
+   * A limit on the sequence length below the model's own. T5 has no limit of its own: it may be any, and is the length
+   * of pretraining, 512, where absent.
    */
   readonly maxPositions?: number;
-  /** Only the first blocks, of encoder and decoder alike, with the final norm after them: a cheaper LM of the same width. All where absent. */
+  /**
+   * Only the first blocks, of encoder and decoder alike, with the final norm after them: a cheaper LM of the same
+   * width. All where absent.
+   */
   readonly layers?: number;
 }
 
@@ -52,8 +55,8 @@ export class Backbone extends ArchitectureModel {
 
   /**
    * Opens a Hugging Face model directory, or a model of the hub by `org/name[@revision]`.
-   * @throws CheckpointError where config or weights are not what the architecture needs; every weight and every tensor is accounted for.
-   *   RangeError for more `layers` than the model has
+   * @throws CheckpointError where config or weights are not what the architecture needs; every weight and every tensor
+   *   is accounted for. RangeError for more `layers` than the model has
    */
   static async open(model: string, options: OpenBackboneOptions = {}): Promise<Backbone> {
     const { signal } = options;
@@ -76,7 +79,10 @@ export class Backbone extends ArchitectureModel {
     return new Backbone(config, directory, engine, contentHash, weights, locations, options.engine === undefined);
   }
 
-  /** SHA-256 of what config.json says about the computation: the same weights with another `rope_theta` are another model. */
+  /**
+   * SHA-256 of what config.json says about the computation: the same weights with another `rope_theta` are another
+   * model.
+   */
   get configHash(): string {
     return hashConfig(this.config);
   }
@@ -87,8 +93,9 @@ export class Backbone extends ArchitectureModel {
   }
 
   /**
-   * Which part of this backbone is not what a model directory has recorded: its weights, its config, or `undefined` where it is the same
-   * backbone. Records without `configHash`, from earlier versions, are compared by the weights alone.
+   * Which part of this backbone is not what a model directory has recorded: its weights, its config, or `undefined`
+   * where it is the same backbone. Records without `configHash`, from earlier versions, are compared by the weights
+   * alone.
    */
   difference(recorded: BackboneFingerprint): "weights" | "config" | undefined {
     if (recorded.contentHash !== this.contentHash) return "weights";
@@ -112,8 +119,9 @@ export class Backbone extends ArchitectureModel {
   }
 
   /**
-   * The standard deviation of all N·K frozen vocabulary embeddings: the scale that the LM expects of what it is given, and so the
-   * measure for the initial embeddings of new tokens. It is 0.50 in tinystories-656k and 0.14 in SmolLM2-135M. Read once, in pieces.
+   * The standard deviation of all N·K frozen vocabulary embeddings: the scale that the LM expects of what it is given,
+   * and so the measure for the initial embeddings of new tokens. It is 0.50 in tinystories-656k and 0.14 in
+   * SmolLM2-135M. Read once, in pieces.
    */
   vocabularyDeviation(): Promise<number> {
     this.deviation ??= standardDeviation(this.locations.get(this.architecture.embeddingName)!);
@@ -124,10 +132,10 @@ export class Backbone extends ArchitectureModel {
   }
 
   /**
-   * Floating-point operations (two a multiplication) of a forward pass over these sequences: the floor that running times are held against.
-   * Attention counts the pairs that causal masks allow (windows hide more of them, but they are computed); the last block's output projection
-   * and MLP count for the wanted states alone. Backward towards the inputs costs the same again for the frozen matrices and twice that for
-   * attention, both factors of which vary.
+   * Floating-point operations (two a multiplication) of a forward pass over these sequences: the floor that running
+   * times are held against. Attention counts the pairs that causal masks allow (windows hide more of them, but they are
+   * computed); the last block's output projection and MLP count for the wanted states alone. Backward towards the
+   * inputs costs the same again for the frozen matrices and twice that for attention, both factors of which vary.
    * @param lengths of the sequences; of both sequences of each document where the LM has an encoder
    * @param wanted how many final hidden states are wanted; all of the decoder's where absent
    * @throws RangeError for lengths of the other kind of LM

@@ -1,4 +1,5 @@
-// The CLLM4Rec base model (Eq. 3): a frozen LM over words, users and items, with three tied heads and gradients towards the soft rows.
+// The CLLM4Rec base model (Eq. 3): a frozen LM over words, users and items, with three tied heads and gradients towards
+// the soft rows.
 import type { Feeds, Session, Tensor } from "@cllm4rec/onnx-grad";
 import { type GenerateOptions, generateTokens } from "../generation/generate.js";
 import type { Backbone } from "./backbone.js";
@@ -22,7 +23,8 @@ import { type LossGradients, lossGradients, memoryOf } from "./loss-gradients.js
 import { packPairBatch } from "./pair-batch.js";
 import { type SkipFeeds, skipFeeds } from "./skip-path.js";
 
-// Shape legend: N words, I users, J items, K width, T tokens of a sequence (of the decoder's, where there is an encoder), M scored positions.
+// Shape legend: N words, I users, J items, K width, T tokens of a sequence (of the decoder's, where there is an
+// encoder), M scored positions.
 
 export interface LossOptions {
   /** `target-mean` where absent. */
@@ -59,7 +61,9 @@ interface Target {
   readonly target: number;
 }
 
-/** @typeParam B the LM: a frozen `Backbone` unless told, or a `TrainableBackbone`, whose weights then get gradients too */
+/**
+ * @typeParam B the LM: a frozen `Backbone` unless told, or a `TrainableBackbone`, whose weights then get gradients too
+ */
 export class BaseModel<B extends LanguageModel = Backbone> {
   readonly vocabulary: Vocabulary;
   private readonly sessions = new Map<string, Promise<Session>>();
@@ -110,9 +114,10 @@ export class BaseModel<B extends LanguageModel = Backbone> {
   }
 
   /**
-   * The multinomial log-likelihood of the held-out items from the last position of every prompt, Eq. 9; with an encoder–decoder from the
-   * decoder's last position, which is its start token.
-   * @throws RangeError where a document has no held-out item, or one outside 0 … J−1, or is not of the backbone's layout
+   * The multinomial log-likelihood of the held-out items from the last position of every prompt, Eq. 9; with an
+   * encoder–decoder from the decoder's last position, which is its start token.
+   * @throws RangeError where a document has no held-out item, or one outside 0 … J−1, or is not of the backbone's
+   *   layout
    */
   async heldOutLoss(
     documents: readonly HeldOutDocument[],
@@ -174,8 +179,8 @@ export class BaseModel<B extends LanguageModel = Backbone> {
   }
 
   /**
-   * Continues a prompt word by word, each token as soon as it is chosen. Deterministic for a given seed. An encoder–decoder answers the
-   * prompt in its encoder.
+   * Continues a prompt word by word, each token as soon as it is chosen. Deterministic for a given seed. An
+   * encoder–decoder answers the prompt in its encoder.
    * @param prompt extended ids
    * @throws RangeError for a prompt that does not fit, or sampling options out of range
    */
@@ -256,7 +261,8 @@ export class BaseModel<B extends LanguageModel = Backbone> {
         if (!Number.isInteger(target) || target < 0 || target >= classes) {
           const kind = firstClass === 0 ? "a vocabulary token" : "an item";
           throw new RangeError(
-            `document ${document}, position ${t}: target ${wanted[t]}, expected ${kind}, ${firstClass} … ${firstClass + classes - 1}, or −1 for none`,
+            `document ${document}, position ${t}: target ${wanted[t]}, expected ${kind}, ${firstClass} … ` +
+              `${firstClass + classes - 1}, or −1 for none`,
           );
         }
         targets.push({ document, row: scored.length, target });
@@ -331,7 +337,8 @@ export class BaseModel<B extends LanguageModel = Backbone> {
       if (!("ids" in document)) return document;
       if (this.layout.kind === "decoder-only") return document.ids;
       throw new RangeError(
-        `document ${i} has ids; a ${this.backbone.config.modelType} backbone takes encoderIds and decoderIds: make documents with the layout that model.layout names`,
+        `document ${i} has ids; a ${this.backbone.config.modelType} backbone takes encoderIds and decoderIds: ` +
+          "make documents with the layout that model.layout names",
       );
     });
   }
@@ -340,7 +347,8 @@ export class BaseModel<B extends LanguageModel = Backbone> {
   private single(sequence: Prompt, name: string): ArrayLike<number> {
     if (!("encoderIds" in sequence)) return sequence;
     throw new RangeError(
-      `${name} has encoderIds; a ${this.backbone.config.modelType} backbone has no encoder: make documents with the layout that model.layout names`,
+      `${name} has encoderIds; a ${this.backbone.config.modelType} backbone has no encoder: make documents with ` +
+        "the layout that model.layout names",
     );
   }
 

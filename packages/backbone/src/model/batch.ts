@@ -1,4 +1,5 @@
-// Documents → the integer inputs of a graph: packed token ids, positions, segments, where soft tokens lie and which table row each is.
+// Documents → the integer inputs of a graph: packed token ids, positions, segments, where soft tokens lie and which
+// table row each is.
 import type { Tensor } from "@cllm4rec/onnx-grad";
 import { packSequences } from "../packing/pack.js";
 import type { EmbeddingTable, RowGradients, SoftTables } from "./documents.js";
@@ -27,8 +28,8 @@ export type BatchFeeds = Record<"ids" | "positions" | "segments" | "softPosition
 export interface PackedBatch {
   readonly feeds: BatchFeeds;
   /**
-   * Flat index in the [B·T] tokens of token t of sequence s; of the decoder, where there is an encoder too. Sequences of a row that begin
-   * alike may have their first tokens in common.
+   * Flat index in the [B·T] tokens of token t of sequence s; of the decoder, where there is an encoder too. Sequences
+   * of a row that begin alike may have their first tokens in common.
    */
   readonly place: (s: number, t: number) => number;
   /** Tokens of every sequence from there on. */
@@ -48,11 +49,12 @@ export interface PackedBatch {
 export const SHARED_SEGMENT = -2;
 
 /**
- * Packs sequences of extended ids. Words that all of them begin with ("The user has interacted with") are computed once a row, not once a
+ * Packs sequences of extended ids. Words that all of them begin with ("The user has interacted with") are computed once
+ * a row, not once a
  * sequence: every sequence of the row looks at them, and their hidden states are the same for all.
  * @param queryBlocks in how many blocks attention is to take the queries; chosen by the longest sequence where absent
- * @throws RangeError naming sequence, position and value for an id outside the extended vocabulary, an empty sequence, or one that is
- *   longer than the backbone's positions
+ * @throws RangeError naming sequence, position and value for an id outside the extended vocabulary, an empty sequence,
+ *   or one that is longer than the backbone's positions
  */
 export function packBatch(
   sequences: readonly ArrayLike<number>[],
@@ -90,8 +92,9 @@ export function packBatch(
 export type LastFeeds = Record<"scored" | "queries" | "queryPlaces", Tensor>;
 
 /**
- * Where the last position of every sequence is among the B·T tokens (`scored`, [M]), the same by rows (`queries` [B, W], rows with fewer
- * sequences filled up with their first token), and where each sequence's is among those (`queryPlaces` [M]).
+ * Where the last position of every sequence is among the B·T tokens (`scored`, [M]), the same by rows (`queries` [B,
+ * W], rows with fewer sequences filled up with their first token), and where each sequence's is among those
+ * (`queryPlaces` [M]).
  */
 export function lastQueries({ feeds, place, lengths }: PackedBatch): LastFeeds {
   const [rows, rowLength] = feeds.ids.shape as [number, number];
@@ -126,7 +129,8 @@ function sharedWords(sequences: readonly ArrayLike<number>[], words: number): nu
 }
 
 /**
- * The sequences in their places: int64 [B, T] each, and where soft tokens are. Padding is token 0 at position 0 of segment −1.
+ * The sequences in their places: int64 [B, T] each, and where soft tokens are. Padding is token 0 at position 0 of
+ * segment −1.
  * @param shared tokens that sequences of a row have in common
  */
 export function fillRows(
@@ -193,8 +197,9 @@ export function blocksFor(longest: number): number {
 }
 
 /**
- * Gradients of the occurrences of soft tokens, [S, K], added up by token in the order of the batch, and divided into users and items.
- * Added here and not in the graph: a few thousand rows cost nothing, and the order of additions is the same on every run.
+ * Gradients of the occurrences of soft tokens, [S, K], added up by token in the order of the batch, and divided into
+ * users and items. Added here and not in the graph: a few thousand rows cost nothing, and the order of additions is the
+ * same on every run.
  */
 export function sumSoftGradients(
   { feeds, softTokens }: PackedBatch,

@@ -6,14 +6,17 @@ import { type Dropout, noDropout } from "./dropout.js";
 import type { LanguageModel } from "./language-model.js";
 import type { EncoderFeeds } from "./pair-batch.js";
 
-// Shape legend: B rows, T positions a row, n = B·T tokens, S soft positions, R distinct soft tokens, K width; of an encoder: A rows, E
-// positions a row, V positions of memory beside each row of the decoder.
+// Shape legend: B rows, T positions a row, n = B·T tokens, S soft positions, R distinct soft tokens, K width; of an
+// encoder: A rows, E positions a row, V positions of memory beside each row of the decoder.
 
 /** Which hidden states are wanted. */
 export interface WantedStates {
   /** Their flat positions: int64 [M]. */
   readonly positions: Value;
-  /** Whether they are the last of each sequence, so few of each row: {@link lastQueries} has the inputs. With an encoder, where rows are short, of no effect. */
+  /**
+   * Whether they are the last of each sequence, so few of each row: {@link lastQueries} has the inputs. With an
+   * encoder, where rows are short, of no effect.
+   */
   readonly lastOnly: boolean;
 }
 
@@ -25,7 +28,8 @@ export interface Body {
 }
 
 /**
- * Declares the inputs of {@link PackedBatch} ({@link PackedPairs} where the LM has an encoder) and adds the LM over them.
+ * Declares the inputs of {@link PackedBatch} ({@link PackedPairs} where the LM has an encoder) and adds the LM over
+ * them.
  * @param queryBlocks in how many blocks attention takes the queries of a row; T must be a multiple of it
  * @param wanted which hidden states are wanted; all where absent
  */
@@ -74,8 +78,8 @@ function fewQueries(graph: Graph, positions: Value, segments: Value): Queries {
 }
 
 /**
- * Declares the inputs that say what the tokens are, and looks up their embeddings: vocabulary rows inside the graph, soft rows from the
- * table passed in.
+ * Declares the inputs that say what the tokens are, and looks up their embeddings: vocabulary rows inside the graph,
+ * soft rows from the table passed in.
  * @param shape [B, T]
  * @param softDropout acts on every occurrence of a soft token by itself
  */
@@ -156,7 +160,10 @@ function addPairBody(
   return { softTokens, hiddenStates };
 }
 
-/** 0 where query [B, T] and key [B, S] are of one segment, or where `also` [B, 1, T, 1] says so, −∞ elsewhere: [B, 1, T, S]. */
+/**
+ * 0 where query [B, T] and key [B, S] are of one segment, or where `also` [B, 1, T, 1] says so, −∞ elsewhere: [B, 1, T,
+ * S].
+ */
 function together(graph: Graph, queries: Value, keys: Value, also?: Value): Value {
   const { op } = graph;
   const same = op.Equal(op.Unsqueeze(queries, [1, 3]), op.Unsqueeze(keys, [1, 2]));
@@ -164,14 +171,15 @@ function together(graph: Graph, queries: Value, keys: Value, also?: Value): Valu
 }
 
 /**
- * 0 where a position may look (its own segment and what the row shares, not after itself), −∞ elsewhere; block i of queries against the
- * keys of blocks 0 … i: [B, 1, T/C, (i+1)·T/C]. Padding looks at padding.
+ * 0 where a position may look (its own segment and what the row shares, not after itself), −∞ elsewhere; block i of
+ * queries against the keys of blocks 0 … i: [B, 1, T/C, (i+1)·T/C]. Padding looks at padding.
  */
 function segmentBiases(graph: Graph, positions: Value, segments: Value, blocks: number): AttentionBias {
   const { op } = graph;
   const parts = (x: Value) => (blocks === 1 ? [x] : op.Split(x, blocks, { axis: 1 }));
   const [positionParts, segmentParts] = [parts(positions), parts(segments)];
-  const upTo = (x: readonly Value[], i: number) => (i === 0 ? x[0]! : op.Concat(x.slice(0, i + 1), { axis: 1 })); // [B, S']
+  // [B, S']
+  const upTo = (x: readonly Value[], i: number) => (i === 0 ? x[0]! : op.Concat(x.slice(0, i + 1), { axis: 1 }));
   const block = (i: number, window: number | null) =>
     visible(
       graph,

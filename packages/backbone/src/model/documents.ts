@@ -1,5 +1,6 @@
 // What the base model is given: soft+hard token sequences with their targets, and tables of soft rows.
-// Decoder-only LMs take one sequence a document, encoder–decoder LMs two (A.1): the prompt in the encoder, the main text in the decoder.
+// Decoder-only LMs take one sequence a document, encoder–decoder LMs two (A.1): the prompt in the encoder, the main
+// text in the decoder.
 
 /** A soft+hard document for a decoder-only LM. */
 export interface TokenDocument {
@@ -43,8 +44,8 @@ export type LanguageDocument = TokenDocument | EncoderDecoderDocument;
 export type HeldOutDocument = RecommendationDocument | EncoderDecoderRecommendation;
 
 /**
- * A sequence of extended ids for a decoder-only LM. An encoder–decoder LM takes its two sequences, or one of ids: then the encoder reads
- * that, and the decoder its start token.
+ * A sequence of extended ids for a decoder-only LM. An encoder–decoder LM takes its two sequences, or one of ids: then
+ * the encoder reads that, and the decoder its start token.
  */
 export type Prompt = ArrayLike<number> | EncoderDecoderSequence;
 
@@ -67,7 +68,9 @@ export interface SoftTables {
   readonly skipGain?: Float32Array;
 }
 
-/** Gradient rows of one table: `data` row r is ∂loss/∂(table row `rows[r]`); rows that are not listed have gradient 0. */
+/**
+ * Gradient rows of one table: `data` row r is ∂loss/∂(table row `rows[r]`); rows that are not listed have gradient 0.
+ */
 export interface RowGradients {
   /** Ascending, without repetition. */
   readonly rows: Int32Array;

@@ -4,11 +4,18 @@ import type { DropoutHook } from "../architectures/architecture.js";
 
 /** What is dropped in a training step; nothing where absent. */
 export interface DropoutOptions {
-  /** The masks are a function of this and of the places in the batch: the same step with the same seed drops the same. */
+  /**
+   * The masks are a function of this and of the places in the batch: the same step with the same seed drops the same.
+   */
   readonly seed: number;
-  /** Probability with which elements of soft-token embeddings are dropped, every occurrence by itself; 0 where absent. */
+  /**
+   * Probability with which elements of soft-token embeddings are dropped, every occurrence by itself; 0 where absent.
+   */
   readonly softTokens?: number;
-  /** Whether the LM's own dropout acts as in its training (GPT-2: 0.1 on embeddings, attention and block outputs); off where absent. */
+  /**
+   * Whether the LM's own dropout acts as in its training (GPT-2: 0.1 on embeddings, attention and block outputs); off
+   * where absent.
+   */
   readonly backbone?: boolean;
 }
 
@@ -20,7 +27,10 @@ export interface Dropout {
 
 export const noDropout: Dropout = { softTokens: (x) => x, backbone: (x) => x };
 
-/** Declares the input `dropoutSeed` and gives every place a random stream of its own, in the order in which places are added. */
+/**
+ * Declares the input `dropoutSeed` and gives every place a random stream of its own, in the order in which places are
+ * added.
+ */
 export function addDropout(graph: Graph, { softTokens = 0, backbone = false }: Omit<DropoutOptions, "seed">): Dropout {
   const seed = graph.input("dropoutSeed", "int64", []);
   let stream = 0;

@@ -1,4 +1,5 @@
-// The graphs that a base model asks for, as plain data: the same description builds the graph here or in another thread.
+// The graphs that a base model asks for, as plain data: the same description builds the graph here or in another
+// thread.
 import type { Graph } from "@cllm4rec/onnx-grad";
 import { generationGraph, memoryGraph } from "../generation/graph.js";
 import { type HeadKind, hiddenGraph, type LossGraphOptions, logitsGraph, lossGraph, userStatesGraph } from "./graphs.js";

@@ -1,11 +1,14 @@
-// The caller's side of the thread that compiles graphs: started when it is needed, ended when nobody has needed it for a while.
+// The caller's side of the thread that compiles graphs: started when it is needed, ended when nobody has needed it for
+// a while.
 import fs from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import type { CompiledGraph } from "@cllm4rec/onnx-grad";
 import type { CompileRequest, CompileResponse } from "./graph-worker.js";
 
-/** How long the thread waits for a further graph, in milliseconds: the heads of a model are asked for one after another. */
+/**
+ * How long the thread waits for a further graph, in milliseconds: the heads of a model are asked for one after another.
+ */
 const IDLE = 10_000;
 
 const ENTRY = new URL("./graph-worker.js", import.meta.url);
@@ -66,7 +69,10 @@ class GraphThread {
 
 let thread: GraphThread | undefined;
 
-/** Builds, differentiates and serialises a graph in the thread, so that the caller's event loop stays free. @throws GraphError */
+/**
+ * Builds, differentiates and serialises a graph in the thread, so that the caller's event loop stays free. @throws
+ * GraphError
+ */
 export function compileElsewhere(request: Omit<CompileRequest, "id">): Promise<CompiledGraph> {
   thread ??= new GraphThread(() => {
     thread = undefined;

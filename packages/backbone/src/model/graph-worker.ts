@@ -1,4 +1,5 @@
-// The thread that builds, differentiates and serialises graphs: for an LM of 30 layers that takes about a second, which would block the caller's.
+// The thread that builds, differentiates and serialises graphs: for an LM of 30 layers that takes about a second, which
+// would block the caller's.
 import { parentPort } from "node:worker_threads";
 import { type CompiledGraph, compileGraph, type Engine } from "@cllm4rec/onnx-grad";
 import { DeclaredModel, type ModelDeclaration } from "./declared-model.js";

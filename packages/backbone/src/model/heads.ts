@@ -15,13 +15,16 @@ export interface HeadLoss {
 }
 
 /**
- * A multinomial over all classes from each scored hidden state, every scored position having any number of weighted targets.
+ * A multinomial over all classes from each scored hidden state, every scored position having any number of weighted
+ * targets.
  *
  * With p = softmax(h·Eᵀ), W_m = Σ_p w_p over the targets of position m, and one-hot targets Y weighted by w:
- * ∂loss/∂logits = W ∘ p − Y, so ∂h = W ∘ (p·E) − Y·E and ∂E = pᵀ·(W ∘ h) − Yᵀ·h. The weights are applied at width K and Y stays
- * sparse, so that nothing of size M × C is computed beyond logits and p. log Σ exp is max(logits) − log max(p), which can't overflow.
+ * ∂loss/∂logits = W ∘ p − Y, so ∂h = W ∘ (p·E) − Y·E and ∂E = pᵀ·(W ∘ h) − Yᵀ·h. The weights are applied at width K and
+ * Y stays sparse, so that nothing of size M × C is computed beyond logits and p. log Σ exp is max(logits) − log max(p),
+ * which can't overflow.
  *
- * Declares the inputs `targetRows` [P] (m of every target), `targetClasses` [P], `targetWeights` [P], `rowWeights` [M, 1] (W).
+ * Declares the inputs `targetRows` [P] (m of every target), `targetClasses` [P], `targetWeights` [P], `rowWeights` [M,
+ * 1] (W).
  */
 export function addHead(graph: Graph, hidden: Value, table: Value): HeadLoss {
   const { op } = graph;
@@ -42,7 +45,8 @@ export function addHead(graph: Graph, hidden: Value, table: Value): HeadLoss {
 
     const weights = op.Unsqueeze(targetWeights, [1]); // [P, 1]
     const expected = op.Mul(op.MatMul(probabilities, table), rowWeights); // W ∘ (p·E), [M, K]
-    const pull = op.Mul(op.Gather(table, targetClasses), op.Neg(weights)); // rows of −Y·E before they are added up, [P, K]
+    // rows of −Y·E before they are added up, [P, K]
+    const pull = op.Mul(op.Gather(table, targetClasses), op.Neg(weights));
     return {
       loss,
       targetLosses,

@@ -27,10 +27,15 @@ export interface LanguageModel {
   embeddings(graph: Graph): Value;
   /** The next-word head's matrix as a value of the graph, [N, K]: the embeddings where the config ties them. */
   wordHead(graph: Graph): Value;
-  /** The weights that a graph uses so far and that gradients are wanted for, by name. Absent where the weights are frozen. */
+  /**
+   * The weights that a graph uses so far and that gradients are wanted for, by name. Absent where the weights are
+   * frozen.
+   */
   trainableWeights?(graph: Graph): ReadonlyMap<string, Value>;
   /** What another thread needs to build graphs of this LM. Absent: they are built in this one. */
   readonly declaration?: ModelDeclaration;
-  /** Loads a graph into a session whose runs use the weights as they are at that moment. Absent: the engine loads it. */
+  /**
+   * Loads a graph into a session whose runs use the weights as they are at that moment. Absent: the engine loads it.
+   */
   load?(graph: Graph | CompiledGraph): Promise<Session>;
 }

@@ -1,7 +1,11 @@
-// Which sequences an LM is trained on: one that holds prompt and main text, or one for its encoder and one for its decoder.
+// Which sequences an LM is trained on: one that holds prompt and main text, or one for its encoder and one for its
+// decoder.
 import type { BackboneConfig } from "../checkpoint/config.js";
 
-/** How prompts and main texts become the sequences of an LM (paper, A.1); `documentLayout` of `@cllm4rec/corpus` takes it. */
+/**
+ * How prompts and main texts become the sequences of an LM (paper, A.1); `documentLayout` of `@cllm4rec/corpus` takes
+ * it.
+ */
 export type SequenceLayout =
   | { readonly kind: "decoder-only" }
   | {

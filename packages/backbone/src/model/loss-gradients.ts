@@ -1,4 +1,5 @@
-// What the outputs of a loss graph are as gradients of tables and weights, and which of them the arrays of earlier gradients fit.
+// What the outputs of a loss graph are as gradients of tables and weights, and which of them the arrays of earlier
+// gradients fit.
 import type { Tensor, TypedArray } from "@cllm4rec/onnx-grad";
 import { type PackedBatch, sumSoftGradients, type Vocabulary } from "./batch.js";
 import type { RowGradients } from "./documents.js";

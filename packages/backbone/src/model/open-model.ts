@@ -1,4 +1,5 @@
-// Opening a Hugging Face model, the same for frozen weights and for weights in training: directory, config, and every weight accounted for.
+// Opening a Hugging Face model, the same for frozen weights and for weights in training: directory, config, and every
+// weight accounted for.
 import type { Architecture } from "../architectures/architecture.js";
 import { architectureOf } from "../architectures/registry.js";
 import { type BackboneCheckpoint, openCheckpoint } from "../checkpoint/checkpoint.js";
@@ -14,8 +15,8 @@ export interface OpenModelOptions {
   /** See `OpenBackboneOptions`. */
   readonly maxPositions?: number;
   /**
-   * Takes one line for keys of config.json that are not known: neither understood nor known to be without effect. Each model is reported once
-   * a process; without a function, as a warning of the process (`process.emitWarning`).
+   * Takes one line for keys of config.json that are not known: neither understood nor known to be without effect. Each
+   * model is reported once a process; without a function, as a warning of the process (`process.emitWarning`).
    */
   readonly onNotice?: (notice: string) => void;
   readonly signal?: AbortSignal;
@@ -65,6 +66,7 @@ function report(
   const names = keys.slice(0, SHOWN).map(shown).join(", ") + (keys.length > SHOWN ? ", …" : "");
   const [noun, verb] = keys.length === 1 ? ["key", "is"] : ["keys", "are"];
   onNotice(
-    `${file}: ${keys.length} ${noun} ${verb} not known and ignored: ${names}. If one of them changes what the model computes, its results differ from those of the program that wrote it`,
+    `${file}: ${keys.length} ${noun} ${verb} not known and ignored: ${names}. If one of them changes what the ` +
+      "model computes, its results differ from those of the program that wrote it",
   );
 }

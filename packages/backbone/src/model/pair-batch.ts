@@ -1,4 +1,5 @@
-// Documents of an encoder–decoder LM → the integer inputs of a graph: both sequences packed, and which encoder states each row looks at.
+// Documents of an encoder–decoder LM → the integer inputs of a graph: both sequences packed, and which encoder states
+// each row looks at.
 import type { Tensor } from "@cllm4rec/onnx-grad";
 import { packSequences } from "../packing/pack.js";
 import { packPairs } from "../packing/pack-pairs.js";
@@ -15,9 +16,13 @@ import {
 } from "./batch.js";
 import type { EncoderDecoderSequence, SoftTables } from "./documents.js";
 
-// Shape legend: A rows of E positions in the encoder; B rows of T positions in the decoder, each beside V positions of memory.
+// Shape legend: A rows of E positions in the encoder; B rows of T positions in the decoder, each beside V positions of
+// memory.
 
-/** The inputs of an encoder–decoder's graphs on top of {@link BatchFeeds}, which are the decoder's; soft positions count the encoder's A·E tokens first. */
+/**
+ * The inputs of an encoder–decoder's graphs on top of {@link BatchFeeds}, which are the decoder's; soft positions count
+ * the encoder's A·E tokens first.
+ */
 export type EncoderFeeds = Record<
   "encoderIds" | "encoderPositions" | "encoderSegments" | "memoryIndex" | "memorySegments",
   Tensor
@@ -28,10 +33,10 @@ export interface PackedPairs extends PackedBatch {
 }
 
 /**
- * Packs pairs of sequences of extended ids. The encoder's are packed by themselves, so that next to no padding is computed there; the
- * memory brings what each of the decoder's rows needs of them to its side.
- * @throws RangeError naming document, side, position and value for an id outside the extended vocabulary, an empty sequence, or one that
- *   is longer than the backbone is to be used with
+ * Packs pairs of sequences of extended ids. The encoder's are packed by themselves, so that next to no padding is
+ * computed there; the memory brings what each of the decoder's rows needs of them to its side.
+ * @throws RangeError naming document, side, position and value for an id outside the extended vocabulary, an empty
+ *   sequence, or one that is longer than the backbone is to be used with
  */
 export function packPairBatch(
   sequences: readonly EncoderDecoderSequence[],

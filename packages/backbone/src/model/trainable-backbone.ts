@@ -1,4 +1,5 @@
-// An LM whose weights are trained: they are inputs of its graphs, kept in memory, and can be written as a Hugging Face directory.
+// An LM whose weights are trained: they are inputs of its graphs, kept in memory, and can be written as a Hugging Face
+// directory.
 import fs from "node:fs/promises";
 import path from "node:path";
 import {
@@ -49,8 +50,9 @@ const TOKENIZER_FILES = [
 
 /**
  * An LM in full training. `new BaseModel(trainable, sizes)` gives the same losses as over a frozen `Backbone`, with
- * gradients of the weights beside those of the soft rows. {@link weights} may be changed between two calls; each call uses them as they
- * then are, and copies them to the engine: 4 bytes a parameter there, and as many back for the gradients.
+ * gradients of the weights beside those of the soft rows. {@link weights} may be changed between two calls; each call
+ * uses them as they then are, and copies them to the engine: 4 bytes a parameter there, and as many back for the
+ * gradients.
  */
 export class TrainableBackbone extends ArchitectureModel implements LanguageModel {
   private constructor(
@@ -66,7 +68,8 @@ export class TrainableBackbone extends ArchitectureModel implements LanguageMode
   }
 
   /**
-   * Opens a Hugging Face model directory, or a model of the hub by `org/name[@revision]`, and reads its weights into memory.
+   * Opens a Hugging Face model directory, or a model of the hub by `org/name[@revision]`, and reads its weights into
+   * memory.
    * @throws CheckpointError as `Backbone.open` does
    */
   static async open(
@@ -93,7 +96,8 @@ export class TrainableBackbone extends ArchitectureModel implements LanguageMode
    * An LM with new weights.
    * @param json a `config.json` as transformers reads it: `model_type`, sizes
    * @param fill called for each weight in the architecture's order, with its shape; the result becomes the weight
-   * @throws CheckpointError where the config is not understood, or a weight has another number of elements than its shape
+   * @throws CheckpointError where the config is not understood, or a weight has another number of elements than its
+   *   shape
    */
   static create(
     json: JsonObject,
@@ -108,7 +112,8 @@ export class TrainableBackbone extends ArchitectureModel implements LanguageMode
       const size = weight.shape.reduce((a, b) => a * b, 1);
       if (data.length !== size) {
         throw new CheckpointError(
-          `weight ${weight.name}: found ${data.length} numbers, expected ${size} for the shape [${weight.shape.join(", ")}]`,
+          `weight ${weight.name}: found ${data.length} numbers, expected ${size} for the shape ` +
+            `[${weight.shape.join(", ")}]`,
         );
       }
       stored.set(weight.name, { name: savedName(weight), tensor: { shape: weight.shape, data } });
@@ -160,8 +165,9 @@ export class TrainableBackbone extends ArchitectureModel implements LanguageMode
   }
 
   /**
-   * Writes a Hugging Face directory that `Backbone.open` and transformers load: `config.json`, `model.safetensors` (F32), and the tokenizer's
-   * files of the directory that the LM was opened from, where it was. Each file appears whole or not at all, the weights last.
+   * Writes a Hugging Face directory that `Backbone.open` and transformers load: `config.json`, `model.safetensors`
+   * (F32), and the tokenizer's files of the directory that the LM was opened from, where it was. Each file appears
+   * whole or not at all, the weights last.
    * @throws CheckpointError naming the file that cannot be written
    */
   async save(directory: string): Promise<void> {

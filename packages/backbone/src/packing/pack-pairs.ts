@@ -1,6 +1,10 @@
-// Ragged documents of an encoder–decoder into rows of the decoder, each with a row of what its documents' prompts have become.
+// Ragged documents of an encoder–decoder into rows of the decoder, each with a row of what its documents' prompts have
+// become.
 
-/** Where one document lies: in row `row`, its main text and what the encoder has made of its prompt, from these positions on. */
+/**
+ * Where one document lies: in row `row`, its main text and what the encoder has made of its prompt, from these
+ * positions on.
+ */
 export interface PairPlacement {
   readonly row: number;
   readonly decoderOffset: number;
@@ -29,10 +33,10 @@ const MEMORY_SLACKS = [1, 1.05, 1.15, 1.4, 2];
 const MOST_DIVISIONS = 32;
 
 /**
- * Packs documents so that the decoder's rows cost least to compute; the encoder's rows are packed by themselves (`packSequences`). In units
- * of 2·width operations a decoder token costs 7·width + T + S (linear layers, attention to the row and to the memory), a memory token
- * width (its keys and values). Rows are filled first-fit in order of falling size, where both parts have to fit: the result depends
- * on the lengths alone.
+ * Packs documents so that the decoder's rows cost least to compute; the encoder's rows are packed by themselves
+ * (`packSequences`). In units of 2·width operations a decoder token costs 7·width + T + S (linear layers, attention to
+ * the row and to the memory), a memory token width (its keys and values). Rows are filled first-fit in order of falling
+ * size, where both parts have to fit: the result depends on the lengths alone.
  *
  * @param options.width K of the backbone
  * @param options.multiple rows of the decoder are a multiple of this long (1 where absent)

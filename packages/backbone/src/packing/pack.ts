@@ -1,4 +1,5 @@
-// Ragged sequences into rows of one length: several short sequences share a row, and attention is kept apart by segment.
+// Ragged sequences into rows of one length: several short sequences share a row, and attention is kept apart by
+// segment.
 
 /** Where one sequence lies: positions `offset` to `offset + length − 1` of row `row`. */
 export interface Placement {
@@ -21,20 +22,25 @@ export interface PackingOptions {
   readonly reserved?: number;
 }
 
-/** By epochs of finetuning timed with onnxruntime, heads of 16: on one thread 0 takes a quarter longer, 512 a little; on two they are alike. */
+/**
+ * By epochs of finetuning timed with onnxruntime, heads of 16: on one thread 0 takes a quarter longer, 512 a little; on
+ * two they are alike.
+ */
 const SCORE_OPERATIONS = 256;
 
 /**
- * Packs sequences so that the rows cost least to compute. In units of 4·width operations a token costs 6·width for the linear layers of a
- * transformer block and rowLength for the products of attention, so longer rows, which pack tighter, are weighed against their attention.
- * What is done to each score beside the products (mask, softmax, their gradients) takes the time of {@link SCORE_OPERATIONS} in a product.
- * Rows are filled first-fit in order of falling length (Johnson 1973), ties by index: the result depends on the lengths alone.
+ * Packs sequences so that the rows cost least to compute. In units of 4·width operations a token costs 6·width for the
+ * linear layers of a transformer block and rowLength for the products of attention, so longer rows, which pack tighter,
+ * are weighed against their attention. What is done to each score beside the products (mask, softmax, their gradients)
+ * takes the time of {@link SCORE_OPERATIONS} in a product. Rows are filled first-fit in order of falling length
+ * (Johnson 1973), ties by index: the result depends on the lengths alone.
  *
  * @param lengths of the sequences, each at least 1
  * @param options.width K of the backbone
  * @param options.headSize D of its attention, of which there are K/D heads
  * @param options.multiple rows are a multiple of this long (1 where absent)
- * @param options.reserved positions at the start of every row that are kept free, for what all its sequences share (0 where absent)
+ * @param options.reserved positions at the start of every row that are kept free, for what all its sequences share (0
+ *   where absent)
  * @throws RangeError for an empty list or a length that is no positive integer
  */
 export function packSequences(
@@ -63,7 +69,10 @@ export function packSequences(
   return best!;
 }
 
-/** Row lengths worth a try: a little beyond the longest sequence, and total / rows with a little slack for every plausible number of rows. */
+/**
+ * Row lengths worth a try: a little beyond the longest sequence, and total / rows with a little slack for every
+ * plausible number of rows.
+ */
 function candidateLengths(longest: number, total: number, multiple: number, reserved: number): number[] {
   const round = (length: number) => Math.ceil((reserved + length) / multiple) * multiple;
   const candidates = new Set<number>();

@@ -1,4 +1,5 @@
-// Opens model directories in a process of its own and says what came of each: one JSON line. Arguments: cache directory, directories.
+// Opens model directories in a process of its own and says what came of each: one JSON line. Arguments: cache
+// directory, directories.
 import { Backbone } from "@cllm4rec/backbone";
 
 const [cacheDirectory, ...directories] = process.argv.slice(2);

@@ -1,5 +1,6 @@
-// One bit flipped at random in each file of a model directory. Good: the command refuses with one sentence, or answers as before. Bad: another
-// answer without a word. Build first; then: node packages/cli/scripts/reliability/damaged-bytes.mjs [FLIPS A FILE] [SEED]
+// One bit flipped at random in each file of a model directory. Good: the command refuses with one sentence, or answers
+// as before. Bad: another answer without a word. Build first; then: node
+// packages/cli/scripts/reliability/damaged-bytes.mjs [FLIPS A FILE] [SEED]
 import fs from "node:fs";
 import path from "node:path";
 import { Random } from "../shop/random.mjs";

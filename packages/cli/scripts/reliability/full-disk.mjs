@@ -1,6 +1,6 @@
-// A disk that fills up at different points of a run (a small tmpfs): one sentence and exit code 1; with more room the same command ends with the
-// bits of a run that never lacked any. Needs the right to mount; says so and passes where there is none.
-// Build first; then: sudo node packages/cli/scripts/reliability/full-disk.mjs
+// A disk that fills up at different points of a run (a small tmpfs): one sentence and exit code 1; with more room the
+// same command ends with the bits of a run that never lacked any. Needs the right to mount; says so and passes where
+// there is none. Build first; then: sudo node packages/cli/scripts/reliability/full-disk.mjs
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";

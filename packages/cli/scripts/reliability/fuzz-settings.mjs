@@ -1,5 +1,6 @@
-// Random --config files and flags: each ends in exit code 2 with one sentence, never in a stack trace, and writes nothing. What happens to be
-// valid gets to the dataset, which is not there: exit code 1. Build first; then: node packages/cli/scripts/reliability/fuzz-settings.mjs [RUNS] [SEED]
+// Random --config files and flags: each ends in exit code 2 with one sentence, never in a stack trace, and writes
+// nothing. What happens to be valid gets to the dataset, which is not there: exit code 1. Build first; then: node
+// packages/cli/scripts/reliability/fuzz-settings.mjs [RUNS] [SEED]
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -69,13 +70,15 @@ const file = fc.oneof(
   { weight: 1, arbitrary: config.map((value) => JSON.stringify(value).slice(0, -1)) },
 );
 const flag = fc.constantFrom(
-  ..."--seed --minutes --layers --text-share --max-length --engine --threads --prior-deviation --save-every --report".split(
-    " ",
-  ),
+  ...(
+    "--seed --minutes --layers --text-share --max-length --engine --threads --prior-deviation --save-every " +
+    "--report"
+  ).split(" "),
   ..."--texts --warm-up-epochs --rounds --pretrain-learning-rate --epochs --batch --learning-rate --targets".split(" "),
-  ..."--masked-share --user-token --dropout --lambda-c --average-decay --validate-every --patience --config --no-pretrain".split(
-    " ",
-  ),
+  ...(
+    "--masked-share --user-token --dropout --lambda-c --average-decay --validate-every --patience --config " +
+    "--no-pretrain"
+  ).split(" "),
   ..."--from --json --out --data --backbone --modle -k --".split(" "),
 );
 const word = fc.oneof(
@@ -142,7 +145,8 @@ async function fuzz(/** @type {string} */ what, /** @type {fc.Arbitrary<string[]
   });
   const result = await fc.check(property, { numRuns: runs, seed });
   console.log(
-    `${what} | seed ${seed} | ${result.numRuns} runs | ${result.failed ? "FAILED" : "no failure"} | exit codes ${JSON.stringify(codes)}`,
+    `${what} | seed ${seed} | ${result.numRuns} runs | ${result.failed ? "FAILED" : "no failure"} | exit codes ` +
+      `${JSON.stringify(codes)}`,
   );
   if (result.failed) {
     failed = true;

@@ -38,7 +38,8 @@ try {
     const remains = left.filter((name) => /\.tmp$|(^|\/)lock\.json/.test(name));
     if (other.length > 0 || remains.length > 0) failures++;
     console.log(
-      `run ${run}: ${killed} kills; other bits: ${other.join(", ") || "none"}; left behind: ${remains.join(", ") || "nothing"}`,
+      `run ${run}: ${killed} kills; other bits: ${other.join(", ") || "none"}; left behind: ` +
+        `${remains.join(", ") || "nothing"}`,
     );
   }
   console.log(`kills by what was under way: ${JSON.stringify(moments)}; runs with other bits or remains: ${failures}`);

@@ -1,7 +1,7 @@
 // One contender for a directory's lock: node lock-contender.mjs BUILT-LOCK [RUNS]. Reads a line `DIRECTORY GO-FILE` for
-// each round, says ready, waits for the file, tries RUNS times at once, and answers with a line of the outcomes: held or
-// refused. What is held is given back when there is a file GO-FILE.over. Until then a file in the directory marks it, so
-// that two holders are seen even where both believe in their lock.
+// each round, says ready, waits for the file, tries RUNS times at once, and answers with a line of the outcomes: held
+// or refused. What is held is given back when there is a file GO-FILE.over. Until then a file in the directory marks
+// it, so that two holders are seen even where both believe in their lock.
 import fs from "node:fs";
 import path from "node:path";
 import readline from "node:readline";

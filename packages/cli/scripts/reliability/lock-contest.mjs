@@ -1,5 +1,6 @@
-// Contests for a model directory's lock: contenders in processes of their own, and several runs in one process, on a directory whose lock is
-// absent, stale, unwritten, or held. Build first; then: node packages/cli/scripts/reliability/lock-contest.mjs [ROUNDS]
+// Contests for a model directory's lock: contenders in processes of their own, and several runs in one process, on a
+// directory whose lock is absent, stale, unwritten, or held. Build first; then: node
+// packages/cli/scripts/reliability/lock-contest.mjs [ROUNDS]
 import { spawn, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
@@ -34,7 +35,8 @@ function otherStart() {
 }
 
 /**
- * @param {{ before: string, processes: number, runs: number, rounds: number, module?: string | undefined }} contest `runs` in each process
+ * @param {{ before: string, processes: number, runs: number, rounds: number, module?: string | undefined }} contest
+ *   `runs` in each process
  * @returns how many rounds ended with that many holders, by number, and outcomes that are neither held nor refused
  */
 export async function contest({ before, processes, runs, rounds, module = BUILT }) {

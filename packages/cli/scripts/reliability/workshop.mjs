@@ -1,4 +1,5 @@
-// A folder to break things in: a tiny random backbone, a small dataset, and the built command line as a process that can be killed.
+// A folder to break things in: a tiny random backbone, a small dataset, and the built command line as a process that
+// can be killed.
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import fs from "node:fs";
@@ -40,7 +41,8 @@ export async function workshop(/** @type {string} */ name) {
 
 /**
  * Runs the command line in `folder`, and kills it with SIGKILL after `killAfter` milliseconds.
- * @returns {Promise<{ code: number | null, stdout: string, stderr: string, seconds: number }>} the code is null where it was killed
+ * @returns {Promise<{ code: number | null, stdout: string, stderr: string, seconds: number }>} the code is null where
+ *   it was killed
  */
 export function cli(/** @type {string} */ folder, /** @type {string[]} */ args, killAfter = Number.POSITIVE_INFINITY) {
   const begun = performance.now();

@@ -1,4 +1,5 @@
-// Text for pretraining the tiny LM: another shop of the same kind as the sample data's, with other items and other people.
+// Text for pretraining the tiny LM: another shop of the same kind as the sample data's, with other items and other
+// people.
 import { SAMPLE_SEED, SAMPLE_SIZES } from "./sample-data.mjs";
 import { description, review, textRandom, wordsOf } from "./texts.mjs";
 import { makeItems, makePurchases, makeShoppers } from "./world.mjs";
@@ -13,10 +14,12 @@ export const LM_SIZES = {
 };
 
 /**
- * Documents in a seeded order: what items are, what people write about them, and what people bought one after another. Some stand in the
- * wording of the paper's prompts, with titles in the places where CLLM4Rec will have its user and item tokens.
+ * Documents in a seeded order: what items are, what people write about them, and what people bought one after another.
+ * Some stand in the wording of the paper's prompts, with titles in the places where CLLM4Rec will have its user and
+ * item tokens.
  *
- * No title occurs that the sample data has, nor one that the other of the two parts has; nothing in it knows the sample data's people.
+ * No title occurs that the sample data has, nor one that the other of the two parts has; nothing in it knows the sample
+ * data's people.
  * @param {"train" | "heldOut"} part
  * @returns {string[]}
  */

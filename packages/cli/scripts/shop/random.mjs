@@ -1,6 +1,9 @@
-// Seeded random numbers from additions, shifts and multiplications alone, so that a seed means the same data on every machine.
+// Seeded random numbers from additions, shifts and multiplications alone, so that a seed means the same data on every
+// machine.
 
-/** A generator of its own for each name, so that a change in one part of the shop leaves the draws of the others alone. */
+/**
+ * A generator of its own for each name, so that a change in one part of the shop leaves the draws of the others alone.
+ */
 export class Random {
   #state;
 
@@ -62,7 +65,10 @@ export class Random {
     return weights.length - 1;
   }
 
-  /** About standard normal: twelve uniform numbers less their mean (no logarithm, whose last bit may differ between engines). */
+  /**
+   * About standard normal: twelve uniform numbers less their mean (no logarithm, whose last bit may differ between
+   * engines).
+   */
   normal() {
     let sum = -6;
     for (let i = 0; i < 12; i++) sum += this.unit();

@@ -1,4 +1,5 @@
-// What is written in the made-up shop: titles, descriptions, reviews. Words follow from the item's attributes and the writer's taste.
+// What is written in the made-up shop: titles, descriptions, reviews. Words follow from the item's attributes and the
+// writer's taste.
 import { Random } from "./random.mjs";
 import { BRANDS, DEPARTMENTS, OPENERS, STYLES, SUMMARIES, USES } from "./words.mjs";
 

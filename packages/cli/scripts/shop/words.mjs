@@ -1,5 +1,5 @@
-// The words of a made-up shop: eight departments, six styles, six uses, two dozen brands, and what people say about them.
-// Everything here was made up for this project; no text was taken from anywhere.
+// The words of a made-up shop: eight departments, six styles, six uses, two dozen brands, and what people say about
+// them. Everything here was made up for this project; no text was taken from anywhere.
 
 /**
  * @typedef {object} Department

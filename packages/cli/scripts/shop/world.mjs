@@ -1,4 +1,5 @@
-// A made-up shop with a latent structure: items have attributes, people have tastes, and who buys what follows from both.
+// A made-up shop with a latent structure: items have attributes, people have tastes, and who buys what follows from
+// both.
 import { Random } from "./random.mjs";
 import { BRANDS, DEPARTMENTS, STYLES, USES } from "./words.mjs";
 
@@ -110,7 +111,8 @@ function attraction({ departments, styles, uses }, { department, style, use, pop
 }
 
 /**
- * What everybody buys, in order of time for each shopper: between `least` and `most` different items, drawn by attraction.
+ * What everybody buys, in order of time for each shopper: between `least` and `most` different items, drawn by
+ * attraction.
  * @param {number} seed
  * @param {readonly Item[]} items
  * @param {readonly Shopper[]} shoppers

@@ -25,10 +25,11 @@ interface Flags {
 }
 
 const HELP = `
-Measures most popular; item KNN by the cosine of items, with all neighbours, and with shrunk similarities (or as --neighbours and
---shrinkage say); EASE, a linear model in closed form; and, where the dataset has texts, EASE with text: the same with the words of titles,
-item texts and training reviews as side information. Everything is fitted to the training items. EASE's λ and the weights of the texts are
-chosen on the validation items. Ranking, masks and metrics are those of evaluate: recall@K divides by min(K, held-out items).
+Measures most popular; item KNN by the cosine of items, with all neighbours, and with shrunk similarities (or as
+--neighbours and --shrinkage say); EASE, a linear model in closed form; and, where the dataset has texts, EASE with
+text: the same with the words of titles, item texts and training reviews as side information. Everything is fitted to
+the training items. EASE's λ and the weights of the texts are chosen on the validation items. Ranking, masks and
+metrics are those of evaluate: recall@K divides by min(K, held-out items).
 
 Examples:
   $ cllm4rec baselines --data beauty

@@ -12,9 +12,10 @@ interface Flags {
 }
 
 const HELP = `
-Files of evaluate --per-user and baselines --per-user. Several files on one side are runs of one method with different seeds: every user's
-values are averaged over them first. The difference of the means has a 95% bootstrap interval over users; the p-values are those of the
-paired t-test and of Wilcoxon's signed-rank test, not corrected for the number of metrics.
+Files of evaluate --per-user and baselines --per-user. Several files on one side are runs of one method with different
+seeds: every user's values are averaged over them first. The difference of the means has a 95% bootstrap interval over
+users; the p-values are those of the paired t-test and of Wilcoxon's signed-rank test, not corrected for the number of
+metrics.
 
 Examples:
   $ cllm4rec evaluate --model model --per-user model.json
@@ -22,7 +23,8 @@ Examples:
   $ cllm4rec compare --candidate model.json --baseline baselines/item-knn.json
   $ cllm4rec compare --candidate a0.json a1.json a2.json --baseline b0.json b1.json b2.json --json
 
-Exit codes: 0 done, 1 a file cannot be used or holds other users, 2 the command line cannot, 129, 130 or 143 interrupted.
+Exit codes: 0 done, 1 a file cannot be used or holds other users, 2 the command line cannot, 129, 130 or 143
+interrupted.
 `;
 
 /** The `compare` command. */
@@ -46,7 +48,8 @@ export function compareCommand(context: CliContext): Command {
       const other = conventions.findIndex((convention) => convention !== conventions[0]);
       if (other > 0) {
         throw new Error(
-          `${files[other]}: found ${conventions[other]}, expected ${conventions[0]} as in ${files[0]}; evaluate all of them alike`,
+          `${files[other]}: found ${conventions[other]}, expected ${conventions[0]} as in ${files[0]}; evaluate ` +
+            "all of them alike",
         );
       }
       const one = averageRuns(ours.map(({ result }) => result));

@@ -12,9 +12,9 @@ interface Flags {
 }
 
 const HELP = `
-Runs prepare, train, evaluate, baselines and recommend on reviews of a made-up shop with a tiny language model, both of which come with this
-package: nothing is downloaded. It shows that everything works, and how; it says nothing about real data.
-Run the same command again to resume an interrupted demo.
+Runs prepare, train, evaluate, baselines and recommend on reviews of a made-up shop with a tiny language model, both of
+which come with this package: nothing is downloaded. It shows that everything works, and how; it says nothing about real
+data. Run the same command again to resume an interrupted demo.
 
 Examples:
   $ cllm4rec demo

@@ -19,9 +19,9 @@ interface Flags {
 }
 
 const HELP = `
-Every item is ranked but those of the user's history, which stands in the prompt: the training items, as in the paper, or with
---history train+validation the validation items too. recall@K divides by min(K, held-out items). Users without held-out items do not
-count.
+Every item is ranked but those of the user's history, which stands in the prompt: the training items, as in the paper,
+or with --history train+validation the validation items too. recall@K divides by min(K, held-out items). Users without
+held-out items do not count.
 
 Examples:
   $ cllm4rec evaluate --model model
@@ -89,7 +89,8 @@ export function evaluateCommand(context: CliContext): Command {
         context.stdout.write(
           flags.json
             ? `${JSON.stringify(json)}\n`
-            : `${names.join(", ")}: ${describeProtocol(protocol)}. With 95% bootstrap intervals:\n${formatResult(result, { intervals })}\n`,
+            : `${names.join(", ")}: ${describeProtocol(protocol)}. With 95% bootstrap intervals:\n` +
+                `${formatResult(result, { intervals })}\n`,
         );
       } finally {
         display.stop();

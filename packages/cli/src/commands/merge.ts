@@ -12,9 +12,9 @@ interface Flags {
 }
 
 const HELP = `
-The models' embeddings are averaged (a "model soup"), so that one forward pass answers for all of them. That takes models which began with
-the same embeddings: from the same texts (--text-share 1) or the same pretraining (finetune --from), each with a --seed of its own. Others
-are refused; evaluate and recommend can average their logits instead.
+The models' embeddings are averaged (a "model soup"), so that one forward pass answers for all of them. That takes
+models which began with the same embeddings: from the same texts (--text-share 1) or the same pretraining (finetune
+--from), each with a --seed of its own. Others are refused; evaluate and recommend can average their logits instead.
 
 Examples:
   $ cllm4rec finetune --data data --backbone gpt2 --from pretrained --seed 0 --out seed0
@@ -22,7 +22,8 @@ Examples:
   $ cllm4rec merge --model seed0 seed1 --out merged
   $ cllm4rec evaluate --model merged
 
-Exit codes: 0 done, 1 the models do not go together or the folder cannot be written, 2 the command line cannot, 129, 130 or 143 interrupted.
+Exit codes: 0 done, 1 the models do not go together or the folder cannot be written, 2 the command line cannot, 129, 130
+or 143 interrupted.
 `;
 
 /** The `merge` command. */
@@ -50,7 +51,8 @@ export function mergeCommand(context: CliContext): Command {
         return;
       }
       context.stdout.write(
-        `${model.length} models, whose items have a mean cosine of ${result.similarity.toFixed(2)} or more, are now ${directory}\nWhat it finds: cllm4rec evaluate --model ${directory}\n`,
+        `${model.length} models, whose items have a mean cosine of ${result.similarity.toFixed(2)} or more, are ` +
+          `now ${directory}\nWhat it finds: cllm4rec evaluate --model ${directory}\n`,
       );
     });
 }

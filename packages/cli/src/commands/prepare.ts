@@ -57,7 +57,7 @@ Examples:
   $ cllm4rec prepare --input ml-1m/ratings.dat --meta ml-1m/movies.dat --split leave-one-out --out ml-1m-split
   $ cllm4rec prepare --input reviews_Beauty_5.json.gz --split cllm4rec --out beauty    # the paper's own split
   $ cllm4rec prepare --input am-beauty-matrices/ --meta id_to_tag.json tag_to_item.json --out beauty
-  $ cllm4rec prepare --input gowalla/ --validation-share 0.1 --out gowalla-split      # train.txt and test.txt, LightGCN's
+  $ cllm4rec prepare --input gowalla/ --validation-share 0.1 --out gowalla-split    # train.txt and test.txt, LightGCN's
   $ cllm4rec prepare --input a.csv b.csv.zst --columns user=uid,item=sku,rating=stars,timestamp=t,text=body \\
       --min-rating none --core 0 --split time --out shop --json
   $ cllm4rec prepare --input events.txt --columns user=1,item=3,timestamp=2 --out shop
@@ -78,7 +78,8 @@ export function prepareCommand(context: CliContext): Command {
     .option("--format <name>", "format of the inputs (see below; default: recognised)", parsedBy(checkFormat))
     .option(
       "--columns <mapping>",
-      "columns of csv, tsv, jsonl, json, parquet by name, or by position where there is no header: user=…,item=…[,rating=…,timestamp=…,text=…]",
+      "columns of csv, tsv, jsonl, json, parquet by name, or by position where there is no header: " +
+        "user=…,item=…[,rating=…,timestamp=…,text=…]",
       parsedBy(parseColumns),
     )
     .option(
@@ -147,7 +148,10 @@ function sentence(event: Exclude<PrepareEvent, { type: "stage" | "progress" }>):
     case "format":
       return `format: ${event.format}${event.detected ? " (recognised)" : ""}`;
     case "malformed":
-      return `malformed: ${event.file}, ${event.place}, ${event.reason}${event.snippet === "" ? "" : `: ${event.snippet}`}`;
+      return (
+        `malformed: ${event.file}, ${event.place}, ` +
+        `${event.reason}${event.snippet === "" ? "" : `: ${event.snippet}`}`
+      );
     case "warning":
       return `warning: ${withFlags(event.message, event.options)}`;
     case "metadata":
@@ -211,7 +215,8 @@ function table(manifest: Manifest, out: string): string {
     row(
       "text features",
       number(statistics.features),
-      `${number(statistics.trainReviews)} training reviews, ${number(statistics.itemTexts)} items, ${number(statistics.userTexts)} users`,
+      `${number(statistics.trainReviews)} training reviews, ${number(statistics.itemTexts)} items, ` +
+        `${number(statistics.userTexts)} users`,
     ),
     row(
       "records read",

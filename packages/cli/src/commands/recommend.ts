@@ -27,16 +27,17 @@ interface Flags {
 const KNOWN = ["all", "train+validation", "train"] as const satisfies readonly Known[];
 
 const HELP = `
-A user's history stands in the prompt, and what is in it is not recommended. It is everything that the dataset knows of the user: items of
-train, validation and test. --known train leaves out what was held out, as evaluate does; --history names the items instead.
-A user whom the model does not know is an error unless --history says what is known of them.
+A user's history stands in the prompt, and what is in it is not recommended. It is everything that the dataset knows of
+the user: items of train, validation and test. --known train leaves out what was held out, as evaluate does; --history
+names the items instead. A user whom the model does not know is an error unless --history says what is known of them.
 
 Examples:
   $ cllm4rec recommend --model model --user A1YJEY40YUW4SE A60XNB876KYML -k 5 --json
   $ cllm4rec recommend --model model --history B00005JS5C B0009V1YR8
   $ cllm4rec recommend --model model --user new-customer --history B00005JS5C --json
 
-Exit codes: 0 done, 1 the model, a user or an item cannot be used, 2 the command line cannot, 129, 130 or 143 interrupted.
+Exit codes: 0 done, 1 the model, a user or an item cannot be used, 2 the command line cannot, 129, 130 or 143
+interrupted.
 `;
 
 /** The `recommend` command. */
@@ -95,7 +96,10 @@ export function recommendCommand(context: CliContext): Command {
     });
 }
 
-/** Whom to recommend to, beside the name that the caller uses. A history may be that of someone whom the model does not know. */
+/**
+ * Whom to recommend to, beside the name that the caller uses. A history may be that of someone whom the model does not
+ * know.
+ */
 function requests(
   recommender: Recommender,
   { user: names = [], history }: Flags,

@@ -109,7 +109,8 @@ function describe({ out }: RunConfig, { users, items, stages }: TrainOutcome, re
   const lines = [`${out}: ${users} users, ${items} items`];
   for (const [name, { reason, updates, seconds, best }] of Object.entries(stages)) {
     lines.push(
-      `  ${name.padEnd(9)} ${updates} updates, ${seconds.toFixed(1)} s; ${name === "pretrain" && reason === "time" ? "its time is up" : REASONS[reason]}`,
+      `  ${name.padEnd(9)} ${updates} updates, ${seconds.toFixed(1)} s; ` +
+        `${name === "pretrain" && reason === "time" ? "its time is up" : REASONS[reason]}`,
     );
     if (!best) continue;
     const metrics = Object.entries(best.metrics).map(([metric, value]) => `${metric} ${value.toFixed(4)}`);
@@ -122,13 +123,13 @@ function describe({ out }: RunConfig, { users, items, stages }: TrainOutcome, re
 
 function help(examples: readonly string[]): string {
   return `
-The --config file has the same settings under their names in the README, and those that are objects: adam, prompts, learning rates
-with warm-up and decay.
+The --config file has the same settings under their names in the README, and those that are objects: adam, prompts,
+learning rates with warm-up and decay.
 
 Examples:
 ${examples.map((example) => `  $ cllm4rec ${example}`).join("\n")}
 
-Ctrl-C finishes the current step and saves; run the same command to resume. Exit codes: 0 done, 1 the data cannot be used,
-2 the command line cannot, 129, 130 or 143 interrupted.
+Ctrl-C finishes the current step and saves; run the same command to resume. Exit codes: 0 done, 1 the data cannot be
+used, 2 the command line cannot, 129, 130 or 143 interrupted.
 `;
 }

@@ -69,7 +69,8 @@ export function nextSteps({ data, report }: DemoResult): string {
   const ownModel = ["--data", "mine", "--backbone", "gpt2", "--out", "mine-model"];
   return [
     `The report, for a browser: ${report}`,
-    "The shop, its customers and their reviews are made up, and the language model has read nothing but texts of such shops.",
+    "The shop, its customers and their reviews are made up, and the language model has read nothing but texts of " +
+      "such shops.",
     "",
     "With a real language model from the Hugging Face Hub (or --backbone gpt2):",
     `  ${asTyped("train", bigger)}`,

@@ -36,7 +36,10 @@ export function writable(take: (text: string) => unknown): Writable {
   });
 }
 
-/** How the program is called: by its name, or as whoever started it says (a checkout of the repository calls it through npm). */
+/**
+ * How the program is called: by its name, or as whoever started it says (a checkout of the repository calls it through
+ * npm).
+ */
 const PROGRAM = process.env.CLLM4REC_PROGRAM ?? "cllm4rec";
 
 /** A command as somebody would type it in the current folder. */

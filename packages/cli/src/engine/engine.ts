@@ -10,7 +10,10 @@ const TFJS = {
   "tfjs-wasm": "wasm",
 } as const;
 
-/** `cpu`, `webgpu` and `cuda` are onnxruntime's providers, of which `auto` takes the fastest by a moment's measurement; then TensorFlow.js. */
+/**
+ * `cpu`, `webgpu` and `cuda` are onnxruntime's providers, of which `auto` takes the fastest by a moment's measurement;
+ * then TensorFlow.js.
+ */
 export const ENGINES = ["cpu", "webgpu", "cuda", "auto", "tfjs", "tfjs-node-gpu", "tfjs-node", "tfjs-wasm"] as const;
 export type EngineName = (typeof ENGINES)[number];
 

@@ -14,7 +14,9 @@ import { openProduct } from "../engine/product.js";
 import type { StageDisplay } from "../progress.js";
 import type { Protocol } from "./protocol.js";
 
-/** Popularity and item KNN, as in the textbook and with shrunk similarities unless `knn` says how: what takes seconds. */
+/**
+ * Popularity and item KNN, as in the textbook and with shrunk similarities unless `knn` says how: what takes seconds.
+ */
 export function quickBaselines(
   { train }: Pick<Protocol, "train">,
   knn: readonly Omit<ItemKnnOptions, "items">[] = [{}, { shrinkage: 10 }],
@@ -40,7 +42,10 @@ export interface FittedEase {
 export interface FitEaseOptions {
   /** The L2 weight; absent: chosen on validation. */
   readonly lambda?: number | undefined;
-  /** Fits at most for each kind; default by {@link defaultTrials}. 1: nothing is chosen, λ is 200 and each block has its first weight. */
+  /**
+   * Fits at most for each kind; default by {@link defaultTrials}. 1: nothing is chosen, λ is 200 and each block has its
+   * first weight.
+   */
   readonly trials?: number | undefined;
   readonly engine: EngineSettings;
   readonly signal: AbortSignal;
@@ -53,8 +58,9 @@ export function defaultTrials(items: number): number {
 }
 
 /**
- * EASE and, where the dataset has texts of items or reviews, EASE with text, with the engine's matrix products. λ and the weights of the
- * texts are chosen on the validation items; without any, λ is 200 and the weights are the first ones.
+ * EASE and, where the dataset has texts of items or reviews, EASE with text, with the engine's matrix products. λ and
+ * the weights of the texts are chosen on the validation items; without any, λ is 200 and the weights are the first
+ * ones.
  */
 export async function fitEase(
   dataset: Dataset,
@@ -97,7 +103,10 @@ export async function fitEase(
   }
 }
 
-/** tf-idf words of the items' titles, of their other texts, and of their training reviews, with the weights that a search starts from. */
+/**
+ * tf-idf words of the items' titles, of their other texts, and of their training reviews, with the weights that a
+ * search starts from.
+ */
 async function itemTextBlocks(dataset: Dataset): Promise<SideInformation[]> {
   const reviews: string[][] = Array.from({ length: dataset.items }, () => []);
   for await (const { item, text } of dataset.trainReviews()) reviews[item]!.push(text);
@@ -108,7 +117,8 @@ async function itemTextBlocks(dataset: Dataset): Promise<SideInformation[]> {
   ];
   return kinds.flatMap(({ name, weight, texts }) => {
     if (texts.every((text) => text === null)) return [];
-    // Words of most reviews say little, and the pairs of items that share them are what fitting would spend its time on.
+    // Words of most reviews say little, and the pairs of items that share them are what fitting would spend its time
+    // on.
     const features = wordFeatures(texts, name === "reviews" ? { maxShare: 0.5, maxWords: 20_000 } : {});
     return features.indices.length === 0 ? [] : [{ name, weight, features }];
   });

@@ -10,7 +10,8 @@ export const SPLITS = ["validation", "test"] as const satisfies readonly HeldOut
 export const HISTORIES = ["train", "train+validation"] as const satisfies readonly HistoryChoice[];
 
 /**
- * @throws UsageError for validation items that are to be found and known at once; RecommendError where the dataset has no such split
+ * @throws UsageError for validation items that are to be found and known at once; RecommendError where the dataset has
+ *   no such split
  */
 export async function openProtocol(
   dataset: Dataset,
@@ -19,7 +20,8 @@ export async function openProtocol(
 ): Promise<Protocol> {
   if (split === "validation" && historyOf === "train+validation") {
     throw new UsageError(
-      "--history train+validation with --split validation: the items to be found would be known; use --history train, or --split test",
+      "--history train+validation with --split validation: the items to be found would be known; use --history " +
+        "train, or --split test",
     );
   }
   const recommend = await import("@cllm4rec/recommend");

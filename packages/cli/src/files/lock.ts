@@ -1,9 +1,10 @@
 // One writer for a model directory: lock.json names the process that holds it, and a killed process does not keep it.
 //
-// Two steps make it exclusive, stale lock or not. Announce, then look: a contender first writes a claim, a file of its own beside
-// the lock, and goes further only once a listing taken after that shows no other running contender. Of two claims one was written
-// second, and its listing shows the first; so two contenders are never further at once. Only then is the lock read, and taken by
-// renaming the claim over it, which is one step and leaves no moment with an empty or half-written lock.
+// Two steps make it exclusive, stale lock or not. Announce, then look: a contender first writes a claim, a file of its
+// own beside the lock, and goes further only once a listing taken after that shows no other running contender. Of two
+// claims one was written second, and its listing shows the first; so two contenders are never further at once. Only
+// then is the lock read, and taken by renaming the claim over it, which is one step and leaves no moment with an empty
+// or half-written lock.
 import { randomBytes } from "node:crypto";
 import fs from "node:fs/promises";
 import os from "node:os";
@@ -27,14 +28,18 @@ type Holder = z.infer<typeof holderSchema>;
 
 const LOCK = "lock.json";
 const CLAIM = /^lock\.json\.[0-9a-f]{16}\.claim$/;
-/** Taking a lock is a matter of milliseconds; a contender that stands still for longer is stopped, or on another machine. */
+/**
+ * Taking a lock is a matter of milliseconds; a contender that stands still for longer is stopped, or on another
+ * machine.
+ */
 const PATIENCE = 10_000;
 
 /**
- * Takes the directory for this process, and makes it where it is not there. What killed processes left half-written is removed.
+ * Takes the directory for this process, and makes it where it is not there. What killed processes left half-written is
+ * removed.
  * @returns what gives it back
- * @throws UsageError naming the process that has it: one that is not running any more loses it, of another machine's nothing is known.
- *   TrainingError where the directory cannot be written
+ * @throws UsageError naming the process that has it: one that is not running any more loses it, of another machine's
+ *   nothing is known. TrainingError where the directory cannot be written
  */
 export async function lockDirectory(directory: string): Promise<() => Promise<void>> {
   const lock = path.join(directory, LOCK);
@@ -58,7 +63,8 @@ export async function lockDirectory(directory: string): Promise<() => Promise<vo
       }
       if (performance.now() > deadline) {
         throw new UsageError(
-          `${path.join(directory, rival)}: another run has been about to take ${directory} for ${PATIENCE / 1000} s; remove this file if no other run writes there`,
+          `${path.join(directory, rival)}: another run has been about to take ${directory} for ${PATIENCE / 1000} ` +
+            "s; remove this file if no other run writes there",
         );
       }
     } finally {
@@ -82,7 +88,8 @@ async function writeClaim(claim: string, holder: Holder): Promise<void> {
 }
 
 /**
- * Returns once no other contender is running. Claims of dead ones are removed, which is safe because no name is used twice.
+ * Returns once no other contender is running. Claims of dead ones are removed, which is safe because no name is used
+ * twice.
  * @returns the file of a contender that goes first, or that waits longer than anyone should: then this one withdraws
  */
 async function waitForOthers(directory: string, mine: string, deadline: number): Promise<string | undefined> {
@@ -110,12 +117,14 @@ async function refuseHeld(directory: string, lock: string): Promise<void> {
   if (holder === "absent") return;
   if (holder === "unreadable") {
     throw new UsageError(
-      `${lock}: does not say which process holds it, so it is left alone; remove it if no other run writes to ${directory}`,
+      `${lock}: does not say which process holds it, so it is left alone; remove it if no other run writes to ` +
+        `${directory}`,
     );
   }
   if (await isGone(holder)) return;
   throw new UsageError(
-    `${directory}: is being written by process ${holder.process} on ${holder.host} since ${holder.since}; wait for it, or choose another --out. If it is not running any more, remove ${lock}`,
+    `${directory}: is being written by process ${holder.process} on ${holder.host} since ${holder.since}; wait ` +
+      `for it, or choose another --out. If it is not running any more, remove ${lock}`,
   );
 }
 
@@ -157,7 +166,9 @@ async function isGone({ host, process: number, since, start }: Holder): Promise<
   return number === process.pid && Date.parse(since) < Date.now() - 1000 * process.uptime() - 1000;
 }
 
-/** What Linux says of a process: its state, and its start in ticks since the boot (proc(5), fields 3 and 22 of stat). */
+/**
+ * What Linux says of a process: its state, and its start in ticks since the boot (proc(5), fields 3 and 22 of stat).
+ */
 async function lookUp(
   number: number,
 ): Promise<{ readonly state: string; readonly start: NonNullable<Holder["start"]> } | undefined> {

@@ -4,12 +4,15 @@ import { TrainingError } from "@cllm4rec/training";
 import { contentOf, type SavedModel } from "@cllm4rec/training/model";
 import { meanCosine, meanTables } from "@cllm4rec/training/stage";
 
-/** Less than any two runs have that began with the same embeddings (0.82 on Amazon Beauty), more than those that did not (0.08). */
+/**
+ * Less than any two runs have that began with the same embeddings (0.82 on Amazon Beauty), more than those that did not
+ * (0.08).
+ */
 const ALIKE = 0.5;
 
 /**
- * The model with the mean embeddings of all of them, and how alike its members are: the least mean cosine between rows of the first's tables
- * and another's, of items, and of users where they stand in the prompt.
+ * The model with the mean embeddings of all of them, and how alike its members are: the least mean cosine between rows
+ * of the first's tables and another's, of items, and of users where they stand in the prompt.
  * @throws TrainingError where there is one only, or where they did not begin alike
  */
 export function merged(models: Ensemble): { readonly model: SavedModel; readonly similarity: number } {
@@ -22,7 +25,11 @@ export function merged(models: Ensemble): { readonly model: SavedModel; readonly
       const cosine = meanCosine(first.tables.collaborative[kind], other.tables.collaborative[kind]);
       if (cosine < ALIKE) {
         throw new TrainingError(
-          `${other.directory}: found a mean cosine of ${cosine.toFixed(2)} between its ${kind} and those of ${first.directory}, expected at least ${ALIKE}: they did not begin with the same embeddings, and the mean of unrelated ones means nothing. Train them from the same texts (--text-share 1) or the same pretraining (--from), or let them answer together: evaluate --model ${models.map(({ directory }) => directory).join(" ")}`,
+          `${other.directory}: found a mean cosine of ${cosine.toFixed(2)} between its ${kind} and those of ` +
+            `${first.directory}, expected at least ${ALIKE}: they did not begin with the same embeddings, and the ` +
+            "mean of unrelated ones means nothing. Train them from the same texts (--text-share 1) or the same " +
+            "pretraining (--from), or let them answer together: evaluate --model " +
+            `${models.map(({ directory }) => directory).join(" ")}`,
         );
       }
       similarity = Math.min(similarity, cosine);

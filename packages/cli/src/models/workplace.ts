@@ -68,7 +68,8 @@ export interface ServingFlags {
 }
 
 /**
- * Does `work` with an engine, which is disposed of afterwards, and the options of `openPredictor` and `openRecommender`.
+ * Does `work` with an engine, which is disposed of afterwards, and the options of `openPredictor` and
+ * `openRecommender`.
  * @throws what `work` throws, flags in place of the library's options
  */
 export async function serving<T>(

@@ -16,7 +16,10 @@ export interface LossPoint {
   readonly mutual: number;
 }
 
-/** Curves by task, in the order in which the tasks began; at most `limit` points each, every one the mean of about as many steps. */
+/**
+ * Curves by task, in the order in which the tasks began; at most `limit` points each, every one the mean of about as
+ * many steps.
+ */
 export function lossCurves({ stage, steps }: StageHistory, limit = 60): LossCurve[] {
   return [...stepsByTask(steps)].map(([task, all]) => ({ stage, task, points: stretches(all, limit) }));
 }

@@ -1,4 +1,5 @@
-// Markup that cannot be injected into: the only way to make Html is this template tag, and it escapes whatever is put into it.
+// Markup that cannot be injected into: the only way to make Html is this template tag, and it escapes whatever is put
+// into it.
 
 type Insertion = string | number | Html | undefined | readonly Insertion[];
 
@@ -20,8 +21,9 @@ type Place = "content" | "attribute";
 
 /**
  * Template tag. Strings and numbers are escaped, Html stands as it is, lists are joined, `undefined` is nothing.
- * @throws TypeError where the place of an insertion is one that escaping does not make safe: outside the quotes of an attribute, in an
- *   attribute that a browser runs or follows, in a script or style sheet, in a comment; and for Html inside an attribute
+ * @throws TypeError where the place of an insertion is one that escaping does not make safe: outside the quotes of an
+ *   attribute, in an attribute that a browser runs or follows, in a script or style sheet, in a comment; and for Html
+ *   inside an attribute
  */
 export function html(strings: TemplateStringsArray, ...insertions: readonly Insertion[]): Html {
   const places = placesOf(strings);

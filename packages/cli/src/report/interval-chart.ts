@@ -27,11 +27,18 @@ export function intervalChart(id: string, title: string, rows: readonly Interval
     .join("; ");
   return html`<svg class="chart" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-labelledby="${id}-title ${id}-text">
 <title id="${id}-title">${title}</title><desc id="${id}-text">${description}</desc>
-<g class="grid">${ticks.map((tick) => html`<line x1="${round(x(tick))}" x2="${round(x(tick))}" y1="${MARGIN.top}" y2="${bottom}"/>`)}</g>
-<g class="ticks">${ticks.map((tick) => html`<text x="${round(x(tick))}" y="${bottom + 16}" text-anchor="middle">${text(tick)}</text>`)}</g>
+<g class="grid">${ticks.map(
+    (tick) => html`<line x1="${round(x(tick))}" x2="${round(x(tick))}" y1="${MARGIN.top}"
+  y2="${bottom}"/>`,
+  )}</g>
+<g class="ticks">${ticks.map(
+    (tick) => html`<text x="${round(x(tick))}" y="${bottom + 16}"
+  text-anchor="middle">${text(tick)}</text>`,
+  )}</g>
 ${rows.map(({ name, mean, low, high }, i) => {
   const y = MARGIN.top + (i + 0.5) * ROW;
-  return html`<g class="interval ${i === 0 ? "model" : "baseline"}"><text x="${MARGIN.left - 10}" y="${y + 4}" text-anchor="end">${name}</text>
+  return html`<g class="interval ${i === 0 ? "model" : "baseline"}">
+    <text x="${MARGIN.left - 10}" y="${y + 4}" text-anchor="end">${name}</text>
 <line x1="${round(x(low))}" x2="${round(x(high))}" y1="${y}" y2="${y}"/><circle cx="${round(x(mean))}" cy="${y}" r="4"/>
 <text x="${round(x(high)) + 8}" y="${y + 4}">${decimal(mean)}</text></g>`;
 })}

@@ -43,22 +43,40 @@ export function lineChart(chart: LineChart): Html {
   const yText = y.tickFormat(5);
   const bottom = HEIGHT - MARGIN.bottom;
   const ends = endLabels(chart.series, (value) => y(value));
-  return html`<svg class="chart" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-labelledby="${chart.id}-title ${chart.id}-text">
+  return html`<svg class="chart" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img"
+    aria-labelledby="${chart.id}-title ${chart.id}-text">
 <title id="${chart.id}-title">${chart.title}</title><desc id="${chart.id}-text">${chart.description}</desc>
-<g class="grid">${yTicks.map((tick) => html`<line x1="${MARGIN.left}" x2="${WIDTH - MARGIN.right}" y1="${round(y(tick))}" y2="${round(y(tick))}"/>`)}</g>
-<g class="ticks">${yTicks.map((tick) => html`<text x="${MARGIN.left - 8}" y="${round(y(tick) + 4)}" text-anchor="end">${yText(tick)}</text>`)}
+<g class="grid">${yTicks.map(
+    (tick) => html`<line x1="${MARGIN.left}" x2="${WIDTH - MARGIN.right}"
+  y1="${round(y(tick))}" y2="${round(y(tick))}"/>`,
+  )}</g>
+<g class="ticks">${yTicks.map(
+    (tick) => html`<text x="${MARGIN.left - 8}" y="${round(y(tick) + 4)}"
+  text-anchor="end">${yText(tick)}</text>`,
+  )}
 ${xTicks.map((tick) => html`<text x="${round(x(tick))}" y="${bottom + 18}" text-anchor="middle">${whole(tick)}</text>`)}
 <text x="${(MARGIN.left + WIDTH - MARGIN.right) / 2}" y="${HEIGHT - 4}" text-anchor="middle">${chart.x}</text></g>
 ${
   chart.mark &&
-  html`<g class="mark"><line x1="${round(x(chart.mark.x))}" x2="${round(x(chart.mark.x))}" y1="${MARGIN.top}" y2="${bottom}"/>
+  html`<g class="mark"><line x1="${round(x(chart.mark.x))}" x2="${round(x(chart.mark.x))}" y1="${MARGIN.top}"
+    y2="${bottom}"/>
 <text x="${round(x(chart.mark.x))}" y="${MARGIN.top - 4}" text-anchor="middle">${chart.mark.label}</text></g>`
 }
 ${chart.series.map(
   ({ points }, i) => html`<g class="series s${i % 6}"><path d="${path([...points]) ?? ""}"/>
-${points.length <= 40 ? points.map(([a, b]) => html`<circle cx="${round(x(a))}" cy="${round(y(b))}" r="2.5"/>`) : undefined}</g>`,
+${
+  points.length <= 40
+    ? points.map(
+        ([a, b]) => html`<circle cx="${round(x(a))}" cy="${round(y(b))}"
+  r="2.5"/>`,
+      )
+    : undefined
+}</g>`,
 )}
-${ends.map(({ name, at, series }) => html`<text class="name s${series % 6}" x="${WIDTH - MARGIN.right + 8}" y="${round(at + 4)}">${name}</text>`)}
+${ends.map(
+  ({ name, at, series }) => html`<text class="name s${series % 6}" x="${WIDTH - MARGIN.right + 8}"
+  y="${round(at + 4)}">${name}</text>`,
+)}
 </svg>`;
 }
 

@@ -17,7 +17,8 @@ export function summaryCards({ measured, model }: ReportContent): Html | undefin
     const { split } = measured.protocol;
     return html`<ul class="cards">${MAIN.map((metric) => {
       const { mean, low, high } = measured.measurement.model.intervals[metric]!;
-      return html`<li>${metric}, ${split}<strong>${decimal(mean)}</strong><span class="soft">${decimal(low)} to ${decimal(high)}</span></li>`;
+      return html`<li>${metric}, ${split}<strong>${decimal(mean)}</strong><span class="soft">${decimal(low)} to
+        ${decimal(high)}</span></li>`;
     })}</ul>`;
   }
   const validation = Object.entries(model?.description.metrics ?? {});
@@ -30,14 +31,16 @@ export function summaryCards({ measured, model }: ReportContent): Html | undefin
 
 export function metricsSection({ measured, directory }: ReportContent): Html {
   if (!measured) {
-    return html`<p>The model has not been measured for this page. <code>cllm4rec report --model ${directory}</code> does that.</p>`;
+    return html`<p>The model has not been measured for this page. <code>cllm4rec report --model ${directory}</code>
+      does that.</p>`;
   }
   const { measurement, protocol } = measured;
   const { users, usersWithoutHeldOut, model, withoutEase, baselines } = measurement;
   const systems = [model, ...baselines];
   const left =
     usersWithoutHeldOut > 0 ? ` ${whole(usersWithoutHeldOut)} users without held-out items are left out.` : "";
-  return html`<p>To be found: ${describeProtocol(protocol)}. ${whole(users)} users.${left} recall@K divides by min(K, held-out items), recall-all@K by all
+  return html`<p>To be found: ${describeProtocol(protocol)}. ${whole(users)} users.${left} recall@K divides by min(K,
+    held-out items), recall-all@K by all
 held-out items. Of equal scores the lower item index ranks first.</p>
 ${aboutEase(withoutEase, protocol.split)}
 ${MAIN.map(
@@ -55,18 +58,25 @@ ${comparisonTable(measured)}`;
 /** What a reader has to know of EASE, the strongest of the simple recommenders. */
 function aboutEase(withoutEase: boolean, split: string): Html {
   if (withoutEase) {
-    return html`<p>EASE, a linear model in closed form, is left out: above ${whole(EASE_ITEMS)} items a fit takes minutes.
-<code>cllm4rec baselines</code> measures it in the same way; compare this model with it before drawing conclusions.</p>`;
+    return html`<p>EASE, a linear model in closed form, is left out: above ${whole(EASE_ITEMS)} items a fit takes
+      minutes.
+<code>cllm4rec baselines</code> measures it in the same way; compare this model with it before drawing
+  conclusions.</p>`;
   }
   const optimistic =
     split === "validation" ? " These are the items ranked here, so the figures of EASE are optimistic." : "";
-  return html`<p>EASE is a linear model in closed form, and EASE with text has the words of the dataset’s texts as side information. Their settings
+  return html`<p>EASE is a linear model in closed form, and EASE with text has the words of the dataset’s texts as
+    side information. Their settings
 were chosen on the validation items.${optimistic}</p>`;
 }
 
 function metricsTable(systems: readonly Measured[]): Html {
-  return html`<div class="wide" tabindex="0"><table><caption>Means over users, with 95% bootstrap intervals (2,000 resamples).</caption>
-<thead><tr><th scope="col">Recommender</th>${REPORTED.map((name) => html`<th scope="col" class="number">${name}</th>`)}</tr></thead>
+  return html`<div class="wide" tabindex="0"><table><caption>Means over users, with 95% bootstrap intervals (2,000
+    resamples).</caption>
+<thead><tr><th scope="col">Recommender</th>${REPORTED.map(
+    (name) => html`<th scope="col"
+  class="number">${name}</th>`,
+  )}</tr></thead>
 <tbody>${systems.map(
     ({ name, metrics, intervals }) =>
       html`<tr><th scope="row" class="whole">${name}</th>${REPORTED.map((metric) => {
@@ -84,15 +94,20 @@ function comparisonTable({ measurement }: NonNullable<ReportContent["measured"]>
     MAIN.flatMap((metric) => (comparison[metric] ? [{ name, metric, ...comparison[metric] }] : [])),
   );
   if (rows.length === 0) return undefined;
-  return html`<div class="wide" tabindex="0"><table><caption>The model against each recommender, user by user. The verdict is the t-test's at ${String(LEVEL)} over
+  return html`<div class="wide" tabindex="0"><table><caption>The model against each recommender, user by user. The
+    verdict is the t-test's at ${String(LEVEL)} over
 ${rows.length} comparisons (Bonferroni); the p-values themselves are not corrected.</caption>
-<thead><tr><th scope="col">Against</th><th scope="col">Metric</th><th scope="col" class="number">Difference</th><th scope="col" class="number">95% interval</th>
-<th scope="col" class="number">paired t-test, p</th><th scope="col" class="number">Wilcoxon, p</th><th scope="col">The model is</th></tr></thead>
+<thead><tr><th scope="col">Against</th><th scope="col">Metric</th><th scope="col" class="number">Difference</th>
+  <th scope="col" class="number">95% interval</th>
+<th scope="col" class="number">paired t-test, p</th><th scope="col" class="number">Wilcoxon, p</th>
+  <th scope="col">The model is</th></tr></thead>
 <tbody>${rows.map(({ name, metric, difference, tTest, wilcoxon }) => {
     const { mean, low, high } = difference;
     const said = verdict({ difference, tTest }, rows.length);
-    return html`<tr><th scope="row" class="whole">${name}</th><td class="whole">${metric}</td><td class="number">${signed(mean)}</td>
-<td class="number">${signed(low)} to ${signed(high)}</td><td class="number">${pValue(tTest.pValue)}</td><td class="number">${pValue(wilcoxon.pValue)}</td>
+    return html`<tr><th scope="row" class="whole">${name}</th><td class="whole">${metric}</td>
+      <td class="number">${signed(mean)}</td>
+<td class="number">${signed(low)} to ${signed(high)}</td><td class="number">${pValue(tTest.pValue)}</td>
+  <td class="number">${pValue(wilcoxon.pValue)}</td>
 <td class="${said}">${said === "" ? "not distinguishable" : said}</td></tr>`;
   })}</tbody></table></div>`;
 }

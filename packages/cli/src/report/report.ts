@@ -43,14 +43,17 @@ export interface WrittenReport {
 }
 
 /**
- * Writes a run's report, whole or not at all. A directory in which training was stopped before there was a model gives the report of that.
- * @throws Error where the directory holds no run, or dataset or backbone are not those of training; the signal's reason when aborted
+ * Writes a run's report, whole or not at all. A directory in which training was stopped before there was a model gives
+ * the report of that.
+ * @throws Error where the directory holds no run, or dataset or backbone are not those of training; the signal's reason
+ *   when aborted
  */
 export async function writeReport(options: ReportOptions): Promise<WrittenReport> {
   const { model: directory, signal, display, evaluate = true } = options;
   const file = options.out ?? path.join(directory, "report.html");
   const facts = await readFacts(directory);
-  // Where there is a record of a run and no model, the run was stopped early; without either, opening the model says what is missing.
+  // Where there is a record of a run and no model, the run was stopped early; without either, opening the model says
+  // what is missing.
   const { record } = facts;
   const early = record !== undefined && !fs.existsSync(path.join(directory, "embeddings.safetensors"));
   const model = early ? undefined : await openTrainedModel(directory);

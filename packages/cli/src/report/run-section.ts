@@ -37,7 +37,8 @@ function inputs({ facts, manifest, model, measured }: ReportContent): Html {
     ],
     [
       "Texts",
-      `${whole(statistics.trainReviews)} training reviews, ${whole(statistics.itemTexts)} items, ${whole(statistics.userTexts)} users`,
+      `${whole(statistics.trainReviews)} training reviews, ${whole(statistics.itemTexts)} items, ` +
+        `${whole(statistics.userTexts)} users`,
     ],
     ["Split", `${preparation.split}, seed ${preparation.seed}`],
     ["Backbone", used && html`${used.id} <span class="soft">weights ${used.contentHash.slice(0, 12)}…</span>`],
@@ -70,12 +71,16 @@ function objective({ record }: RunFacts): Html | undefined {
   });
   const show = (value: unknown) =>
     value === undefined ? "" : typeof value === "string" ? value : JSON.stringify(value);
-  return html`<div class="wide" tabindex="0"><table><caption>The objective: λ_c weighs the pull between collaborative and content embeddings, λ_l the prior. Scaling
-“paper” is that of Eq. 7, 8 and 10; “released-code” is that of the authors’ program, where the same λ_c weighs far more.</caption>
-<thead><tr><th scope="col">Stage</th><th scope="col">λ_c</th><th scope="col">λ_l</th><th scope="col">Scaling</th><th scope="col">Learning rate</th></tr></thead>
+  return html`<div class="wide" tabindex="0"><table><caption>The objective: λ_c weighs the pull between collaborative
+    and content embeddings, λ_l the prior. Scaling
+“paper” is that of Eq. 7, 8 and 10; “released-code” is that of the authors’ program, where the same λ_c weighs far
+  more.</caption>
+<thead><tr><th scope="col">Stage</th><th scope="col">λ_c</th><th scope="col">λ_l</th><th scope="col">Scaling</th>
+  <th scope="col">Learning rate</th></tr></thead>
 <tbody>${rows.map(
     ({ stage, settings }) =>
-      html`<tr><th scope="row">${stage}</th><td>${show(settings.lambdaC)}</td><td>${show(settings.lambdaL)}</td><td>${show(settings.scaling)}</td><td>${show(settings.learningRate)}</td></tr>`,
+      html`<tr><th scope="row">${stage}</th><td>${show(settings.lambdaC)}</td><td>${show(settings.lambdaL)}</td>
+        <td>${show(settings.scaling)}</td><td>${show(settings.learningRate)}</td></tr>`,
   )}</tbody></table></div>`;
 }
 
@@ -92,18 +97,25 @@ function stageTimings(stage: StageHistory, total: number | undefined): Html {
     const time = times.reduce((sum, one) => sum + one, 0);
     return times.length === 0
       ? undefined
-      : html`<tr><th scope="row">${name}</th><td class="number">${whole(times.length)}</td><td class="number"></td><td class="number">${seconds(time / times.length)}</td><td class="number">${seconds(time)}</td><td class="number"></td><td class="number"></td></tr>`;
+      : html`<tr><th scope="row">${name}</th><td class="number">${whole(times.length)}</td><td class="number"></td>
+        <td class="number">${seconds(time / times.length)}</td><td class="number">${seconds(time)}</td>
+          <td class="number"></td><td class="number"></td></tr>`;
   };
   const all =
     total === undefined
       ? ""
       : ` ${seconds(total)} in all, over ${stage.sittings} ${stage.sittings === 1 ? "sitting" : "sittings"}.`;
-  return html`<div class="wide" tabindex="0"><table><caption>Time of ${stage.stage}.${all} “Each” is the mean of whole epochs. Useful tokens are those of documents; the rest is padding.</caption>
-<thead><tr><th scope="col">Work</th><th scope="col" class="number">Epochs, or times</th><th scope="col" class="number">Steps</th><th scope="col" class="number">Each</th><th scope="col" class="number">Together</th>
+  return html`<div class="wide" tabindex="0"><table><caption>Time of ${stage.stage}.${all} “Each” is the mean of whole
+    epochs. Useful tokens are those of documents; the rest is padding.</caption>
+<thead><tr><th scope="col">Work</th><th scope="col" class="number">Epochs, or times</th>
+  <th scope="col" class="number">Steps</th><th scope="col" class="number">Each</th>
+    <th scope="col" class="number">Together</th>
 <th scope="col" class="number">Useful tokens/s</th><th scope="col" class="number">Padding</th></tr></thead>
 <tbody>${rows.map(
     ({ task, epochs, steps, each, time, rate, padding }) =>
-      html`<tr><th scope="row">${task}</th><td class="number">${whole(epochs)}</td><td class="number">${whole(steps)}</td><td class="number">${each}</td><td class="number">${seconds(time)}</td><td class="number">${rate}</td><td class="number">${percent(padding)}</td></tr>`,
+      html`<tr><th scope="row">${task}</th><td class="number">${whole(epochs)}</td>
+        <td class="number">${whole(steps)}</td><td class="number">${each}</td><td class="number">${seconds(time)}</td>
+          <td class="number">${rate}</td><td class="number">${percent(padding)}</td></tr>`,
   )}${plain("validation", validations)}${plain("saving", saves)}</tbody></table></div>`;
 }
 
@@ -143,15 +155,21 @@ function sizes({ facts, model, measured }: ReportContent): Html {
   return html`${
     trained === undefined
       ? undefined
-      : html`<p>Trained: ${whole(trained)} numbers${share}; ${sides === 2 ? "collaborative and content" : "collaborative"} embeddings of ${whole(described!.users)} users and ${whole(described!.items)} items.</p>`
+      : html`<p>Trained: ${whole(trained)} numbers${share};
+        ${sides === 2 ? "collaborative and content" : "collaborative"} embeddings of ${whole(described!.users)} users
+          and ${whole(described!.items)} items.</p>`
   }
 <div class="wide" tabindex="0"><table><caption>Files of the model directory when this page was written</caption>
-<tbody>${facts.sizes.map(({ name, bytes: size }) => html`<tr><th scope="row">${name}</th><td class="number">${bytes(size)}</td></tr>`)}</tbody></table></div>`;
+<tbody>${facts.sizes.map(
+    ({ name, bytes: size }) => html`<tr><th scope="row">${name}</th>
+  <td class="number">${bytes(size)}</td></tr>`,
+  )}</tbody></table></div>`;
 }
 
 function settings({ record }: RunFacts): Html | undefined {
   if (!record) return undefined;
-  return html`<details><summary>The whole configuration</summary>${pairs("Settings by their names in the configuration file", flat(record.config))}</details>`;
+  const table = pairs("Settings by their names in the configuration file", flat(record.config));
+  return html`<details><summary>The whole configuration</summary>${table}</details>`;
 }
 
 /** `{ finetune: { epochs: 3 } }` → `["finetune.epochs", "3"]`. */

@@ -9,7 +9,8 @@ const SHOWN = 12;
 
 export function samplesSection({ measured }: ReportContent): Html | undefined {
   if (!measured || measured.samples.length === 0) return undefined;
-  return html`<p>Users at equal distances in the order of the dataset, so not chosen for their results. An item that the user held out is marked as found.</p>
+  return html`<p>Users at equal distances in the order of the dataset, so not chosen for their results. An item that
+    the user held out is marked as found.</p>
 ${measured.samples.map(sampleUser)}`;
 }
 
@@ -20,7 +21,12 @@ function sampleUser({ rawUserId, history, recommended, heldOut }: Sample): Html 
 ${rest > 0 ? html`<li class="soft">and ${rest} more</li>` : undefined}</ul></div>
 <div><h4>Recommended, with logits</h4><ol>${recommended.map(
     (item) =>
-      html`<li>${label(item)} <span class="soft whole">${decimal(item.score, 2)}</span>${item.found ? html` <span class="found">found</span>` : undefined}</li>`,
+      html`<li>${label(item)} <span class="soft whole">${decimal(item.score, 2)}</span>${
+        item.found
+          ? html` <span
+        class="found">found</span>`
+          : undefined
+      }</li>`,
   )}</ol></div>
 <div><h4>Held out (${heldOut.length})</h4><ul>${heldOut.map((item) => html`<li>${label(item)}</li>`)}</ul></div>
 </div></article>`;

@@ -1,4 +1,5 @@
-// A few users as examples: what they had, what the model recommends, and what was held out. Chosen by a rule, not by looking.
+// A few users as examples: what they had, what the model recommends, and what was held out. Chosen by a rule, not by
+// looking.
 import { csrRow, type Dataset } from "@cllm4rec/corpus";
 import { IndexRecommender, type Predictor } from "@cllm4rec/recommend";
 import type { Protocol } from "../evaluation/protocol.js";

@@ -196,7 +196,10 @@ function sentence(issue: z.core.$ZodIssue, tree: Tree): string {
     const known = keysAt(place);
     const guess = nearest(key, known);
     const name = (last: string) => [...place, last].join(".");
-    return `unknown key "${name(key)}"; ${guess === undefined ? `known here: ${known.join(", ")}` : `did you mean "${name(guess)}"?`}`;
+    return (
+      `unknown key "${name(key)}"; ` +
+      `${guess === undefined ? `known here: ${known.join(", ")}` : `did you mean "${name(guess)}"?`}`
+    );
   }
   const found = at(tree, issue.path);
   if (found === undefined && issue.path.length === 1)

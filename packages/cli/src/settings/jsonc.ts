@@ -1,6 +1,9 @@
 // JSON with comments, as in tsconfig.json: what remains is JSON for JSON.parse.
 
-/** A string, which may hold what looks like a comment, or a comment to the end of the line or between marks. `.` stops at line ends. */
+/**
+ * A string, which may hold what looks like a comment, or a comment to the end of the line or between marks. `.` stops
+ * at line ends.
+ */
 const STRING_OR_COMMENT = /"(?:[^"\\]|\\.)*"|\/\/.*|\/\*[\s\S]*?\*\//g;
 
 /**

@@ -101,12 +101,14 @@ function checkSame(file: string, text: string, { config, stages, dataset }: RunR
   const { data } = earlier;
   if (data.dataset.hash !== dataset.hash) {
     throw new UsageError(
-      `${file}: the run was begun on the dataset ${data.dataset.path}, and ${dataset.path} has other content; ${another}`,
+      `${file}: the run was begun on the dataset ${data.dataset.path}, and ${dataset.path} has other content; ` +
+        `${another}`,
     );
   }
   if (data.stages.join() !== stages.join()) {
     throw new UsageError(
-      `${file}: the run was begun with the stages ${data.stages.join(", ")}, now they are ${stages.join(", ")}; ${another}`,
+      `${file}: the run was begun with the stages ${data.stages.join(", ")}, now they are ${stages.join(", ")}; ` +
+        `${another}`,
     );
   }
   // Settings that there were not yet had the default that they have now.
@@ -116,7 +118,8 @@ function checkSame(file: string, text: string, { config, stages, dataset }: RunR
     const free = FREE.has(key) && (key !== "minutes" || then.has(key) === now.has(key));
     if (free || then.get(key) === now.get(key)) continue;
     throw new UsageError(
-      `${file}: the run was begun with ${key} ${then.get(key) ?? "unset"}, now it is ${now.get(key) ?? "unset"}; ${another}`,
+      `${file}: the run was begun with ${key} ${then.get(key) ?? "unset"}, now it is ${now.get(key) ?? "unset"}; ` +
+        `${another}`,
     );
   }
 }

@@ -26,7 +26,8 @@ export async function freshTables(
 export function refuseShareWithoutTexts({ textShare, data, texts }: ResolvedConfig, hasTexts: boolean): void {
   if (textShare === 0 || hasTexts) return;
   throw new UsageError(
-    `textShare is ${textShare}, and ${data} has no texts of the kinds ${texts.join(", ")}; prepare the data with reviews or --meta, or leave textShare out`,
+    `textShare is ${textShare}, and ${data} has no texts of the kinds ${texts.join(", ")}; prepare the data with ` +
+      "reviews or --meta, or leave textShare out",
   );
 }
 
@@ -51,13 +52,15 @@ export async function tablesOf(
   const saved = await openTrainedModel(from);
   if (saved.serving.dataset?.hash !== dataset.hash) {
     throw new TrainingError(
-      `${from}: was trained on ${saved.serving.dataset?.path}, whose content differs from ${dataset.path}; prepare and pretrain on the same dataset`,
+      `${from}: was trained on ${saved.serving.dataset?.path}, whose content differs from ${dataset.path}; ` +
+        "prepare and pretrain on the same dataset",
     );
   }
   const different = model.backbone.difference(saved.description.backbone);
   if (different) {
     throw new TrainingError(
-      `${from}: was trained with the backbone ${saved.description.backbone.id}, whose ${different} ${different === "weights" ? "differ" : "differs"} from ${backbone}; give the same --backbone`,
+      `${from}: was trained with the backbone ${saved.description.backbone.id}, whose ${different} ` +
+        `${different === "weights" ? "differ" : "differs"} from ${backbone}; give the same --backbone`,
     );
   }
   return saved.tables;

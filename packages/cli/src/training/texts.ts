@@ -78,7 +78,8 @@ export function checkTexts(
           : ["", Number.POSITIVE_INFINITY];
     if (length > tokens) {
       throw new UsageError(
-        `textLength: a text may have ${length} tokens, more than a batch of ${tokens} tokens takes; lower textLength or raise ${stage}.${name}`,
+        `textLength: a text may have ${length} tokens, more than a batch of ${tokens} tokens takes; lower ` +
+          `textLength or raise ${stage}.${name}`,
       );
     }
   }

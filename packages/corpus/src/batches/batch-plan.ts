@@ -1,5 +1,5 @@
-// Which documents make a batch, and in which order: a pure function of (seed, epoch, step), so that a run resumes at any
-// step without replaying earlier ones. The order is cut into windows; only one window of indices is held at a time.
+// Which documents make a batch, and in which order: a pure function of (seed, epoch, step), so that a run resumes at
+// any step without replaying earlier ones. The order is cut into windows; only one window of indices is held at a time.
 import { createHash } from "node:crypto";
 import { checkMoment } from "../documents/checks.js";
 import { CounterRandom, STREAM } from "../documents/random.js";
@@ -24,15 +24,18 @@ export interface DocumentBatch<D> {
   readonly documents: readonly D[];
 }
 
-/** A fixed number of documents in a batch; the last of an epoch is smaller unless it is dropped (other documents in each epoch). */
+/**
+ * A fixed number of documents in a batch; the last of an epoch is smaller unless it is dropped (other documents in each
+ * epoch).
+ */
 export interface DocumentCount {
   readonly documents: number;
   readonly dropLast?: boolean;
 }
 
 /**
- * As many documents as fit: their lengths sum up to at most `tokens`, or, with `padded`, the longest length times their number does.
- * The last batch of each window is filled as far as its documents go.
+ * As many documents as fit: their lengths sum up to at most `tokens`, or, with `padded`, the longest length times their
+ * number does. The last batch of each window is filled as far as its documents go.
  */
 export interface TokenBudget {
   readonly tokens: number;
@@ -45,8 +48,9 @@ export interface BatchOptions {
   /** Default `"shuffled"`; `"sequential"` takes the documents by index, e.g. for evaluation. */
   readonly order?: "shuffled" | "sequential";
   /**
-   * Default false. True puts documents of like length together, for models that pad: each window is sorted by length, cut into
-   * batches, and the batches shuffled. Models that pack sequences into rows do better with false: batches are then random samples.
+   * Default false. True puts documents of like length together, for models that pad: each window is sorted by length,
+   * cut into batches, and the batches shuffled. Models that pack sequences into rows do better with false: batches are
+   * then random samples.
    */
   readonly bucket?: boolean;
   /** Documents in a window, default 8192. Rounded up to whole batches for a fixed number of documents. */
@@ -95,7 +99,10 @@ export class BatchPlan<D> {
   #current: Window | undefined;
   #currentOf = "";
 
-  /** @throws {@link CorpusUsageError} for an empty source, sizes below 1, or a budget below the longest possible document. */
+  /**
+   * @throws {@link CorpusUsageError} for an empty source, sizes below 1, or a budget below the longest possible
+   *   document.
+   */
   constructor(source: DocumentSource<D>, { size, order = "shuffled", bucket = false, window = 8192 }: BatchOptions) {
     if (source.length === 0) throw new CorpusUsageError("the source has no documents to make batches of");
     checkCount("window", window);
@@ -109,14 +116,16 @@ export class BatchPlan<D> {
       this.#used = size.dropLast ? source.length - (source.length % size.documents) : source.length;
       if (this.#used === 0) {
         throw new CorpusUsageError(
-          `batches of ${size.documents} documents with dropLast leave nothing of ${source.length} documents; ask for smaller batches`,
+          `batches of ${size.documents} documents with dropLast leave nothing of ${source.length} documents; ask ` +
+            "for smaller batches",
         );
       }
     } else {
       checkCount("tokens", size.tokens);
       if (source.maxLength > size.tokens) {
         throw new CorpusUsageError(
-          `a document may have ${source.maxLength} positions, more than a batch of ${size.tokens} tokens takes; raise tokens or lower maxLength`,
+          `a document may have ${source.maxLength} positions, more than a batch of ${size.tokens} tokens takes; ` +
+            "raise tokens or lower maxLength",
         );
       }
       this.#window = window;
@@ -127,7 +136,10 @@ export class BatchPlan<D> {
       .digest("hex");
   }
 
-  /** Number of batches in an epoch. With a token budget this reads every document's length once an epoch (and remembers the last). */
+  /**
+   * Number of batches in an epoch. With a token budget this reads every document's length once an epoch (and remembers
+   * the last).
+   */
   steps(moment: Moment): number {
     checkMoment(moment);
     if ("documents" in this.#size) return Math.ceil(this.#used / this.#size.documents);

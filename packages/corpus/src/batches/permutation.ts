@@ -1,6 +1,7 @@
-// A random permutation of 0 … n−1 that can be asked for any of its places, in constant memory, as a function of (seed, epoch).
-// Up to 65,536 elements: a Fisher–Yates table, exactly uniform. Beyond: an 8-round Feistel network on the smallest square power of
-// two that holds n, walking along cycles until the value is below n (Black and Rogaway, CT-RSA 2002, "cycle-walking").
+// A random permutation of 0 … n−1 that can be asked for any of its places, in constant memory, as a function of (seed,
+// epoch). Up to 65,536 elements: a Fisher–Yates table, exactly uniform. Beyond: an 8-round Feistel network on the
+// smallest square power of two that holds n, walking along cycles until the value is below n (Black and Rogaway, CT-RSA
+// 2002, "cycle-walking").
 import { CounterRandom, STREAM } from "../documents/random.js";
 import type { Moment } from "../documents/types.js";
 

@@ -24,8 +24,8 @@ export interface TrainReview {
 
 export interface OpenOptions {
   /**
-   * What is compared with the manifest besides sizes: "full" hashes every file; "auto" (default) hashes files up to 256 MiB in all
-   * and compares only sizes beyond that.
+   * What is compared with the manifest besides sizes: "full" hashes every file; "auto" (default) hashes files up to 256
+   * MiB in all and compares only sizes beyond that.
    */
   readonly verify?: "auto" | "full";
 }
@@ -33,7 +33,8 @@ export interface OpenOptions {
 const HASHED_WHEN_AUTO = 256 * 2 ** 20;
 
 /**
- * A prepared dataset on disk. User `u` is `<user_u>`, item `j` is `<item_j>`: indices run from 0 and are the same on every machine.
+ * A prepared dataset on disk. User `u` is `<user_u>`, item `j` is `<item_j>`: indices run from 0 and are the same on
+ * every machine.
  *
  * @example
  * const dataset = await Dataset.open("beauty");
@@ -57,7 +58,8 @@ export class Dataset {
 
   /**
    * Opens a directory that `prepare` or `writeDataset` wrote.
-   * @throws CorpusError if it is no dataset, its manifest is damaged or of another version, or a file differs from what the manifest says.
+   * @throws CorpusError if it is no dataset, its manifest is damaged or of another version, or a file differs from what
+   *   the manifest says.
    */
   static async open(directory: string, { verify = "auto" }: OpenOptions = {}): Promise<Dataset> {
     const manifest = readManifest(directory);
@@ -68,7 +70,8 @@ export class Dataset {
         const found = await sha256File(path.join(directory, name));
         if (found !== manifest.files[name].sha256) {
           throw new CorpusError(
-            `${path.join(directory, name)} has SHA-256 ${found}, but the manifest says ${manifest.files[name].sha256}: the file was changed or damaged. Prepare the dataset again.`,
+            `${path.join(directory, name)} has SHA-256 ${found}, but the manifest says ` +
+              `${manifest.files[name].sha256}: the file was changed or damaged. Prepare the dataset again.`,
           );
         }
       }
@@ -127,11 +130,13 @@ export class Dataset {
   }
 
   /**
-   * Streams the reviews of *training* interactions (x_ij) by user, then in the order of `interactions("train")`, in bounded memory.
-   * The text of validation and test interactions is never read.
+   * Streams the reviews of *training* interactions (x_ij) by user, then in the order of `interactions("train")`, in
+   * bounded memory. The text of validation and test interactions is never read.
    */
   async *trainReviews(): AsyncGenerator<TrainReview> {
-    const sql = `SELECT "user", item, "text" FROM ${this.file("interactions.parquet")} WHERE split = 'train' AND "text" IS NOT NULL`;
+    const sql =
+      `SELECT "user", item, "text" FROM ${this.file("interactions.parquet")} WHERE split = 'train' AND "text" IS ` +
+      "NOT NULL";
     for await (const chunk of this.chunks(sql)) {
       const [users, items, texts] = [0, 1, 2].map((column) => chunk.getColumnVector(column));
       for (let i = 0; i < chunk.rowCount; i++) {
@@ -203,7 +208,8 @@ export function readManifest(directory: string): Manifest {
     text = fs.readFileSync(file, "utf8");
   } catch (error) {
     throw new CorpusError(
-      `${directory} is not a prepared dataset: its ${MANIFEST_FILE} cannot be read (${errorCode(error)}). \`cllm4rec prepare\` writes one.`,
+      `${directory} is not a prepared dataset: its ${MANIFEST_FILE} cannot be read (${errorCode(error)}). ` +
+        "`cllm4rec prepare` writes one.",
     );
   }
   let json: unknown;
@@ -218,7 +224,8 @@ export function readManifest(directory: string): Manifest {
   const manifest = parsed.data;
   if (manifest.train + manifest.validation + manifest.test !== manifest.interactions) {
     throw new CorpusError(
-      `${file} is damaged: ${manifest.train} + ${manifest.validation} + ${manifest.test} interactions are not ${manifest.interactions}.`,
+      `${file} is damaged: ${manifest.train} + ${manifest.validation} + ${manifest.test} interactions are not ` +
+        `${manifest.interactions}.`,
     );
   }
   return manifest;

@@ -1,5 +1,6 @@
-// The manifest of a dataset directory: what is in it, where it came from, how it was made, and how to tell that it is intact.
-// Version 1. Readers refuse other versions; unknown keys are refused too, so that a damaged manifest never half-loads.
+// The manifest of a dataset directory: what is in it, where it came from, how it was made, and how to tell that it is
+// intact. Version 1. Readers refuse other versions; unknown keys are refused too, so that a damaged manifest never
+// half-loads.
 import { z } from "zod";
 
 const count = z.int().nonnegative();
@@ -54,7 +55,10 @@ const statisticsSchema = z.strictObject({
   trainReviews: count,
   itemTexts: count,
   userTexts: count,
-  /** Reviews of validation and test interactions; how many are in training word for word; and of these, how many by the same user. */
+  /**
+   * Reviews of validation and test interactions; how many are in training word for word; and of these, how many by the
+   * same user.
+   */
   heldOutReviews: count.optional(),
   heldOutReviewsInTraining: count.optional(),
   heldOutReviewsOfSameUser: count.optional(),
@@ -94,7 +98,10 @@ export const manifestSchema = z.strictObject({
 export type Manifest = z.infer<typeof manifestSchema>;
 /** How a dataset was prepared: every parameter. */
 export type Preparation = z.infer<typeof preparationSchema>;
-/** What became of each record of the input; the figures add up: records = malformed + duplicates + belowRating + withoutRating + outsideCore + kept. */
+/**
+ * What became of each record of the input; the figures add up: records = malformed + duplicates + belowRating +
+ * withoutRating + outsideCore + kept.
+ */
 export type RecordCounts = z.infer<typeof recordsSchema>;
 /** The quantities of the paper's Table 3 and what they are made of. */
 export type Statistics = z.infer<typeof statisticsSchema>;

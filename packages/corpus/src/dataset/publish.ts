@@ -6,7 +6,8 @@ import { MANIFEST_FILE } from "./manifest.js";
 import { OWNER, removeRemains } from "./remains.js";
 
 /**
- * Refuses a target that would lose something: a file, or a non-empty folder that is not a dataset, or is one while `force` is off.
+ * Refuses a target that would lose something: a file, or a non-empty folder that is not a dataset, or is one while
+ * `force` is off.
  * @throws CorpusUsageError naming the folder and what to do.
  */
 export function checkTarget(directory: string, force: boolean): void {
@@ -35,8 +36,8 @@ export function checkTarget(directory: string, force: boolean): void {
 }
 
 /**
- * Calls `fill` with a fresh folder beside `directory`, flushes what it wrote and renames the folder into place. Whatever fails, the
- * fresh folder is removed and `directory` is as it was before.
+ * Calls `fill` with a fresh folder beside `directory`, flushes what it wrote and renames the folder into place.
+ * Whatever fails, the fresh folder is removed and `directory` is as it was before.
  */
 export async function publishDirectory<T>(
   directory: string,

@@ -9,8 +9,8 @@ const HOST = os.hostname().replaceAll(/[^\w]/g, "_");
 export const OWNER = `${HOST}-${process.pid}`;
 
 /**
- * Removes what processes of this machine that are not running any more left beside `directory`. A dataset that was set aside to be
- * replaced comes back where nothing has taken its place.
+ * Removes what processes of this machine that are not running any more left beside `directory`. A dataset that was set
+ * aside to be replaced comes back where nothing has taken its place.
  */
 export function removeRemains(directory: string, parent: string, base: string): void {
   for (const name of fs.readdirSync(parent)) {

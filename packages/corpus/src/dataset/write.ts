@@ -12,7 +12,10 @@ import { sha256File } from "./hash.js";
 import { DATA_FILES, MANIFEST_FILE, type Manifest, manifestSchema } from "./manifest.js";
 import { publishDirectory } from "./publish.js";
 
-/** The tables that `writeTables` exports; `out_interactions.position` orders the interactions of a user among equal times. */
+/**
+ * The tables that `writeTables` exports; `out_interactions.position` orders the interactions of a user among equal
+ * times.
+ */
 export const OUTPUT_TABLES = `
   CREATE TABLE out_users ("user" INTEGER NOT NULL, raw_id VARCHAR NOT NULL, "text" VARCHAR);
   CREATE TABLE out_items (item INTEGER NOT NULL, raw_id VARCHAR NOT NULL, title VARCHAR, "text" VARCHAR);
@@ -25,20 +28,24 @@ export type ManifestBase = Pick<Manifest, "provenance" | "preparation" | "record
 const SOURCES = {
   "users.parquet": `SELECT "user", raw_id, "text" FROM out_users ORDER BY "user"`,
   "items.parquet": `SELECT item, raw_id, title, "text" FROM out_items ORDER BY item`,
-  "interactions.parquet": `SELECT "user", item, split, rating, "timestamp", "text" FROM out_interactions ORDER BY "user", "timestamp" NULLS FIRST, item`,
+  "interactions.parquet":
+    'SELECT "user", item, split, rating, "timestamp", "text" FROM out_interactions ORDER BY "user", "timestamp" ' +
+    "NULLS FIRST, item",
 } as const;
 
 /** Exports the tables into `directory` and writes the manifest last. */
 export async function writeTables(engine: Engine, directory: string, base: ManifestBase): Promise<Manifest> {
   for (const name of DATA_FILES) {
     await engine.run(
-      `COPY (${SOURCES[name]}) TO ${literal(path.join(directory, name))} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 30720)`,
+      `COPY (${SOURCES[name]}) TO ${literal(path.join(directory, name))} (FORMAT parquet, COMPRESSION zstd, ` +
+        "COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 30720)",
     );
   }
   // Counted in what was written, which costs no second pass over the tables.
   const written = (name: (typeof DATA_FILES)[number]) => parquetOf(path.join(directory, name));
   const counts = await engine.counts(`SELECT
-    (SELECT count(*) FROM ${written("users.parquet")}) AS users, (SELECT count(*) FROM ${written("items.parquet")}) AS items,
+    (SELECT count(*) FROM ${written("users.parquet")}) AS users, (SELECT count(*) FROM ${written("items.parquet")}) AS
+      items,
     (SELECT count("text") FROM ${written("users.parquet")}) AS userTexts,
     (SELECT count("text") FROM ${written("items.parquet")}) AS itemTexts,
     count(*) FILTER (split = 'train') AS train, count(*) FILTER (split = 'validation') AS validation,
@@ -93,8 +100,8 @@ export async function writeTables(engine: Engine, directory: string, base: Manif
 }
 
 /**
- * Held-out reviews that are in training word for word: a model that reads training reviews has read them. Compared by 64-bit hash and
- * length, so that the memory needed does not grow with the texts.
+ * Held-out reviews that are in training word for word: a model that reads training reviews has read them. Compared by
+ * 64-bit hash and length, so that the memory needed does not grow with the texts.
  */
 async function countRepeatedReviews(
   engine: Engine,
@@ -108,7 +115,8 @@ async function countRepeatedReviews(
     own = 0,
   } = await engine.counts(`
     WITH reviews AS MATERIALIZED (
-      SELECT "user" AS u, split = 'train' AS train, hash("text") AS h, strlen("text") AS n FROM ${interactions} WHERE "text" IS NOT NULL
+      SELECT "user" AS u, split = 'train' AS train, hash("text") AS h, strlen("text") AS n FROM ${interactions} WHERE
+        "text" IS NOT NULL
     )
     SELECT count(*) AS heldOut,
       count(*) FILTER ((h, n) IN (SELECT (h, n) FROM reviews WHERE train)) AS repeated,
@@ -122,7 +130,10 @@ export interface DatasetContent {
   readonly users: readonly { readonly rawId: string; readonly text?: string | null }[];
   /** Item `j` is the j-th entry. */
   readonly items: readonly { readonly rawId: string; readonly title?: string | null; readonly text?: string | null }[];
-  /** Each (user, item) pair at most once; `timestamp` in seconds since 1970 where known; `text` is the user's review of the item. */
+  /**
+   * Each (user, item) pair at most once; `timestamp` in seconds since 1970 where known; `text` is the user's review of
+   * the item.
+   */
   readonly interactions: readonly {
     readonly user: number;
     readonly item: number;
@@ -156,7 +167,8 @@ export async function writeDataset(
       item >= items.length
     ) {
       throw new CorpusError(
-        `interaction ${index} names user ${user} and item ${item}, but there are ${users.length} users and ${items.length} items`,
+        `interaction ${index} names user ${user} and item ${item}, but there are ${users.length} users and ` +
+          `${items.length} items`,
       );
     }
     const pair = user * items.length + item;

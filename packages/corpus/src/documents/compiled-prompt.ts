@@ -1,5 +1,6 @@
-// A template and a tokenizer made into token ids once, so that building a prompt only writes numbers: no text is encoded per document.
-// Checks on the way that id tokens are atomic: which user or item stands in a slot changes no other token.
+// A template and a tokenizer made into token ids once, so that building a prompt only writes numbers: no text is
+// encoded per document. Checks on the way that id tokens are atomic: which user or item stands in a slot changes no
+// other token.
 import type { PromptPart } from "@cllm4rec/tokenizer-ext";
 import { CorpusUsageError } from "../errors.js";
 import { type PromptName, parseTemplate, type TemplatePart } from "./template.js";
@@ -41,11 +42,11 @@ const equal = (a: readonly number[], b: readonly number[]) => a.length === b.len
 /**
  * Encodes a template's literals.
  *
- * The tokenizer is asked for the prompt with the first user and item, and with histories of 0 to 3 items; from these the places of
- * the slots are known. An empty history is kept as its own form, since the literals around it may meet.
+ * The tokenizer is asked for the prompt with the first user and item, and with histories of 0 to 3 items; from these
+ * the places of the slots are known. An empty history is kept as its own form, since the literals around it may meet.
  *
- * @throws {@link CorpusUsageError} as {@link parseTemplate} does; for a prompt of no tokens; and if the tokenizer does not keep id
- * tokens atomic (tokens between two items of a history, or literals that change with the id beside them).
+ * @throws {@link CorpusUsageError} as {@link parseTemplate} does; for a prompt of no tokens; and if the tokenizer does
+ * not keep id tokens atomic (tokens between two items of a history, or literals that change with the id beside them).
  */
 export function compilePrompt(name: PromptName, template: string, tokenizer: PromptTokenizer): CompiledPrompt {
   const parts = parseTemplate(name, template);

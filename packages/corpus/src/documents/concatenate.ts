@@ -5,7 +5,8 @@ import { checkIndex } from "./checks.js";
 import type { DocumentSource } from "./types.js";
 
 /**
- * The documents of all sources, those of the first source first. A document draws the same random numbers here as in its own source.
+ * The documents of all sources, those of the first source first. A document draws the same random numbers here as in
+ * its own source.
  *
  * @throws {@link CorpusUsageError} for no source at all.
  */

@@ -1,4 +1,5 @@
-// Users' histories as rows of a sparse matrix: checks before use, union of two splits, ordered or shuffled samples of a row.
+// Users' histories as rows of a sparse matrix: checks before use, union of two splits, ordered or shuffled samples of a
+// row.
 // Csr: I rows (users), J columns (items), n interactions; within a row the order is the data's own ("fixed").
 import { createHash } from "node:crypto";
 import type { Csr } from "../dataset/csr.js";
@@ -6,7 +7,10 @@ import { CorpusUsageError } from "../errors.js";
 import type { CounterRandom } from "./random.js";
 import type { PromptTokenizer } from "./types.js";
 
-/** `"shuffled"`: a new permutation for every (seed, epoch), as in the paper (§3.3.4). `"fixed"`: the data's own order (LLM-FixOrd). */
+/**
+ * `"shuffled"`: a new permutation for every (seed, epoch), as in the paper (§3.3.4). `"fixed"`: the data's own order
+ * (LLM-FixOrd).
+ */
 export type ItemOrder = "shuffled" | "fixed";
 
 /**
@@ -20,7 +24,8 @@ export function checkHistories(label: string, matrix: Csr, tokenizer: PromptToke
   };
   if (rows !== tokenizer.users || columns !== tokenizer.items) {
     fail(
-      `${rows} users × ${columns} items, but the tokenizer was extended by ${tokenizer.users} users and ${tokenizer.items} items`,
+      `${rows} users × ${columns} items, but the tokenizer was extended by ${tokenizer.users} users and ` +
+        `${tokenizer.items} items`,
     );
   }
   if (indptr.length !== rows + 1 || indptr[0] !== 0 || indptr[rows] !== indices.length) {
@@ -46,7 +51,8 @@ export function checkHistories(label: string, matrix: Csr, tokenizer: PromptToke
 export function uniteHistories(first: Csr, second: Csr): Csr {
   if (first.rows !== second.rows || first.columns !== second.columns) {
     throw new CorpusUsageError(
-      `histories of ${first.rows} × ${first.columns} and ${second.rows} × ${second.columns} cannot be united; they have to be of one size`,
+      `histories of ${first.rows} × ${first.columns} and ${second.rows} × ${second.columns} cannot be united; ` +
+        "they have to be of one size",
     );
   }
   const indptr = new Int32Array(first.rows + 1);
@@ -80,8 +86,8 @@ export function longestHistory({ rows, indptr }: Csr): number {
 }
 
 /**
- * Puts a uniformly random sample of `count` of the first `length` values in front: in random order, or in their original one.
- * `scratch` (at least `length` long) is only used for the original order.
+ * Puts a uniformly random sample of `count` of the first `length` values in front: in random order, or in their
+ * original one. `scratch` (at least `length` long) is only used for the original order.
  */
 export function sampleItems(
   values: Int32Array,
@@ -97,7 +103,8 @@ export function sampleItems(
     for (let i = 0; i < length; i++) scratch[i] = i;
     random.shuffle(scratch, length, count);
     const kept = scratch.subarray(0, count).sort();
-    for (let i = 0; i < count; i++) values[i] = values[kept[i]!]!; // kept ascends, so kept[i] ≥ i: nothing is overwritten unread
+    // kept ascends, so kept[i] ≥ i: nothing is overwritten unread
+    for (let i = 0; i < count; i++) values[i] = values[kept[i]!]!;
   }
 }
 

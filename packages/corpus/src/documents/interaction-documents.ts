@@ -1,4 +1,5 @@
-// Documents (a) of the paper: a user's items after the prompt "<user_i> has interacted with", for the collaborative LLM (Eq. 4).
+// Documents (a) of the paper: a user's items after the prompt "<user_i> has interacted with", for the collaborative LLM
+// (Eq. 4).
 import type { Csr } from "../dataset/csr.js";
 import { CorpusUsageError } from "../errors.js";
 import { checkIndex, checkMaxLength } from "./checks.js";
@@ -24,8 +25,9 @@ export interface InteractionDocumentOptions<D, R> {
 }
 
 /**
- * One document for each user with at least one item; the others are counted in `skippedUsers`. Main text: the extended ids of the items.
- * A history too long for `maxLength` is sampled, anew for every (seed, epoch); the prompt stays whole.
+ * One document for each user with at least one item; the others are counted in `skippedUsers`. Main text: the extended
+ * ids of the items. A history too long for `maxLength` is sampled, anew for every (seed, epoch); the prompt stays
+ * whole.
  *
  * @throws {@link CorpusUsageError} for an unsound matrix or template, or a prompt that leaves no room for an item.
  */
@@ -44,7 +46,8 @@ export function interactionDocuments<D, R>({
   const limit = layout.mainLimit(P, maxLength);
   if (limit < 1) {
     throw new CorpusUsageError(
-      `prompt "interactions" takes ${P} tokens and leaves no room for an item within maxLength ${maxLength}; shorten it or raise maxLength`,
+      `prompt "interactions" takes ${P} tokens and leaves no room for an item within maxLength ${maxLength}; ` +
+        "shorten it or raise maxLength",
     );
   }
   const { indptr, indices } = interactions;

@@ -1,5 +1,5 @@
-// How a prompt and a main text become a document: in one sequence for a decoder-only LM, in two for an encoder–decoder (A.1).
-// P prompt tokens, M main tokens, S start tokens.
+// How a prompt and a main text become a document: in one sequence for a decoder-only LM, in two for an encoder–decoder
+// (A.1). P prompt tokens, M main tokens, S start tokens.
 import type {
   EncoderDecoderDocument,
   EncoderDecoderRecommendation,
@@ -111,7 +111,8 @@ export type SequenceLayout =
 /**
  * The layout that a language model asks for.
  * @example
- * const documents = interactionDocuments({ tokenizer, interactions, layout: documentLayout(model.layout), maxLength: 512 });
+ * const documents = interactionDocuments({ tokenizer, interactions, layout: documentLayout(model.layout), maxLength:
+ * 512 });
  */
 export function documentLayout(layout: SequenceLayout): DocumentLayout<LanguageDocument, HeldOutDocument> {
   return layout.kind === "decoder-only" ? decoderOnly(layout) : encoderDecoder(layout);

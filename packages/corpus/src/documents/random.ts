@@ -1,11 +1,15 @@
-// Random choices as a pure function of (seed, stream, epoch, index): skipping, resuming or dividing the work never changes them.
-// The key of Philox is the seed; its counter is (block, index, epoch, stream), one stream for each kind of choice.
+// Random choices as a pure function of (seed, stream, epoch, index): skipping, resuming or dividing the work never
+// changes them. The key of Philox is the seed; its counter is (block, index, epoch, stream), one stream for each kind
+// of choice.
 
 import { mulhi, philox4x32 } from "../random/philox.js";
 import { checkMoment } from "./checks.js";
 import type { Moment } from "./types.js";
 
-/** One number for each kind of choice, so that no two kinds ever share random bits. Part of the reproducibility contract. */
+/**
+ * One number for each kind of choice, so that no two kinds ever share random bits. Part of the reproducibility
+ * contract.
+ */
 export const STREAM = { documentOrder: 1, batchOrder: 2, interactions: 3, masking: 4, prompts: 5 } as const;
 
 /** A cursor into the counter space. `start` places it; it holds no other state. */
@@ -60,7 +64,10 @@ export class CounterRandom {
     return mulhi(word, bound);
   }
 
-  /** Moves a uniformly random ordered sample of `count` of the first `length` values to the front (Fisher–Yates, stopped early). */
+  /**
+   * Moves a uniformly random ordered sample of `count` of the first `length` values to the front (Fisher–Yates, stopped
+   * early).
+   */
   shuffle(values: Int32Array, length: number, count: number = length): void {
     const last = Math.min(count, length - 1);
     for (let i = 0; i < last; i++) {

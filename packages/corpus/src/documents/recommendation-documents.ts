@@ -1,4 +1,5 @@
-// Documents (c) of the paper for finetuning: a masked history in the prompt, the held-out items as multi-hot targets (Eq. 9).
+// Documents (c) of the paper for finetuning: a masked history in the prompt, the held-out items as multi-hot targets
+// (Eq. 9).
 import type { Csr } from "../dataset/csr.js";
 import { CorpusUsageError } from "../errors.js";
 import { checkIndex, checkMaxLength } from "./checks.js";
@@ -17,7 +18,9 @@ export interface RecommendationOptions<D, R> {
   readonly maxLength: number;
   /** Default: {@link paperPrompts}. */
   readonly prompts?: Prompts;
-  /** Default true: the prompt `recommendation`. False: the prompt `historyOnly`, which says nothing of who the user is. */
+  /**
+   * Default true: the prompt `recommendation`. False: the prompt `historyOnly`, which says nothing of who the user is.
+   */
   readonly userToken?: boolean;
   /** Default `"shuffled"`: the history is permuted anew for every (seed, epoch) (§3.4.2). */
   readonly order?: ItemOrder;
@@ -28,11 +31,14 @@ export interface RecommendationDocumentOptions<D, R> extends RecommendationOptio
   /** [I, J] the training interactions. */
   readonly interactions: Csr;
   /**
-   * p_m, the share of a user's items to hold out: a number between 0 and 1, or a range from which each document draws its own,
-   * uniformly. Of n items, round(p_m · n) are held out, but at least one, and at least one stays.
+   * p_m, the share of a user's items to hold out: a number between 0 and 1, or a range from which each document draws
+   * its own, uniformly. Of n items, round(p_m · n) are held out, but at least one, and at least one stays.
    */
   readonly maskedShare: number | readonly [number, number];
-  /** `"held-out"` (paper, default): predict the masked items. `"all"` (released code): predict all the user's training items. */
+  /**
+   * `"held-out"` (paper, default): predict the masked items. `"all"` (released code): predict all the user's training
+   * items.
+   */
   readonly targets?: "held-out" | "all";
 }
 
@@ -50,7 +56,8 @@ export function compileRecommendation<D, R>({
   const limit = layout.promptLimit(maxLength) - (prompt.length(1) - 1);
   if (limit < 1 || prompt.length(0) > layout.promptLimit(maxLength)) {
     throw new CorpusUsageError(
-      `prompt "${name}" takes ${prompt.length(1) - 1} tokens and leaves no room for an item within maxLength ${maxLength}; shorten it or raise maxLength`,
+      `prompt "${name}" takes ${prompt.length(1) - 1} tokens and leaves no room for an item within maxLength ` +
+        `${maxLength}; shorten it or raise maxLength`,
     );
   }
   return { prompt, limit };
@@ -60,18 +67,21 @@ function shareRange(share: number | readonly [number, number]): readonly [number
   const [low, high] = typeof share === "number" ? [share, share] : share;
   if (!(low > 0 && low <= high && high < 1)) {
     throw new CorpusUsageError(
-      `maskedShare is ${JSON.stringify(share)}; it has to be a number between 0 and 1 (both excluded) or a range [low, high] of such`,
+      `maskedShare is ${JSON.stringify(share)}; it has to be a number between 0 and 1 (both excluded) or a range ` +
+        "[low, high] of such",
     );
   }
   return [low, high];
 }
 
 /**
- * One document for each user with at least two training items: with fewer, nothing can be held out and something kept; these users
- * are counted in `skippedUsers` (they can still be recommended to). For every (seed, epoch) the masked items are drawn anew.
- * A history too long for `maxLength` is sampled after masking: held-out items stay targets, the prompt's words stay whole.
+ * One document for each user with at least two training items: with fewer, nothing can be held out and something kept;
+ * these users are counted in `skippedUsers` (they can still be recommended to). For every (seed, epoch) the masked
+ * items are drawn anew. A history too long for `maxLength` is sampled after masking: held-out items stay targets, the
+ * prompt's words stay whole.
  *
- * @throws {@link CorpusUsageError} for an unsound matrix, template or share, or a prompt that leaves no room for an item.
+ * @throws {@link CorpusUsageError} for an unsound matrix, template or share, or a prompt that leaves no room for an
+ *   item.
  */
 export function recommendationDocuments<D, R>(options: RecommendationDocumentOptions<D, R>): UserDocumentSource<R> {
   const { tokenizer, layout, maxLength, interactions, maskedShare, targets = "held-out", order = "shuffled" } = options;

@@ -9,10 +9,12 @@ export type Slot = "user" | "item" | "history";
 export type TemplatePart = { readonly literal: string } | { readonly slot: Slot };
 
 /**
- * The six prompts. Each is a trusted string; `{user}`, `{item}` and `{history}` are its slots, `{{` and `}}` are literal braces.
+ * The six prompts. Each is a trusted string; `{user}`, `{item}` and `{history}` are its slots, `{{` and `}}` are
+ * literal braces.
  *
- * One space before a slot is the id token's own and is not encoded (write two to keep one): words carry the space to their left in
- * the vocabularies of most models, and a space left alone before an id token would be a token that no text has there.
+ * One space before a slot is the id token's own and is not encoded (write two to keep one): words carry the space to
+ * their left in the vocabularies of most models, and a space left alone before an id token would be a token that no
+ * text has there.
  */
 export interface Prompts {
   /** Before a user's item tokens (Eq. 4). Slot: user. */
@@ -25,7 +27,10 @@ export interface Prompts {
   readonly userText: string;
   /** Around a user's history, before the prediction (Eq. 9). Slots: user, history (once). */
   readonly recommendation: string;
-  /** The same without the user token, for `userToken: false` and for users known only by a history. Slot: history (once). */
+  /**
+   * The same without the user token, for `userToken: false` and for users known only by a history. Slot: history
+   * (once).
+   */
   readonly historyOnly: string;
 }
 
@@ -33,8 +38,8 @@ export interface Prompts {
 export type PromptName = keyof Prompts;
 
 /**
- * The paper's prompts. It words those for x_i and x_j only as "the same with that token alone", and has none without the user token;
- * these three are our wording.
+ * The paper's prompts. It words those for x_i and x_j only as "the same with that token alone", and has none without
+ * the user token; these three are our wording.
  */
 export const paperPrompts: Prompts = Object.freeze({
   interactions: "{user} has interacted with",
@@ -63,8 +68,9 @@ const show = (slots: readonly Slot[]) => slots.map((slot) => `{${slot}}`).join("
 /**
  * Parses one prompt.
  *
- * @throws {@link CorpusUsageError} naming the prompt and the slot: an unknown or missing slot, `{history}` more than once, a brace
- * without its partner, or bracket notation such as `<user_3>`, which would only be encoded letter by letter.
+ * @throws {@link CorpusUsageError} naming the prompt and the slot: an unknown or missing slot, `{history}` more than
+ * once, a brace without its partner, or bracket notation such as `<user_3>`, which would only be encoded letter by
+ * letter.
  */
 export function parseTemplate(name: PromptName, template: string): readonly TemplatePart[] {
   const fail = (problem: string): never => {

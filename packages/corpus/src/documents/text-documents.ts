@@ -20,8 +20,8 @@ export interface TextDocumentOptions<D, R> {
   /** Default: {@link paperPrompts}. */
   readonly prompts?: Prompts;
   /**
-   * A token to predict after a text's last one, so that the model learns where texts end (GPT-2: 50256, T5: 1). Not put after a
-   * text that was cut. Default: none, as in the paper.
+   * A token to predict after a text's last one, so that the model learns where texts end (GPT-2: 50256, T5: 1). Not put
+   * after a text that was cut. Default: none, as in the paper.
    */
   readonly endOfText?: number;
 }
@@ -33,7 +33,8 @@ const promptOf: Readonly<Record<TextCorpus["kind"], PromptName>> = {
 };
 
 /**
- * One document for each text. Texts too long for `maxLength` are cut at the end; the prompt stays whole. Nothing here is random.
+ * One document for each text. Texts too long for `maxLength` are cut at the end; the prompt stays whole. Nothing here
+ * is random.
  *
  * @throws {@link CorpusUsageError} for an unsound template, or a prompt that leaves no room for a token of text.
  */
@@ -52,7 +53,8 @@ export function textDocuments<D, R>({
   const limit = layout.mainLimit(P, maxLength);
   if (limit < 1) {
     throw new CorpusUsageError(
-      `prompt "${name}" takes ${P} tokens and leaves no room for text within maxLength ${maxLength}; shorten it or raise maxLength`,
+      `prompt "${name}" takes ${P} tokens and leaves no room for text within maxLength ${maxLength}; shorten it ` +
+        "or raise maxLength",
     );
   }
   if (endOfText !== undefined && !(Number.isInteger(endOfText) && endOfText >= 0 && endOfText < tokenizer.rows)) {

@@ -1,5 +1,6 @@
-// The token cache: free texts tokenised once, kept on disk under a key made of their content and of what tokenised them.
-// A damaged file is noticed when it is opened and made again; two processes may build the same file at the same time.
+// The token cache: free texts tokenised once, kept on disk under a key made of their content and of what tokenised
+// them. A damaged file is noticed when it is opened and made again; two processes may build the same file at the same
+// time.
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
@@ -20,7 +21,10 @@ export interface TokenCacheOptions {
   /** What tells this tokenizer from every other: {@link hashTokenizer} of its parsed files. */
   readonly tokenizerIdentity: string;
   readonly corpus: TextCorpus;
-  /** Put before every text when it is encoded. Default "". With GPT-2, " " makes the first word one in the middle of a sentence. */
+  /**
+   * Put before every text when it is encoded. Default "". With GPT-2, " " makes the first word one in the middle of a
+   * sentence.
+   */
   readonly textPrefix?: string;
   /** Called about every thousand texts while tokenising, and once at the end. */
   readonly onProgress?: (progress: { readonly texts: number; readonly tokens: number }) => void;
@@ -52,7 +56,10 @@ export interface TokenCache {
   close(): void;
 }
 
-/** SHA-256 (hex) of a tokenizer's parsed `tokenizer.json` and `tokenizer_config.json`: changes whenever its tokens might. */
+/**
+ * SHA-256 (hex) of a tokenizer's parsed `tokenizer.json` and `tokenizer_config.json`: changes whenever its tokens
+ * might.
+ */
 export function hashTokenizer(json: unknown, config: unknown = {}): string {
   return createHash("sha256")
     .update(JSON.stringify([json, config]))
@@ -72,11 +79,12 @@ async function hashTexts(corpus: TextCorpus, signal: AbortSignal | undefined): P
 /**
  * Opens the cache file of a corpus, tokenising the texts first if there is none or it is damaged.
  *
- * Every byte of an existing file is verified (about one second a gigabyte). The prompt is not part of the key, since no prompt is
- * in the file: prompts, maximum lengths and layouts can change without tokenising again. Memory does not grow with the corpus.
+ * Every byte of an existing file is verified (about one second a gigabyte). The prompt is not part of the key, since no
+ * prompt is in the file: prompts, maximum lengths and layouts can change without tokenising again. Memory does not grow
+ * with the corpus.
  *
- * @throws {@link CorpusError} naming the file if the folder cannot be written (disk full, no permission), or if the tokenizer makes
- * an id outside the vocabulary from a text.
+ * @throws {@link CorpusError} naming the file if the folder cannot be written (disk full, no permission), or if the
+ * tokenizer makes an id outside the vocabulary from a text.
  */
 export async function openTokenCache(options: TokenCacheOptions): Promise<TokenCache> {
   const { directory, tokenizer, tokenizerIdentity, corpus, textPrefix = "", onRebuild, signal } = options;
@@ -143,7 +151,8 @@ async function build(file: string, key: string, options: TokenCacheOptions): Pro
       for (const id of ids) {
         if (!(id >= 0 && id < tokenizer.rows)) {
           throw new CorpusError(
-            `${corpus.kind}, text ${texts} (user ${user}, item ${item}): the tokenizer made id ${id} of it; text may only have ids below ${tokenizer.rows}`,
+            `${corpus.kind}, text ${texts} (user ${user}, item ${item}): the tokenizer made id ${id} of it; text ` +
+              `may only have ids below ${tokenizer.rows}`,
           );
         }
       }

@@ -1,11 +1,12 @@
 // The file format of the token cache: tokenised texts one after another, then an index, all of it covered by SHA-256.
 // Written as a stream and read by position, so neither side holds more than a few buffers however large the corpus is.
 //
-// header  128 bytes: magic[8] byteOrder:u32 bytesPerToken:u32 documents:f64 tokens:f64 emptyTexts:f64 key[32] payload SHA-256[32] check[24]
-//         (check: the first 24 bytes of the SHA-256 of the 104 bytes before it)
+// header  128 bytes: magic[8] byteOrder:u32 bytesPerToken:u32 documents:f64 tokens:f64 emptyTexts:f64 key[32] payload
+//         SHA-256[32] check[24] (check: the first 24 bytes of the SHA-256 of the 104 bytes before it)
 // tokens  u16 (vocabularies up to 65,536) or u32 each, padded with zero bytes to a multiple of 8
 // index   documents + 1 records of 16 bytes: start:f64 (in tokens) user:i32 item:i32; the last record is the end
-// Numbers are in the writing machine's byte order; a file from a machine of another order is rebuilt like a damaged one.
+// Numbers are in the writing machine's byte order; a file from a machine of another order is rebuilt like a damaged
+// one.
 import { createHash, randomBytes } from "node:crypto";
 import fs from "node:fs";
 
@@ -100,7 +101,10 @@ export class TokenFileWriter {
     this.#indexed = 0;
   }
 
-  /** Completes the file, flushes it to the disk and gives it its name. Another writer's file of the same name is replaced by its equal. */
+  /**
+   * Completes the file, flushes it to the disk and gives it its name. Another writer's file of the same name is
+   * replaced by its equal.
+   */
   finish(emptyTexts: number): void {
     this.#flushTokens();
     this.#append(new Uint8Array((8 - (this.#size % 8)) % 8));
@@ -187,8 +191,8 @@ export class TokenFileReader {
   }
 
   /**
-   * Opens and verifies every byte of a file. Returns a reader that holds at most `pages` pages (of 4 KiB) of the index, or in a few
-   * words what is wrong with the file.
+   * Opens and verifies every byte of a file. Returns a reader that holds at most `pages` pages (of 4 KiB) of the index,
+   * or in a few words what is wrong with the file.
    */
   static open(file: string, key: string, pages: number = PAGES): TokenFileReader | string {
     let descriptor: number;

@@ -1,13 +1,16 @@
-// The contracts of documents: what a language model is handed, where documents come from, what they need of a tokenizer.
+// The contracts of documents: what a language model is handed, where documents come from, what they need of a
+// tokenizer.
 // Shapes: P prompt tokens, M tokens of main text, T positions the model computes; N vocabulary rows, I users, J items.
 import type { PromptPart } from "@cllm4rec/tokenizer-ext";
 
 /**
- * A soft+hard document for a decoder-only LM (paper §3.3.2 and A.1), [T] with T = S + P + M − 1 (S start tokens, usually none).
+ * A soft+hard document for a decoder-only LM (paper §3.3.2 and A.1), [T] with T = S + P + M − 1 (S start tokens,
+ * usually none).
  *
- * `ids` = start ++ prompt ++ main[0 … M−2]. The **last main token is never an input**: nothing is predicted after it, so its
- * position would be computed for nothing. `targets[t]` is the extended id predicted from the hidden state at position t, or −1
- * where nothing is: the last prompt token predicts the first main token (A.1), so all M main tokens are predicted.
+ * `ids` = start ++ prompt ++ main[0 … M−2]. The **last main token is never an input**: nothing is predicted after it,
+ * so its position would be computed for nothing. `targets[t]` is the extended id predicted from the hidden state at
+ * position t, or −1 where nothing is: the last prompt token predicts the first main token (A.1), so all M main tokens
+ * are predicted.
  */
 export interface TokenDocument {
   readonly ids: Int32Array;
@@ -22,7 +25,10 @@ export interface RecommendationDocument {
   readonly heldOut: Int32Array;
 }
 
-/** A soft+hard document for an encoder–decoder LM such as T5 (A.1): the prompt is the encoder's, the main text the decoder's. */
+/**
+ * A soft+hard document for an encoder–decoder LM such as T5 (A.1): the prompt is the encoder's, the main text the
+ * decoder's.
+ */
 export interface EncoderDecoderDocument {
   /** [P], or [P + 1] with an encoder end token. */
   readonly encoderIds: Int32Array;
@@ -32,7 +38,10 @@ export interface EncoderDecoderDocument {
   readonly targets: Int32Array;
 }
 
-/** A recommendation prompt for an encoder–decoder LM: the decoder sees only its start token, whose hidden state scores all items. */
+/**
+ * A recommendation prompt for an encoder–decoder LM: the decoder sees only its start token, whose hidden state scores
+ * all items.
+ */
 export interface EncoderDecoderRecommendation {
   readonly encoderIds: Int32Array;
   /** [1]: the decoder start token. */
@@ -46,7 +55,10 @@ export type LanguageDocument = TokenDocument | EncoderDecoderDocument;
 /** A recommendation prompt of either form. */
 export type HeldOutDocument = RecommendationDocument | EncoderDecoderRecommendation;
 
-/** What every random choice is a function of, together with the document's index: nothing else, so nothing has to be replayed. */
+/**
+ * What every random choice is a function of, together with the document's index: nothing else, so nothing has to be
+ * replayed.
+ */
 export interface Moment {
   /** An integer from 0 to 2⁵³ − 1. */
   readonly seed: number;
@@ -54,7 +66,10 @@ export interface Moment {
   readonly epoch: number;
 }
 
-/** Documents by index. Every method is a pure function of its arguments: the same (seed, epoch, index) gives the same bits. */
+/**
+ * Documents by index. Every method is a pure function of its arguments: the same (seed, epoch, index) gives the same
+ * bits.
+ */
 export interface DocumentSource<D> {
   /** Number of documents; indices run from 0 to `length − 1`. */
   readonly length: number;

@@ -19,7 +19,10 @@ const TYPES = {
   utinyint: UTINYINT,
 } satisfies Record<string, DuckDBType>;
 
-/** Appends `rows` rows to `table`; `value(row, column)` gives what goes where, null included. The table's column types must match. */
+/**
+ * Appends `rows` rows to `table`; `value(row, column)` gives what goes where, null included. The table's column types
+ * must match.
+ */
 export async function appendColumns(
   engine: Engine,
   table: string,

@@ -45,7 +45,10 @@ export class Engine {
     await this.connection.run(sql);
   }
 
-  /** All rows of a small result, as objects of JavaScript values; 64-bit integers and sums must be cast to DOUBLE or INTEGER in the query. */
+  /**
+   * All rows of a small result, as objects of JavaScript values; 64-bit integers and sums must be cast to DOUBLE or
+   * INTEGER in the query.
+   */
   async rows(sql: string): Promise<Record<string, unknown>[]> {
     return (await this.connection.runAndReadAll(sql)).getRowObjectsJS();
   }
@@ -57,8 +60,9 @@ export class Engine {
   }
 
   /**
-   * The result chunk by chunk (at most 2,048 rows each) in bounded memory; on a connection of its own, so that iterations may nest.
-   * `after` runs on that connection when all rows have been taken: temporary tables that the query filled are visible there alone.
+   * The result chunk by chunk (at most 2,048 rows each) in bounded memory; on a connection of its own, so that
+   * iterations may nest. `after` runs on that connection when all rows have been taken: temporary tables that the query
+   * filled are visible there alone.
    */
   async *chunks(
     sql: string,

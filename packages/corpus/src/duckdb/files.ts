@@ -1,12 +1,15 @@
-// File names in SQL: DuckDB takes them for patterns and URLs, and reads columns out of folder names; here a name is one file.
+// File names in SQL: DuckDB takes them for patterns and URLs, and reads columns out of folder names; here a name is one
+// file.
 import path from "node:path";
 import { CorpusError } from "../errors.js";
 import { literal } from "./engine.js";
 
 /**
- * The SQL literal of one file. DuckDB takes file names for glob patterns: `data[1].csv` would read `data1.csv`, and `r*.csv` all matches.
- * A bracket of one character matches that character alone. The path is absolute, since a leading `~` or `http:` means something too.
- * @throws CorpusError for a name that no pattern can express: on systems where a backslash is part of a name, beside a glob character.
+ * The SQL literal of one file. DuckDB takes file names for glob patterns: `data[1].csv` would read `data1.csv`, and
+ * `r*.csv` all matches. A bracket of one character matches that character alone. The path is absolute, since a leading
+ * `~` or `http:` means something too.
+ * @throws CorpusError for a name that no pattern can express: on systems where a backslash is part of a name, beside a
+ *   glob character.
  */
 export function fileLiteral(file: string): string {
   const absolute = path.resolve(file);

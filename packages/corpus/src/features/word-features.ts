@@ -27,8 +27,9 @@ export interface WordFeaturesOptions {
 }
 
 /**
- * tf-idf of whole words: lower-cased runs of letters and digits, weight tf · (ln((1 + D) / (1 + df)) + 1), each row scaled to length 1.
- * The same numbers as scikit-learn's `TfidfVectorizer` with `token_pattern=r"[^\W_]+"`; D counts all texts, empty ones included.
+ * tf-idf of whole words: lower-cased runs of letters and digits, weight tf · (ln((1 + D) / (1 + df)) + 1), each row
+ * scaled to length 1. The same numbers as scikit-learn's `TfidfVectorizer` with `token_pattern=r"[^\W_]+"`; D counts
+ * all texts, empty ones included.
  * @param texts [D]; null or empty gives a row of zeros
  * @throws RangeError for options out of range
  */

@@ -1,6 +1,7 @@
-// The split of the CLLM4Rec paper from the raw file: which user and item has which index, and which of a user's items are held out.
-// The rule is that of the preprocessing which two of the paper's authors published (github.com/anord-wang/LLM4REC,
-// src/data_preprocess_amazon.py), restated here; test/real-data.test.ts checks it against the released Beauty matrices.
+// The split of the CLLM4Rec paper from the raw file: which user and item has which index, and which of a user's items
+// are held out. The rule is that of the preprocessing which two of the paper's authors published
+// (github.com/anord-wang/LLM4REC, src/data_preprocess_amazon.py), restated here; test/real-data.test.ts checks it
+// against the released Beauty matrices.
 import { NumpyRandomState } from "../random/numpy-random-state.js";
 import { PythonRandom } from "../random/python-random.js";
 import { groupBy, type Pairs } from "./pairs.js";
@@ -28,14 +29,15 @@ export function firstAppearance({ user, users }: Pairs, alive: Uint8Array, row: 
 
 /**
  * Numbers users and items and splits, as the authors' code does with two generators that are seeded once each:
- * 1. Users in the order of their first positive record, the k-core's losses left out, are shuffled by Python's `random.shuffle`.
- *    A user's index is the place in the shuffled list.
- * 2. User by user, in the order of these indices, items are sorted by time (equal times: as in the file). An item's index is the rank of
- *    its first appearance in these lists.
+ * 1. Users in the order of their first positive record, the k-core's losses left out, are shuffled by Python's
+ *    `random.shuffle`. A user's index is the place in the shuffled list.
+ * 2. User by user, in the order of these indices, items are sorted by time (equal times: as in the file). An item's
+ *    index is the rank of its first appearance in these lists.
  * 3. User by user, in the same order and from one stream, the list is shuffled by NumPy's legacy `shuffle`. The last
  *    max(1, ⌊n/10⌋) items are for test, as many before them for validation, the rest for training.
  *
- * Takes the columns over: `pairs.user` and `pairs.item` hold the new indices of the alive records afterwards, 0 elsewhere.
+ * Takes the columns over: `pairs.user` and `pairs.item` hold the new indices of the alive records afterwards, 0
+ * elsewhere.
  * @param order users by their first positive record, from {@link firstAppearance} before the k-core.
  * @param seed of both generators: an integer in [0, 2³²).
  */

@@ -6,21 +6,24 @@ import { type Decision, RATED } from "./decide.js";
 import type { Pairs } from "./pairs.js";
 
 /**
- * Numbers raw ids from 0 in an order that no machine or thread changes: by value if all are non-negative integers, else by their bytes.
- * Leaves the tables `user_ids` and `item_ids` (raw_id, id).
+ * Numbers raw ids from 0 in an order that no machine or thread changes: by value if all are non-negative integers, else
+ * by their bytes. Leaves the tables `user_ids` and `item_ids` (raw_id, id).
  */
 export async function numberIds(engine: Engine): Promise<{ users: number; items: number }> {
   const sizes: number[] = [];
   for (const column of ["user", "item"]) {
     await engine.run(
-      `CREATE TEMP TABLE distinct_ids AS SELECT DISTINCT "${column}" AS raw_id FROM records WHERE problem = ${PROBLEM.none}`,
+      `CREATE TEMP TABLE distinct_ids AS SELECT DISTINCT "${column}" AS raw_id FROM records WHERE problem = ` +
+        `${PROBLEM.none}`,
     );
     const { numeric, n } = await engine.counts(
-      "SELECT count(*) AS n, coalesce(bool_and(regexp_full_match(raw_id, '0|[1-9][0-9]{0,17}')), FALSE)::INTEGER AS numeric FROM distinct_ids",
+      "SELECT count(*) AS n, coalesce(bool_and(regexp_full_match(raw_id, '0|[1-9][0-9]{0,17}')), FALSE)::INTEGER " +
+        "AS numeric FROM distinct_ids",
     );
     const order = numeric === 1 ? "raw_id::BIGINT" : "raw_id";
     await engine.run(
-      `CREATE TABLE ${column}_ids AS SELECT raw_id, (row_number() OVER (ORDER BY ${order}) - 1)::INTEGER AS id FROM distinct_ids;
+      `CREATE TABLE ${column}_ids AS SELECT raw_id, (row_number() OVER (ORDER BY ${order}) - 1)::INTEGER AS id FROM
+        distinct_ids;
        DROP TABLE distinct_ids`,
     );
     sizes.push(n ?? 0);
@@ -28,7 +31,9 @@ export async function numberIds(engine: Engine): Promise<{ users: number; items:
   return { users: sizes[0]!, items: sizes[1]! };
 }
 
-/** The records as columns; positions are row numbers of `records`, and `alive` is 0 at those that are no interactions. */
+/**
+ * The records as columns; positions are row numbers of `records`, and `alive` is 0 at those that are no interactions.
+ */
 export async function readColumns(
   engine: Engine,
   users: number,
@@ -74,7 +79,10 @@ export async function readColumns(
   return { pairs: { users, items, user, item, timestamp }, rated, alive, withRating, withTime };
 }
 
-/** Makes `out_interactions` (a view) and the tables `kept_raw_user` and `kept_raw_item` (raw_id, index) of what was decided. */
+/**
+ * Makes `out_interactions` (a view) and the tables `kept_raw_user` and `kept_raw_item` (raw_id, index) of what was
+ * decided.
+ */
 export async function writeDecision(engine: Engine, pairs: Pairs, decision: Decision): Promise<void> {
   await engine.run(`CREATE TABLE decisions (part UTINYINT NOT NULL, "user" INTEGER NOT NULL, item INTEGER NOT NULL);
     CREATE TABLE kept_user (index INTEGER NOT NULL, former INTEGER NOT NULL);

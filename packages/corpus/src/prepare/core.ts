@@ -1,9 +1,11 @@
 // The k-core of the user–item graph: the largest set of interactions in which every user and every item has at least k.
-// It is unique; removing whatever falls short until nothing does reaches it in any order (Seidman 1983; Batagelj and Zaveršnik 2003).
+// It is unique; removing whatever falls short until nothing does reaches it in any order (Seidman 1983; Batagelj and
+// Zaveršnik 2003).
 import { groupBy, type Pairs } from "./pairs.js";
 
 /**
- * Clears `alive` for every record outside the k-core. Pairs must be distinct among the alive records. O(n + I + J) for any graph.
+ * Clears `alive` for every record outside the k-core. Pairs must be distinct among the alive records. O(n + I + J) for
+ * any graph.
  * @param k least number of interactions of each remaining user and item; 0 and 1 remove nothing.
  * @returns how many were cleared.
  */
@@ -18,7 +20,10 @@ type Graph = Pick<Pairs, "user" | "item" | "users" | "items">;
 /** How often `sweep` goes through all records. Most of what is outside the core falls in the first passes. */
 const SWEEPS = 8;
 
-/** Passes over the records in their order, clearing those with an end below k, until nothing falls or the passes are used up. */
+/**
+ * Passes over the records in their order, clearing those with an end below k, until nothing falls or the passes are
+ * used up.
+ */
 function sweep(
   { user, item, users, items }: Graph,
   alive: Uint8Array,

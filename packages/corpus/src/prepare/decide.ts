@@ -23,7 +23,8 @@ export interface Decision {
 }
 
 /**
- * Decides on every record. Takes the columns over: `pairs.user` and `pairs.item` hold the new indices afterwards, 0 where nothing is kept.
+ * Decides on every record. Takes the columns over: `pairs.user` and `pairs.item` hold the new indices afterwards, 0
+ * where nothing is kept.
  * @param rated [n] values of {@link RATED}, or undefined for no threshold.
  * @param wellFormed [n] 1 for the records that are interactions.
  */

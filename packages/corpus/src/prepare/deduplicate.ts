@@ -1,9 +1,10 @@
-// One record for each (user, item) pair: the latest by timestamp stands; of records with the same time, the last in the input.
+// One record for each (user, item) pair: the latest by timestamp stands; of records with the same time, the last in the
+// input.
 import { groupBy, type Pairs } from "./pairs.js";
 
 /**
- * Clears `alive` for every record that a later one of the same pair replaces. A record without a time counts as earlier than any with one.
- * O(n + I + J), without hashing.
+ * Clears `alive` for every record that a later one of the same pair replaces. A record without a time counts as earlier
+ * than any with one. O(n + I + J), without hashing.
  * @returns how many were cleared.
  */
 export function deduplicate({ user, item, timestamp, users, items }: Pairs, alive: Uint8Array): number {

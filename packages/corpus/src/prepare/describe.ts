@@ -78,7 +78,8 @@ export async function describe(
     warnMended(onEvent, file, mended);
     if (malformed > 0 && (malformed > maxMalformed * records || malformed === records)) {
       throw new CorpusError(
-        `${file}: ${malformed} of ${records} metadata records are malformed, more than the accepted ${+(maxMalformed * 100).toFixed(2)}%. The first: ${examples[0]?.place}: ${examples[0]?.snippet}.`,
+        `${file}: ${malformed} of ${records} metadata records are malformed, more than the accepted ` +
+          `${+(maxMalformed * 100).toFixed(2)}%. The first: ${examples[0]?.place}: ${examples[0]?.snippet}.`,
       );
     }
     if (records > 0 && unused === records - malformed) {
@@ -125,5 +126,8 @@ async function metadataProvenance(file: string, signal: AbortSignal | undefined)
 
 /** SQL: what the `metadata` table finally says of each user or item; the last record stands. */
 export function latestMetadata(kind: "user" | "item"): string {
-  return `(SELECT index, arg_max({'title': title, 'text': "text"}, seq) AS described FROM metadata WHERE kind = '${kind}' GROUP BY index)`;
+  return (
+    `(SELECT index, arg_max({'title': title, 'text': "text"}, seq) AS described FROM metadata WHERE kind = ` +
+    `'${kind}' GROUP BY index)`
+  );
 }

@@ -48,6 +48,8 @@ function warnOfRepeatedReviews({ statistics }: Manifest, { onEvent }: PrepareOpt
   const share = +((100 * repeated) / heldOutReviews).toFixed(1);
   onEvent?.({
     type: "warning",
-    message: `${repeated} of ${heldOutReviews} held-out reviews (${share}%) are in training word for word, ${own} of them by the same user: a model that reads training reviews has read these`,
+    message:
+      `${repeated} of ${heldOutReviews} held-out reviews (${share}%) are in training word for word, ${own} of ` +
+      "them by the same user: a model that reads training reviews has read these",
   });
 }

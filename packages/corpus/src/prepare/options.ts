@@ -9,19 +9,24 @@ import { SPLIT_METHODS, type SplitMethod } from "./split.js";
 
 export interface PrepareOptions {
   /**
-   * Files of interactions, or one folder: the authors' matrices, RecBole's or LightGCN's files of a given split, a RecBole or MovieLens
-   * folder. Compression is recognised by content.
+   * Files of interactions, or one folder: the authors' matrices, RecBole's or LightGCN's files of a given split, a
+   * RecBole or MovieLens folder. Compression is recognised by content.
    */
   readonly inputs: readonly string[];
   /** Files that describe items and users; matched to the interactions by raw id. */
   readonly meta?: readonly string[];
   /** Format of `inputs`; recognised from the first file if left out. Each file of `meta` is recognised by itself. */
   readonly format?: FormatName;
-  /** Column mapping for csv, tsv, jsonl, json and parquet; by positions ("1", "2", …) for csv and tsv without a header. */
+  /**
+   * Column mapping for csv, tsv, jsonl, json and parquet; by positions ("1", "2", …) for csv and tsv without a header.
+   */
   readonly columns?: ColumnMapping;
   /** Columns of generic metadata: `item` or `user` (the raw id), `title`, `text`. */
   readonly metaColumns?: MetaColumns;
-  /** "double": fields of csv and tsv files may stand in double quotes; "none": quotes are text. Default: "double" for csv, "none" for tsv. */
+  /**
+   * "double": fields of csv and tsv files may stand in double quotes; "none": quotes are text. Default: "double" for
+   * csv, "none" for tsv.
+   */
   readonly quote?: Quote;
   /** How the bytes of text files, `meta` included, are characters. Default "utf-8". */
   readonly encoding?: Encoding;
@@ -38,8 +43,9 @@ export interface PrepareOptions {
   /** Integer in [0, 2^53). Default 0; for "cllm4rec" in [0, 2^32), default 98765 (the authors'). */
   readonly seed?: number;
   /**
-   * Shares of a user's interactions under "random" and "time". Default 0.1 each (the paper). Of a given split without validation,
-   * `validationShare` takes that share of each user's training interactions, at least one as long as one is left; default none.
+   * Shares of a user's interactions under "random" and "time". Default 0.1 each (the paper). Of a given split without
+   * validation, `validationShare` takes that share of each user's training interactions, at least one as long as one is
+   * left; default none.
    */
   readonly validationShare?: number;
   readonly testShare?: number;
@@ -146,6 +152,8 @@ export function warnOfIgnored(
   if (given.length === 0) return;
   options.onEvent?.({
     type: "warning",
-    message: `the split of ${source} is kept as given: ${given.join(", ")} ${given.length > 1 ? "have" : "has"} no effect`,
+    message:
+      `the split of ${source} is kept as given: ${given.join(", ")} ${given.length > 1 ? "have" : "has"} no ` +
+      "effect",
   });
 }

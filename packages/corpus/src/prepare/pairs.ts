@@ -13,14 +13,19 @@ export interface Pairs {
   readonly timestamp: Float64Array;
 }
 
-/** Positions of records grouped by a key: group `g` is `positions[start[g] .. start[g + 1])`, in the order of the input. */
+/**
+ * Positions of records grouped by a key: group `g` is `positions[start[g] .. start[g + 1])`, in the order of the input.
+ */
 export interface Groups {
   /** [groups + 1] */
   readonly start: Int32Array;
   readonly positions: Int32Array;
 }
 
-/** Groups the records with `alive[position] = 1` by `key`, a column of values in [0, groups): a stable counting sort, O(n + groups). */
+/**
+ * Groups the records with `alive[position] = 1` by `key`, a column of values in [0, groups): a stable counting sort,
+ * O(n + groups).
+ */
 export function groupBy(key: Int32Array, groups: number, alive: Uint8Array): Groups {
   const start = new Int32Array(groups + 1);
   for (let p = 0; p < key.length; p++) if (alive[p] === 1) start[key[p]! + 1]!++;
@@ -40,8 +45,8 @@ export interface SortedPairs {
 }
 
 /**
- * The alive records, moved together by user: what follows reads memory from one end to the other, which is several times faster than
- * jumping through columns that are larger than the processor's cache.
+ * The alive records, moved together by user: what follows reads memory from one end to the other, which is several
+ * times faster than jumping through columns that are larger than the processor's cache.
  */
 export function sortByUser({ user, item, timestamp, users, items }: Pairs, alive: Uint8Array): SortedPairs {
   const next = new Int32Array(users + 1);

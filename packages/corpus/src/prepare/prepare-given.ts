@@ -11,8 +11,8 @@ import { type PrepareOptions, type ResolvedOptions, warnOfIgnored } from "./opti
 import { type ResolvedInputs, readInputs } from "./read-inputs.js";
 
 /**
- * Keeps the parts as they are. Where there is no file for validation, the dataset's validation is empty, unless `validationShare` asks for
- * a share of each user's training interactions.
+ * Keeps the parts as they are. Where there is no file for validation, the dataset's validation is empty, unless
+ * `validationShare` asks for a share of each user's training interactions.
  * @throws CorpusError if a part is empty, or a (user, item) pair is in more than one.
  */
 export async function prepareGiven(
@@ -49,13 +49,18 @@ export async function prepareGiven(
     const { user, item, parts } = overlap.first;
     const [one, other] = parts.map((part) => files[inputs.parts!.indexOf(part)]);
     throw new CorpusError(
-      `${overlap.count} records of a held-out part repeat a pair of another: user ${await rawId(engine, "user", user)} and item ${await rawId(engine, "item", item)} are both in ${one} and in ${other}. The parts of a split do not overlap: remove such pairs from one of them.`,
+      `${overlap.count} records of a held-out part repeat a pair of another: user ` +
+        `${await rawId(engine, "user", user)} and item ${await rawId(engine, "item", item)} are both in ${one} and ` +
+        `in ${other}. The parts of a split do not overlap: remove such pairs from one of them.`,
     );
   }
   if (!withValidation && draw === undefined) {
     onEvent?.({
       type: "warning",
-      message: `${folder} has no file for validation, so that the dataset has none: settings and epochs cannot be chosen without looking at the test part. With \`validationShare\` a share of each user's training interactions becomes validation`,
+      message:
+        `${folder} has no file for validation, so that the dataset has none: settings and epochs cannot be chosen ` +
+        "without looking at the test part. With `validationShare` a share of each user's training interactions " +
+        "becomes validation",
       options: ["validationShare"],
     });
   }

@@ -15,14 +15,17 @@ import { prepareMatrices } from "./prepare-matrices.js";
 import { type ReadResult, type ResolvedInputs, readInputs, resolveInputs } from "./read-inputs.js";
 
 /**
- * Reads interactions, keeps the latest of each (user, item) pair, binarises by rating, reduces to the k-core, splits, and writes a dataset
- * directory: Parquet files and a manifest with counts, hashes, provenance and every parameter. The result is the same on every machine.
+ * Reads interactions, keeps the latest of each (user, item) pair, binarises by rating, reduces to the k-core, splits,
+ * and writes a dataset
+ * directory: Parquet files and a manifest with counts, hashes, provenance and every parameter. The result is the same
+ * on every machine.
  *
  * @returns the manifest.
  * @throws CorpusError if the data cannot be used; CorpusUsageError if the options cannot. Nothing is left behind then.
  *
  * @example
- * const manifest = await prepare({ inputs: ["reviews_Beauty.json.gz"], meta: ["meta_Beauty.json.gz"], output: "beauty" });
+ * const manifest = await prepare({ inputs: ["reviews_Beauty.json.gz"], meta: ["meta_Beauty.json.gz"], output: "beauty"
+ * });
  */
 export async function prepare(userOptions: PrepareOptions): Promise<Manifest> {
   const resolved = resolveOptions(userOptions);
@@ -149,7 +152,9 @@ async function filterAndSplit(
   if (resolved.split === "cllm4rec" && decision.duplicates > 0) {
     onEvent?.({
       type: "warning",
-      message: `${decision.duplicates} records repeat a (user, item) pair: the authors' code counts each of them, here the latest stands, so that the split is not theirs`,
+      message:
+        `${decision.duplicates} records repeat a (user, item) pair: the authors' code counts each of them, here ` +
+        "the latest stands, so that the split is not theirs",
     });
   }
   if (decision.kept === 0) {
@@ -159,7 +164,8 @@ async function filterAndSplit(
         : ` ${decision.withoutRating} without a rating, ${decision.belowRating} not above the rating ${minRating},`;
     const advice = minRating === null ? "Lower `core`." : "Lower `core` or `minRating`.";
     throw new CorpusError(
-      `nothing remains of ${read.records} records: ${read.malformed} malformed, ${decision.duplicates} duplicates,${rated} and the other ${decision.outsideCore} have no ${resolved.core}-core. ${advice}`,
+      `nothing remains of ${read.records} records: ${read.malformed} malformed, ${decision.duplicates} ` +
+        `duplicates,${rated} and the other ${decision.outsideCore} have no ${resolved.core}-core. ${advice}`,
       { options: ["core", "minRating"] },
     );
   }
@@ -178,7 +184,8 @@ function effectiveThreshold(
   if (minRating === undefined) return withRating > 0 ? defaultRating : null;
   if (minRating !== null && withRating === 0) {
     throw new CorpusError(
-      `${probes[0]?.source.path} has no ratings, so that none can be above ${minRating}. Leave \`minRating\` out, or name the rating column with \`columns\`.`,
+      `${probes[0]?.source.path} has no ratings, so that none can be above ${minRating}. Leave \`minRating\` out, ` +
+        "or name the rating column with `columns`.",
       { options: ["minRating", "columns"] },
     );
   }
@@ -196,13 +203,15 @@ function checkTimes(
   const file = probes[0]?.source.path;
   if (withTime === 0 && (split === "time" || split === "cllm4rec")) {
     throw new CorpusError(
-      `${file} has no times to split by. Use \`split\` random or leave-one-out, or name the timestamp column with \`columns\`.`,
+      `${file} has no times to split by. Use \`split\` random or leave-one-out, or name the timestamp column with ` +
+        "`columns`.",
       { options: ["split", "columns"] },
     );
   }
   if (split === "cllm4rec" && withTime < usable) {
     throw new CorpusError(
-      `${file}: ${usable - withTime} of ${usable} records have no time, and the split cllm4rec sorts by time. Remove them, or use another \`split\`.`,
+      `${file}: ${usable - withTime} of ${usable} records have no time, and the split cllm4rec sorts by time. ` +
+        "Remove them, or use another `split`.",
       { options: ["split"] },
     );
   }

@@ -64,7 +64,8 @@ export async function resolveInputs(engine: Engine, options: PrepareOptions): Pr
     const other = readerFor(probe, undefined);
     if (other !== reader) {
       throw new CorpusError(
-        `${first.source.path} looks like ${reader.format}, ${probe.source.path} like ${other.format}: all inputs share one format. Name it with \`format\`, or give metadata as \`meta\`.`,
+        `${first.source.path} looks like ${reader.format}, ${probe.source.path} like ${other.format}: all inputs ` +
+          "share one format. Name it with `format`, or give metadata as `meta`.",
         { options: ["format", "meta"] },
       );
     }
@@ -98,7 +99,10 @@ export interface ReadResult {
   readonly ranges: readonly PartRange[];
   /** Records in which halves of surrogate pairs were replaced. */
   readonly mended: number;
-  /** The rating above which interactions are kept where nobody says so: 3 (the paper), or 0 where ratings are true and false. */
+  /**
+   * The rating above which interactions are kept where nobody says so: 3 (the paper), or 0 where ratings are true and
+   * false.
+   */
   readonly defaultRating: number;
 }
 
@@ -106,7 +110,8 @@ type ReadOptions = Pick<PrepareOptions, "columns" | "quote" | "minRating" | "sig
 
 /**
  * Loads every input into `records`.
- * @throws CorpusError if a file is damaged or not of the format, or more than the accepted share of records is malformed.
+ * @throws CorpusError if a file is damaged or not of the format, or more than the accepted share of records is
+ *   malformed.
  */
 export async function readInputs(
   engine: Engine,
@@ -138,12 +143,15 @@ export async function readInputs(
     // (Three bytes: a byte-order mark alone is a line to one and none to the other.)
     if (facts.lines !== undefined && loaded.lines !== undefined && facts.lines !== loaded.lines && facts.bytes > 3) {
       throw new Error(
-        `${source.path} has ${facts.lines} lines, but ${loaded.lines} were read: this is a bug in the reader; please report it`,
+        `${source.path} has ${facts.lines} lines, but ${loaded.lines} were read: this is a bug in the reader; ` +
+          "please report it",
       );
     }
     const counts = await engine.counts(
-      `SELECT count(*) FILTER (problem <> ${PROBLEM.blank}) AS records, count(*) FILTER (problem > ${PROBLEM.blank}) AS malformed,
-       count(*) FILTER (flags & ${FLAG.mended} <> 0) AS mended, count(*) FILTER (flags & ${FLAG.boolean} <> 0) AS boolean
+      `SELECT count(*) FILTER (problem <> ${PROBLEM.blank}) AS records, count(*) FILTER (problem > ${PROBLEM.blank})
+        AS malformed,
+       count(*) FILTER (flags & ${FLAG.mended} <> 0) AS mended, count(*) FILTER (flags & ${FLAG.boolean} <> 0) AS
+         boolean
        FROM records WHERE rowid >= ${loaded.start} AND rowid < ${loaded.end}`,
     );
     records += (counts.records ?? 0) + loaded.rejected.length;
@@ -154,14 +162,18 @@ export async function readInputs(
     if ((counts.malformed ?? 0) + loaded.rejected.length > 0) {
       for (const example of await findExamples(engine, loaded)) {
         options.onEvent?.({ type: "malformed", file: source.path, ...example });
-        firstExample ??= `${source.path}, ${example.place}, ${example.reason}${example.snippet === "" ? "" : `: ${example.snippet}`}`;
+        firstExample ??=
+          `${source.path}, ${example.place}, ` +
+          `${example.reason}${example.snippet === "" ? "" : `: ${example.snippet}`}`;
       }
     }
   }
   fs.rmSync(path.join(temporary, UNPACKED), { force: true });
   if (malformed > 0 && (malformed > maxMalformed * records || malformed === records)) {
     throw new CorpusError(
-      `${malformed} of ${records} records are malformed, more than the accepted ${+(maxMalformed * 100).toFixed(2)}%. The first: ${firstExample}. Correct the input, name the right \`format\`, or raise \`maxMalformed\`.${quoteAdvice(reader!, options, firstExample ?? "")}`,
+      `${malformed} of ${records} records are malformed, more than the accepted ` +
+        `${+(maxMalformed * 100).toFixed(2)}%. The first: ${firstExample}. Correct the input, name the right ` +
+        `\`format\`, or raise \`maxMalformed\`.${quoteAdvice(reader!, options, firstExample ?? "")}`,
       { options: ["format", "maxMalformed", "quote"] },
     );
   }
@@ -186,7 +198,9 @@ export function warnMended(onEvent: PrepareOptions["onEvent"], file: string, men
   if (mended === 0) return;
   onEvent?.({
     type: "warning",
-    message: `${file}: ${mended} ${mended === 1 ? "record holds" : "records hold"} half of a surrogate pair (such as \\ud83d alone), which is no character; U+FFFD replaces it`,
+    message:
+      `${file}: ${mended} ${mended === 1 ? "record holds" : "records hold"} half of a surrogate pair (such as ` +
+      "\\ud83d alone), which is no character; U+FFFD replaces it",
   });
 }
 
@@ -227,7 +241,8 @@ async function loadChecked(
       const loaded = await reader.load({ ...context, probe: { ...probe, source: { ...source, unpacked } } });
       return { facts, loaded };
     }
-    // The integrity check reads on Node's threads while DuckDB reads on its own; its verdict on a damaged archive comes first.
+    // The integrity check reads on Node's threads while DuckDB reads on its own; its verdict on a damaged archive comes
+    // first.
     const checked = checkFile(source.path, source.compression, { signal, observe });
     scan = () => checked.then(() => scanner?.end());
     const [facts, loaded] = await Promise.allSettled([checked, reader.load(context)]);

@@ -1,9 +1,13 @@
 // Training, validation and test interactions of each user.
-// Random choices are a pure function of (seed, user, item), so that they are the same on every machine and in any input order.
+// Random choices are a pure function of (seed, user, item), so that they are the same on every machine and in any input
+// order.
 import { philox4x32 } from "../random/philox.js";
 import { groupBy, type Pairs } from "./pairs.js";
 
-/** How interactions are divided; see {@link splitPairs}, and `cllm4rec-split.ts` for the paper's own tables from the raw file. */
+/**
+ * How interactions are divided; see {@link splitPairs}, and `cllm4rec-split.ts` for the paper's own tables from the raw
+ * file.
+ */
 export const SPLIT_METHODS = ["random", "leave-one-out", "time", "cllm4rec"] as const;
 export type SplitMethod = (typeof SPLIT_METHODS)[number];
 
@@ -23,8 +27,9 @@ export const PART = { none: 0, train: 1, validation: 2, test: 3 } as const;
 const SPLIT_STREAM = 0x5117;
 
 /**
- * How many of a user's `n` interactions go to validation and to test: ⌊share·n⌋ but at least one (the rule that the released AM-Beauty
- * split follows for every user), as long as one is left for training: a user with two has no validation, a user with one only training.
+ * How many of a user's `n` interactions go to validation and to test: ⌊share·n⌋ but at least one (the rule that the
+ * released AM-Beauty split follows for every user), as long as one is left for training: a user with two has no
+ * validation, a user with one only training.
  */
 export function heldOutCounts(
   n: number,
@@ -37,7 +42,10 @@ export function heldOutCounts(
   return { validation, test };
 }
 
-/** ⌊share·n⌋ of the decimal share that was meant: 0.1 × 30 is 3, 0.29 × 100 is 29 although the product of the doubles is below. */
+/**
+ * ⌊share·n⌋ of the decimal share that was meant: 0.1 × 30 is 3, 0.29 × 100 is 29 although the product of the doubles is
+ * below.
+ */
 function floorShare(n: number, share: number): number {
   return Math.floor(n * share + 1e-9 * Math.max(1, n));
 }

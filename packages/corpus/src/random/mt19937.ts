@@ -1,5 +1,5 @@
-// The Mersenne Twister MT19937 (Matsumoto and Nishimura 1998), as CPython's `random` and NumPy's legacy `RandomState` use it.
-// The two seed it and draw from it in different ways: python-random.ts and numpy-random-state.ts.
+// The Mersenne Twister MT19937 (Matsumoto and Nishimura 1998), as CPython's `random` and NumPy's legacy `RandomState`
+// use it. The two seed it and draw from it in different ways: python-random.ts and numpy-random-state.ts.
 
 const N = 624;
 const M = 397;

@@ -1,4 +1,5 @@
-// CPython's `random.seed(int)` and `random.shuffle`, draw for draw: Lib/random.py and Modules/_randommodule.c, unchanged since Python 3.2.
+// CPython's `random.seed(int)` and `random.shuffle`, draw for draw: Lib/random.py and Modules/_randommodule.c,
+// unchanged since Python 3.2.
 import { Mt19937 } from "./mt19937.js";
 
 /** The generator behind Python's module `random`. */

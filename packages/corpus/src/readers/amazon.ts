@@ -1,4 +1,5 @@
-// Amazon product reviews of 2014 (McAuley et al. 2015), 2018 (Ni et al. 2019) and 2023 (Hou et al. 2024), with their metadata files.
+// Amazon product reviews of 2014 (McAuley et al. 2015), 2018 (Ni et al. 2019) and 2023 (Hou et al. 2024), with their
+// metadata files.
 // Sources: jmcauley.ucsd.edu/data/amazon, nijianmo.github.io/amazon, amazon-reviews-2023.github.io.
 import { CorpusError } from "../errors.js";
 import { loadJsonLines, requireKeys } from "./json-lines.js";
@@ -22,7 +23,10 @@ const KEYS_2023 = {
   text: "text",
 } as const;
 
-/** Item text: title, brand, categories, features, description. Aggregates of reviews (rank, average rating) are left out. */
+/**
+ * Item text: title, brand, categories, features, description. Aggregates of reviews (rank, average rating) are left
+ * out.
+ */
 function describeItem(idKey: "asin" | "parent_asin"): MetadataShape["describe"] {
   return (record): Description | undefined => {
     const id = idOf(record[idKey]);
@@ -115,7 +119,10 @@ export const amazon2018: Reader = {
   metadata: (context) => itemMetadata(context, "amazon-2018", "asin"),
 };
 
-/** `user_id,parent_asin,rating,timestamp` and, in some, a fifth column `history`. Times are milliseconds, as in the reviews. */
+/**
+ * `user_id,parent_asin,rating,timestamp` and, in some, a fifth column `history`. Times are milliseconds, as in the
+ * reviews.
+ */
 const HEADER_2023 = /^user_id,parent_asin,rating,timestamp(,history)?\s*$/;
 
 export const amazon2023: Reader = {
@@ -132,7 +139,8 @@ export const amazon2023: Reader = {
     const header = HEADER_2023.exec(probe.lines[0] ?? "");
     if (!header) {
       throw new CorpusError(
-        `${probe.source.path}:1: the header "user_id,parent_asin,rating,timestamp" is expected (format amazon-2023), found ${JSON.stringify(probe.lines[0]?.slice(0, 80))}. Name the right \`format\`.`,
+        `${probe.source.path}:1: the header "user_id,parent_asin,rating,timestamp" is expected (format ` +
+          `amazon-2023), found ${JSON.stringify(probe.lines[0]?.slice(0, 80))}. Name the right \`format\`.`,
         { options: ["format"] },
       );
     }

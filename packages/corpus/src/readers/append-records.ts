@@ -22,7 +22,9 @@ export interface RawRecord {
 /** Reasons that are kept, each with its row: only the first few records are ever shown. */
 const REASONS_KEPT = 10;
 
-/** Appends records to the `records` table. `rejected` holds, once the stream has ended, the lines that were not text. */
+/**
+ * Appends records to the `records` table. `rejected` holds, once the stream has ended, the lines that were not text.
+ */
 export async function appendRecords(
   engine: Engine,
   source: SourceFile,
@@ -32,7 +34,8 @@ export async function appendRecords(
   const count = async () => (await engine.counts("SELECT count(*) AS n FROM records")).n ?? 0;
   const start = await count();
   await engine.run(
-    `CREATE TABLE raw_records (line INTEGER, problem VARCHAR, mended INTEGER, u VARCHAR, i VARCHAR, r VARCHAR, t VARCHAR, x VARCHAR)`,
+    "CREATE TABLE raw_records (line INTEGER, problem VARCHAR, mended INTEGER, u VARCHAR, i VARCHAR, r VARCHAR, t " +
+      "VARCHAR, x VARCHAR)",
   );
   const reasons = new Map<number, string>();
   let row = 0;

@@ -33,7 +33,9 @@ export interface FileFacts {
   /** Of the file on disk. */
   readonly bytes: number;
   readonly sha256: string;
-  /** Physical lines of the (decompressed) content; undefined for zstd, where line ends are mixed, and with an observer. */
+  /**
+   * Physical lines of the (decompressed) content; undefined for zstd, where line ends are mixed, and with an observer.
+   */
   readonly lines: number | undefined;
 }
 

@@ -4,7 +4,10 @@ import type { ColumnMapping, MetaColumns } from "./reader.js";
 
 export const ROLES = ["user", "item", "rating", "timestamp", "text"] as const;
 
-/** Column names that are taken for a role when no mapping is given: lower case, letters and digits only, the preferred first. */
+/**
+ * Column names that are taken for a role when no mapping is given: lower case, letters and digits only, the preferred
+ * first.
+ */
 const USUAL: Readonly<Record<keyof ColumnMapping, readonly string[]>> = {
   user: ["userid", "user", "uid", "reviewerid", "customerid", "visitorid", "username"],
   item: [
@@ -35,7 +38,8 @@ export function parseColumns(text: string): ColumnMapping {
   const { user, item } = mapping;
   if (user === undefined || item === undefined) {
     throw new CorpusUsageError(
-      `the column mapping ${JSON.stringify(text)} names no ${user === undefined ? "user" : "item"} column: user=… and item=… are required`,
+      `the column mapping ${JSON.stringify(text)} names no ${user === undefined ? "user" : "item"} column: user=… ` +
+        "and item=… are required",
     );
   }
   const parsed = { ...mapping, user, item };
@@ -51,7 +55,8 @@ export function checkColumns(columns: ColumnMapping): void {
     const other = name === undefined ? undefined : roles.slice(0, k).find((earlier) => columns[earlier] === name);
     if (other !== undefined) {
       throw new CorpusUsageError(
-        `the column mapping takes the column ${JSON.stringify(name)} for ${other} and for ${role}: each is a column of its own`,
+        `the column mapping takes the column ${JSON.stringify(name)} for ${other} and for ${role}: each is a ` +
+          "column of its own",
       );
     }
   }
@@ -65,7 +70,8 @@ export function parseMetaColumns(text: string): MetaColumns {
   const mapping = parsePairs(text, ["item", "user", "title", "text"]);
   if ((mapping.item === undefined) === (mapping.user === undefined)) {
     throw new CorpusUsageError(
-      `the metadata mapping ${JSON.stringify(text)} names ${mapping.item === undefined ? "no id" : "two ids"}: either item=… or user=… is required`,
+      `the metadata mapping ${JSON.stringify(text)} names ${mapping.item === undefined ? "no id" : "two ids"}: ` +
+        "either item=… or user=… is required",
     );
   }
   return mapping;
@@ -124,14 +130,16 @@ export function resolveColumns({ path, names, columns, warn }: ResolveContext): 
   const [[user], [item]] = [users, items];
   if (user === undefined || item === undefined) {
     throw new CorpusError(
-      `${path}: which column is the ${user === undefined ? "user" : "item"} is not clear; its columns are ${listed(names)}. Name them with \`columns\`: user=…,item=…,rating=…,timestamp=…,text=….`,
+      `${path}: which column is the ${user === undefined ? "user" : "item"} is not clear; its columns are ` +
+        `${listed(names)}. Name them with \`columns\`: user=…,item=…,rating=…,timestamp=…,text=….`,
       { options: ["columns"] },
     );
   }
   for (const [role, [taken, ...others]] of [["user", users] as const, ["item", items] as const]) {
     if (others.length === 0) continue;
     warn(
-      `${path}: the ${role} is taken from the column ${JSON.stringify(taken)}, not from ${listed(others)}. \`columns\` names another`,
+      `${path}: the ${role} is taken from the column ${JSON.stringify(taken)}, not from ${listed(others)}. ` +
+        "`columns` names another",
       ["columns"],
     );
   }
@@ -147,7 +155,8 @@ export function noColumn(
   option: "columns" | "metaColumns",
 ): CorpusError {
   return new CorpusError(
-    `${path} has no column ${JSON.stringify(name)} for ${role}: its columns are ${listed(names)}. Correct \`${option}\`.`,
+    `${path} has no column ${JSON.stringify(name)} for ${role}: its columns are ${listed(names)}. Correct ` +
+      `\`${option}\`.`,
     { options: [option] },
   );
 }

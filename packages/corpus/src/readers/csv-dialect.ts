@@ -1,6 +1,6 @@
-// How a CSV or TSV file is divided: its delimiter, whether fields may be quoted, its columns, and the cells of one record.
-// Quoting is RFC 4180's: a field that begins with a quote ends with one, and a doubled quote inside it is a quote. As DuckDB does, spaces
-// around the quotes are passed over, and a quote inside an unquoted field is text.
+// How a CSV or TSV file is divided: its delimiter, whether fields may be quoted, its columns, and the cells of one
+// record. Quoting is RFC 4180's: a field that begins with a quote ends with one, and a doubled quote inside it is a
+// quote. As DuckDB does, spaces around the quotes are passed over, and a quote inside an unquoted field is text.
 
 /** "double": fields may stand in double quotes; "none": a quote is a character like any other. */
 export const QUOTES = ["double", "none"] as const;
@@ -95,7 +95,10 @@ export function splitCells(
 /** Delimiters that are recognised, in the order of preference. */
 const DELIMITERS = [",", "\t", ";", "|"] as const;
 
-/** The delimiter that gives the first line the most cells; of a file without a header, one that gives every line as many. */
+/**
+ * The delimiter that gives the first line the most cells; of a file without a header, one that gives every line as
+ * many.
+ */
 export function detectDelimiter(
   lines: readonly string[],
   { quote, header, candidates = DELIMITERS }: { quote: Quote; header: boolean; candidates?: readonly string[] },

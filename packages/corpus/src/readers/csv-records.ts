@@ -1,6 +1,6 @@
-// The records of a CSV file, line by line: the careful reading, for files in which a quote does not do what it should, and for metadata.
-// A quoted field may hold line ends. Where its quote is never closed, or closes in the middle of text, or what it holds are records
-// themselves, none of its lines can be trusted: all of them are malformed.
+// The records of a CSV file, line by line: the careful reading, for files in which a quote does not do what it should,
+// and for metadata. A quoted field may hold line ends. Where its quote is never closed, or closes in the middle of
+// text, or what it holds are records themselves, none of its lines can be trusted: all of them are malformed.
 import { CellSplitter, type CsvShape, splitCells } from "./csv-dialect.js";
 import { MAX_LINE_BYTES } from "./source.js";
 
@@ -28,8 +28,8 @@ export interface RecordSigns {
 const isNumber = (text: string) => text.trim() !== "" && Number.isFinite(Number(text));
 
 /**
- * Whether lines that a quoted field swallowed look like records: as many cells, ids without white space, and a rating or a time that is
- * one. Where the file has neither, every line must look like one.
+ * Whether lines that a quoted field swallowed look like records: as many cells, ids without white space, and a rating
+ * or a time that is one. Where the file has neither, every line must look like one.
  */
 export function lookLikeRecords(lines: readonly string[], delimiter: string, signs: RecordSigns): boolean {
   const { columns, user, item, rating, timestamp } = signs;

@@ -1,5 +1,5 @@
-// A look at every line of a CSV file beside DuckDB's own reading, so that a quote that swallows lines does not go unnoticed.
-// It hops from quote to quote; a line without one costs a search for the next line end.
+// A look at every line of a CSV file beside DuckDB's own reading, so that a quote that swallows lines does not go
+// unnoticed. It hops from quote to quote; a line without one costs a search for the next line end.
 import type { CsvShape } from "./csv-dialect.js";
 
 const LF = 10;
@@ -11,7 +11,10 @@ const SPACE = 32;
 export interface CsvScan {
   /** Whether every quoted field ends where it should, and none of several lines holds records. */
   readonly sound: boolean;
-  /** Records that a reader must find, the header and malformed ones included: lines that begin outside quotes and are not empty. */
+  /**
+   * Records that a reader must find, the header and malformed ones included: lines that begin outside quotes and are
+   * not empty.
+   */
   readonly records: number;
 }
 
@@ -104,7 +107,10 @@ export class CsvScanner {
     }
   }
 
-  /** Enters the first field that a quote from `quote` on begins. Returns the quote after that one; −1 if no field begins before `end`. */
+  /**
+   * Enters the first field that a quote from `quote` on begins. Returns the quote after that one; −1 if no field begins
+   * before `end`.
+   */
   #opened(block: Buffer, start: number, end: number, quote: number): number {
     for (let at = quote; at >= 0 && at < end; at = block.indexOf(QUOTE, at + 1)) {
       let before = at - 1;
@@ -117,7 +123,10 @@ export class CsvScanner {
   }
 }
 
-/** Lines that are not empty, of whole lines without quotes. One step a byte is cheaper than a search a line where lines are short. */
+/**
+ * Lines that are not empty, of whole lines without quotes. One step a byte is cheaper than a search a line where lines
+ * are short.
+ */
 function filledLines(block: Buffer, start: number): number {
   let count = 0;
   let filled = false;

@@ -1,5 +1,6 @@
-// Texts from metadata of no known format: an id, a title, and every other column as "name: value", or exactly the mapped columns.
-// What sums up reviews would carry held-out interactions into training; links and ids of other things say nothing to a reader.
+// Texts from metadata of no known format: an id, a title, and every other column as "name: value", or exactly the
+// mapped columns. What sums up reviews would carry held-out interactions into training; links and ids of other things
+// say nothing to a reader.
 import { CorpusError } from "../errors.js";
 import { listed, noColumn, usualColumns } from "./column-mapping.js";
 import type { MetadataShape, ReadContext } from "./reader.js";
@@ -45,7 +46,10 @@ export function labelledColumns(
   );
 }
 
-/** The shape of a metadata file with these columns. @throws CorpusError if none of them is an id, or a mapped one is missing. */
+/**
+ * The shape of a metadata file with these columns. @throws CorpusError if none of them is an id, or a mapped one is
+ * missing.
+ */
 export function describeBy(
   { probe, columns, metaColumns, warn }: ReadContext,
   names: readonly string[],
@@ -62,7 +66,8 @@ export function describeBy(
   const idName = itemId ?? userId;
   if (idName === undefined) {
     throw new CorpusError(
-      `${path}: no item or user id among its columns ${listed(names)}. Name it with \`metaColumns\`: item=…,title=…,text=….`,
+      `${path}: no item or user id among its columns ${listed(names)}. Name it with \`metaColumns\`: ` +
+        "item=…,title=…,text=….",
       { options: ["metaColumns"] },
     );
   }
@@ -74,7 +79,8 @@ export function describeBy(
   const leftOut = others.filter(isNoText);
   if (leftOut.length > 0) {
     warn(
-      `${path}: not in the texts, as ids, links or sums of reviews: ${leftOut.join(", ")}. \`metaColumns\` names what is text`,
+      `${path}: not in the texts, as ids, links or sums of reviews: ${leftOut.join(", ")}. \`metaColumns\` names ` +
+        "what is text",
       ["metaColumns"],
     );
   }

@@ -22,7 +22,10 @@ const cellsOf = (line: string, shape: Pick<CsvShape, "delimiter" | "quote">): st
   return typeof cells === "string" ? line.split(shape.delimiter) : cells;
 };
 
-/** How a CSV or TSV file is divided, from its first lines. @throws CorpusError if it has neither a header nor columns by position. */
+/**
+ * How a CSV or TSV file is divided, from its first lines. @throws CorpusError if it has neither a header nor columns by
+ * position.
+ */
 function csvShape(
   { probe: { lines, source }, quote: wanted }: Pick<ReadContext, "probe" | "quote">,
   format: "csv" | "tsv",
@@ -44,7 +47,8 @@ function csvShape(
         ? "a header with a name for each of at least two columns"
         : `distinct column names (${JSON.stringify(repeated)} comes twice)`;
     throw new CorpusError(
-      `${source.path}:1: ${what} is expected (format ${format}), found ${JSON.stringify(first.slice(0, 80))}. For a file without a header name the positions with \`columns\`: user=1,item=2.`,
+      `${source.path}:1: ${what} is expected (format ${format}), found ${JSON.stringify(first.slice(0, 80))}. For ` +
+        "a file without a header name the positions with `columns`: user=1,item=2.",
       { options: ["columns"] },
     );
   }
@@ -69,7 +73,9 @@ function delimited(format: "csv" | "tsv"): Reader {
   const extension = (name: string) => name.endsWith(`.${format}`) || (format === "tsv" && name.endsWith(".tab"));
   return {
     format,
-    about: `any ${format.toUpperCase()} file, by its header or by positions, ${format === "csv" ? "quoted" : "without quoting"} by default`,
+    about:
+      `any ${format.toUpperCase()} file, by its header or by positions, ` +
+      `${format === "csv" ? "quoted" : "without quoting"} by default`,
     recognises: (probe) =>
       extension(probe.name) || (otherName(probe) && hasUsualHeader(probe, format, ["user", "item"])),
     describes: (probe) => extension(probe.name) || (otherName(probe) && hasUsualHeader(probe, format, ["item"])),
@@ -144,7 +150,8 @@ function streamKeys({ stream, source, start }: Probe): string[] {
   const keys = [...new Set((stream ?? []).flatMap((object) => Object.keys(object)))];
   if (keys.length > 0) return keys;
   throw new CorpusError(
-    `${source.path}: an array of JSON objects, or one after another, is expected (format json), found ${JSON.stringify(start.slice(0, 60))}. Name the right \`format\`.`,
+    `${source.path}: an array of JSON objects, or one after another, is expected (format json), found ` +
+      `${JSON.stringify(start.slice(0, 60))}. Name the right \`format\`.`,
     { options: ["format"] },
   );
 }
@@ -207,18 +214,25 @@ export const parquet: Reader = {
   },
 };
 
-/** An id as text. A table library keeps whole numbers as floats where some are missing: 7.0 is the id 7, and NaN is none. */
+/**
+ * An id as text. A table library keeps whole numbers as floats where some are missing: 7.0 is the id 7, and NaN is
+ * none.
+ */
 export function idSql(name: string, type: string): string {
   const column = identifier(name);
   if (type !== "DOUBLE" && type !== "FLOAT") return `${column}::VARCHAR`;
-  return `CASE WHEN NOT isfinite(${column}) THEN NULL WHEN ${column} = trunc(${column}) AND abs(${column}) < 9007199254740992
+  return `CASE WHEN NOT isfinite(${column}) THEN NULL WHEN ${column} = trunc(${column}) AND 
+    abs(${column}) < 9007199254740992
     THEN ${column}::BIGINT::VARCHAR ELSE ${column}::VARCHAR END`;
 }
 
 export const GENERIC_READERS: readonly Reader[] = [parquet, tsv, csv, jsonl, json];
 export const GENERIC_FORMATS: readonly FormatName[] = GENERIC_READERS.map(({ format }) => format);
 
-/** The generic reader of a file, whatever its name: by its content. Undefined where nothing in it is divided into columns. */
+/**
+ * The generic reader of a file, whatever its name: by its content. Undefined where nothing in it is divided into
+ * columns.
+ */
 export function genericReader(probe: Probe): Reader | undefined {
   const known = GENERIC_READERS.find((reader) => reader.recognises(probe));
   if (known) return known;

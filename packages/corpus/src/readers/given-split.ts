@@ -1,4 +1,5 @@
-// Splits that come as files, one for each part: RecBole's benchmark files and LightGCN's text files. Found by their names.
+// Splits that come as files, one for each part: RecBole's benchmark files and LightGCN's text files. Found by their
+// names.
 import fs from "node:fs";
 import path from "node:path";
 import type { Split } from "../dataset/dataset.js";
@@ -26,8 +27,8 @@ const LAYOUTS: readonly Layout[] = [
 const PARTS: Readonly<Record<string, Split>> = { train: "train", valid: "validation", test: "test" };
 
 /**
- * The given split that the inputs are: one folder with the files of a split, or these files themselves. Undefined where they are none:
- * without a file for training and one for test, or with files of other names among them.
+ * The given split that the inputs are: one folder with the files of a split, or these files themselves. Undefined where
+ * they are none: without a file for training and one for test, or with files of other names among them.
  * @throws CorpusError if a part has more than one file, or the folder holds more than one split.
  */
 export function findGivenSplit(inputs: readonly string[], format: FormatName | undefined): GivenSplit | undefined {
@@ -53,7 +54,9 @@ export function findGivenSplit(inputs: readonly string[], format: FormatName | u
   }
   if (splits.length > 1) {
     throw new CorpusError(
-      `${folder} holds more than one split: ${splits.map(({ files: { train } }) => path.basename(train)).join(" and ")}. Name the files of one of them themselves.`,
+      `${folder} holds more than one split: ` +
+        `${splits.map(({ files: { train } }) => path.basename(train)).join(" and ")}. Name the files of one of them ` +
+        "themselves.",
     );
   }
   return splits[0];

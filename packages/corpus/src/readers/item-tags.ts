@@ -1,5 +1,6 @@
-// Tags of the items of the authors' matrices: id_to_tag.json {"tag": "name"} and tag_to_item.json {"tag": [item, …]}, together one metadata.
-// The layout is that of the data published with github.com/Qin-lab-code/HyperLLM, on the matrices of the CLLM4Rec paper.
+// Tags of the items of the authors' matrices: id_to_tag.json {"tag": "name"} and tag_to_item.json {"tag": [item, …]},
+// together one metadata. The layout is that of the data published with github.com/Qin-lab-code/HyperLLM, on the
+// matrices of the CLLM4Rec paper.
 import path from "node:path";
 import type { Engine } from "../duckdb/engine.js";
 import { CorpusError } from "../errors.js";
@@ -30,7 +31,8 @@ export function takeItemTags(files: readonly string[]): {
   if (names === undefined || items === undefined) {
     const missing = names === undefined ? NAMES_FILE : ITEMS_FILE;
     throw new CorpusError(
-      `${found} is one half of the items' tags: ${missing} is expected beside it. Give both as \`meta\`, ${path.join(path.dirname(found), missing)} for instance.`,
+      `${found} is one half of the items' tags: ${missing} is expected beside it. Give both as \`meta\`, ` +
+        `${path.join(path.dirname(found), missing)} for instance.`,
       { options: ["meta"] },
     );
   }
@@ -38,7 +40,8 @@ export function takeItemTags(files: readonly string[]): {
 }
 
 /**
- * The text of each item: its tags, those of many items first, as "general, …, specific". Tags of as many items keep the order of the file.
+ * The text of each item: its tags, those of many items first, as "general, …, specific". Tags of as many items keep the
+ * order of the file.
  * @returns raw item id → text.
  * @throws CorpusError if a file is not of the layout, or names a tag that the other does not have.
  */
@@ -59,7 +62,8 @@ export async function readItemTags(engine: Engine, { names, items }: ItemTagFile
       );
     if (!isIndices(list)) {
       throw new CorpusError(
-        `${items}: tag ${JSON.stringify(tag)} has ${excerpt(list)}, a list of item indices is expected: {"0": [0, 1, 2], …}.`,
+        `${items}: tag ${JSON.stringify(tag)} has ${excerpt(list)}, a list of item indices is expected: {"0": [0, ` +
+          "1, 2], …}.",
       );
     }
     tagItems.push([name, [...new Set(list)]]);

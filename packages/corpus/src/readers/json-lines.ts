@@ -61,13 +61,18 @@ export async function loadJsonLines(
   );
 }
 
-/** SQL: a line that is no JSON to DuckDB may hold half of a surrogate pair, such as \\ud83d before anything but its other half. */
-const HALVED = String.raw`contains(l, '\u') AND regexp_matches(l, '\\u[dD][89a-fA-F]') AND NOT regexp_matches(l, '[\x01-\x03]')`;
+/**
+ * SQL: a line that is no JSON to DuckDB may hold half of a surrogate pair, such as \\ud83d before anything but its
+ * other half.
+ */
+const HALVED = String.raw`contains(l, '\u') AND regexp_matches(l, '\\u[dD][89a-fA-F]')
+  AND NOT regexp_matches(l, '[\x01-\x03]')`;
 
 /** SQL: the line with U+FFFD for each such half. Escaped backslashes and whole pairs are set aside meanwhile. */
 const MENDED = (() => {
   const aside = String.raw`replace(l, '\\', chr(1))`;
-  const pairs = String.raw`regexp_replace(${aside}, '\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})', chr(2) || '\1' || chr(3) || '\2', 'g')`;
+  const pairs = String.raw`regexp_replace(${aside},
+    '\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})', chr(2) || '\1' || chr(3) || '\2', 'g')`;
   const mended = String.raw`regexp_replace(${pairs}, '\\u[dD][89a-fA-F][0-9a-fA-F]{2}', '\\ufffd', 'g')`;
   return String.raw`replace(replace(replace(${mended}, chr(2), '\u'), chr(3), '\u'), chr(1), '\\')`;
 })();
@@ -78,7 +83,8 @@ export function requireKeys(probe: Probe, format: string, keys: readonly string[
   if (first < 0) return;
   if (!probe.object) {
     throw new CorpusError(
-      `${probe.source.path}:${first + 1}: one JSON object a line is expected (format ${format}), found ${JSON.stringify(probe.lines[first]!.slice(0, 60))}. Name the right \`format\`.`,
+      `${probe.source.path}:${first + 1}: one JSON object a line is expected (format ${format}), found ` +
+        `${JSON.stringify(probe.lines[first]!.slice(0, 60))}. Name the right \`format\`.`,
       { options: ["format"] },
     );
   }
@@ -86,7 +92,8 @@ export function requireKeys(probe: Probe, format: string, keys: readonly string[
   const missing = keys.filter((key) => !found.has(key));
   if (missing.length > 0) {
     throw new CorpusError(
-      `${probe.source.path}: the first records have no ${listed(missing)} (format ${format}), only ${listed([...found])}. Name the right \`format\`, or the columns with \`columns\`.`,
+      `${probe.source.path}: the first records have no ${listed(missing)} (format ${format}), only ` +
+        `${listed([...found])}. Name the right \`format\`, or the columns with \`columns\`.`,
       { options: ["format", "columns"] },
     );
   }

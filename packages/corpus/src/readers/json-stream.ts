@@ -1,5 +1,5 @@
-// JSON files in which a record is not a line: an array of objects, or objects one after another over several lines each.
-// The text is divided at brackets and quotes alone, so that one object that is not JSON is malformed by itself.
+// JSON files in which a record is not a line: an array of objects, or objects one after another over several lines
+// each. The text is divided at brackets and quotes alone, so that one object that is not JSON is malformed by itself.
 import fs from "node:fs";
 import zlib from "node:zlib";
 import type { Engine } from "../duckdb/engine.js";
@@ -58,7 +58,8 @@ export class JsonSplitter {
         const expected = this.#closers.pop();
         if (expected !== character) {
           throw new Error(
-            `line ${this.#line}: ${expected} is expected, found ${character}, in the object that begins at line ${this.#begin}`,
+            `line ${this.#line}: ${expected} is expected, found ${character}, in the object that begins at line ` +
+              `${this.#begin}`,
           );
         }
         if (this.#closers.length > 0) continue;
@@ -95,7 +96,8 @@ export async function* streamJson(engine: Engine, source: SourceFile): AsyncGene
   const splitter = new JsonSplitter();
   const place = (error: unknown) =>
     new CorpusError(
-      `${source.path}, ${reasonOf(error)}: an array of JSON objects, or one after another, is expected (format json). Correct the file.`,
+      `${source.path}, ${reasonOf(error)}: an array of JSON objects, or one after another, is expected (format ` +
+        "json). Correct the file.",
     );
   for await (const text of streamText(engine, source)) {
     const pieces: JsonPiece[] = [];

@@ -1,4 +1,5 @@
-// LightGCN's files (He et al. 2020) and those of NGCF and KGAT before it: "user item item …" a line, a file for each part of the split.
+// LightGCN's files (He et al. 2020) and those of NGCF and KGAT before it: "user item item …" a line, a file for each
+// part of the split.
 // Source: github.com/gusye1234/LightGCN-PyTorch, data/. Ids are integers; the order of a line means nothing.
 import { jsonl } from "./generic.js";
 import type { Reader } from "./reader.js";
@@ -19,7 +20,8 @@ export const lightgcn: Reader = {
         from: (lines) => `(
           SELECT f, line, broken, unnest(CASE WHEN broken THEN ['-'] ELSE f[2:] END) AS item
           FROM (SELECT f, line, NOT regexp_full_match(l, '\\s*\\d+(\\s+\\d+)*\\s*') AS broken
-            FROM (SELECT l, row_number() OVER () AS line, list_filter(string_split_regex(l, '\\s+'), lambda x : x <> '') AS f FROM ${lines})
+            FROM (SELECT l, row_number() OVER () AS line, list_filter(string_split_regex(l, '\\s+'), 
+              lambda x : x <> '') AS f FROM ${lines})
             WHERE coalesce(trim(l), '') <> ''))`,
         columns: { user: "f[1]", item: "item" },
         broken: "broken",

@@ -1,5 +1,5 @@
-// Loading a CSV or TSV file: DuckDB reads it, and every line is looked at beside it. Where the two disagree, or where a quoted field does
-// not end as it should, the file is read again with care.
+// Loading a CSV or TSV file: DuckDB reads it, and every line is looked at beside it. Where the two disagree, or where a
+// quoted field does not end as it should, the file is read again with care.
 import { type Engine, literal } from "../duckdb/engine.js";
 import { appendRecords, type RawRecord } from "./append-records.js";
 import type { CsvShape } from "./csv-dialect.js";
@@ -97,8 +97,9 @@ function csvOf(source: SourceFile, { delimiter, quote, names, header }: CsvShape
   const { file, compression } = readFrom(source);
   const columns = names.map((_, index) => `${sqlName(index)}: 'VARCHAR'`).join(", ");
   const quoting = quote === "none" ? "quote = '', escape = ''" : `quote = '"', escape = '"'`;
-  return `read_csv(${file}, columns = {${columns}}, delim = ${literal(delimiter)}, ${quoting}, comment = '', header = ${header},
-    auto_detect = false, strict_mode = true, null_padding = false, compression = '${compression}', encoding = '${source.encoding}',
+  return `read_csv(${file}, columns = {${columns}}, delim = ${literal(delimiter)}, ${quoting}, comment = '',
+    header = ${header}, auto_detect = false, strict_mode = true, null_padding = false, compression = '${compression}', 
+    encoding = '${source.encoding}',
     max_line_size = ${MAX_LINE_BYTES}, buffer_size = ${CSV_BUFFER_BYTES}, hive_partitioning = false,
     store_rejects = true, rejects_limit = 0, rejects_table = '${rejects}', rejects_scan = '${rejects}_scan')`;
 }

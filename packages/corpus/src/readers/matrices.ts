@@ -43,7 +43,8 @@ export async function readMatrices(folder: string): Promise<Matrices> {
   for (const [index, part] of [validation, test].entries()) {
     if (part.rows !== train.rows || part.columns !== train.columns) {
       throw new CorpusError(
-        `${files[index + 1]} is ${part.rows} × ${part.columns}, but ${MATRIX_FILES.train} is ${train.rows} × ${train.columns}: all three are users × items.`,
+        `${files[index + 1]} is ${part.rows} × ${part.columns}, but ${MATRIX_FILES.train} is ${train.rows} × ` +
+          `${train.columns}: all three are users × items.`,
       );
     }
   }
@@ -77,7 +78,8 @@ function withoutDuplicates(
         const item = csr.indices[k]!;
         if (seenBy[item] === user && seenIn[item] !== part) {
           throw new CorpusError(
-            `${folder}: user ${user} and item ${item} are both in ${MATRIX_FILES[SPLITS[seenIn[item]!]!]} and in ${MATRIX_FILES[split]}; the parts of a split do not overlap.`,
+            `${folder}: user ${user} and item ${item} are both in ${MATRIX_FILES[SPLITS[seenIn[item]!]!]} and in ` +
+              `${MATRIX_FILES[split]}; the parts of a split do not overlap.`,
           );
         }
         if (seenBy[item] === user) {

@@ -13,7 +13,8 @@ import { physicalLine, type SourceFile, streamLines } from "./source.js";
 import { wellFormed } from "./text.js";
 
 /** `seq` orders the records of one id: the last stands. */
-export const METADATA_TABLE = `CREATE TABLE metadata (kind VARCHAR, index INTEGER, seq INTEGER, title VARCHAR, "text" VARCHAR)`;
+export const METADATA_TABLE = `CREATE TABLE metadata (kind VARCHAR, index INTEGER, seq INTEGER, title VARCHAR,
+  "text" VARCHAR)`;
 
 export interface LoadedMetadata {
   readonly records: number;
@@ -37,7 +38,9 @@ interface MetaRecord {
 
 const EXAMPLES = 3;
 
-/** Appends what the file says of known ids to the `metadata` table. `index` gives the index of a raw id, or undefined. */
+/**
+ * Appends what the file says of known ids to the `metadata` table. `index` gives the index of a raw id, or undefined.
+ */
 export async function loadMetadata(
   engine: Engine,
   source: SourceFile,

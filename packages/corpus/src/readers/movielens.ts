@@ -1,4 +1,5 @@
-// MovieLens as GroupLens publishes it: ml-100k (u.data, u.item, u.user), ml-1m and ml-10m (*.dat), ml-latest and ml-20m… (*.csv).
+// MovieLens as GroupLens publishes it: ml-100k (u.data, u.item, u.user), ml-1m and ml-10m (*.dat), ml-latest and
+// ml-20m… (*.csv).
 // Source: the README of each archive at grouplens.org/datasets/movielens.
 import { CorpusError } from "../errors.js";
 import type { Description, MetadataShape, Probe, Reader } from "./reader.js";
@@ -9,10 +10,10 @@ const CSV_HEADER = "userId,movieId,rating,timestamp";
 const RATING_LINE = /^\d+(\t|::)\d+\1\d(?:\.\d+)?\1\d+\s*$/;
 
 /** The genre flags of u.item, in the order of u.genre. */
-const GENRES =
-  "unknown|Action|Adventure|Animation|Children's|Comedy|Crime|Documentary|Drama|Fantasy|Film-Noir|Horror|Musical|Mystery|Romance|Sci-Fi|Thriller|War|Western".split(
-    "|",
-  );
+const GENRES = (
+  "unknown|Action|Adventure|Animation|Children's|Comedy|Crime|Documentary|Drama|Fantasy|Film-Noir|Horror|" +
+  "Musical|Mystery|Romance|Sci-Fi|Thriller|War|Western"
+).split("|");
 
 /** ml-1m codes ages and occupations. */
 const AGES: Readonly<Record<string, string>> = {
@@ -24,10 +25,11 @@ const AGES: Readonly<Record<string, string>> = {
   50: "50-55",
   56: "56+",
 };
-const OCCUPATIONS =
-  "other|academic/educator|artist|clerical/admin|college/grad student|customer service|doctor/health care|executive/managerial|farmer|homemaker|K-12 student|lawyer|programmer|retired|sales/marketing|scientist|self-employed|technician/engineer|tradesman/craftsman|unemployed|writer".split(
-    "|",
-  );
+const OCCUPATIONS = (
+  "other|academic/educator|artist|clerical/admin|college/grad student|customer service|doctor/health care|" +
+  "executive/managerial|farmer|homemaker|K-12 student|lawyer|programmer|retired|sales/marketing|scientist|" +
+  "self-employed|technician/engineer|tradesman/craftsman|unemployed|writer"
+).split("|");
 
 function movie(record: Readonly<Record<string, unknown>>, genres: string | null): Description | undefined {
   const id = idOf(record.id);
@@ -114,7 +116,8 @@ function metadataShape({ lines, source }: Probe): MetadataShape {
     };
   }
   throw new CorpusError(
-    `${source.path}:1: not a MovieLens metadata file; u.item, u.user, movies.dat, users.dat or movies.csv is expected, found ${JSON.stringify(first.slice(0, 80))}.`,
+    `${source.path}:1: not a MovieLens metadata file; u.item, u.user, movies.dat, users.dat or movies.csv is ` +
+      `expected, found ${JSON.stringify(first.slice(0, 80))}.`,
   );
 }
 
@@ -129,7 +132,9 @@ export const movielens: Reader = {
     const separator = header ? "," : RATING_LINE.exec(first)?.[1];
     if (separator === undefined && probe.lines.length > 0) {
       throw new CorpusError(
-        `${probe.source.path}:1: user, item, rating and time separated by tabs or "::", or the header "${CSV_HEADER}", are expected (format movielens), found ${JSON.stringify(first.slice(0, 80))}. Name the right \`format\`.`,
+        `${probe.source.path}:1: user, item, rating and time separated by tabs or "::", or the header ` +
+          `"${CSV_HEADER}", are expected (format movielens), found ${JSON.stringify(first.slice(0, 80))}. Name the ` +
+          "right `format`.",
         { options: ["format"] },
       );
     }

@@ -1,5 +1,6 @@
 // One NumPy array from the bytes of a .npy file: integers, floats and byte strings, in C order.
-// Format: numpy.lib.format, versions 1.0 to 3.0. Every length is checked against the bytes at hand before anything is allocated.
+// Format: numpy.lib.format, versions 1.0 to 3.0. Every length is checked against the bytes at hand before anything is
+// allocated.
 
 export interface NpyArray {
   /** As NumPy writes it, for example "<i4", "|S3". */

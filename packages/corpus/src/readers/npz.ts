@@ -21,7 +21,8 @@ export async function readCsrNpz(file: string): Promise<Csr & { readonly zeros: 
     if (error instanceof CorpusError) throw error;
     const reason = reasonOf(error);
     throw new CorpusError(
-      `${file} is not a CSR matrix as scipy.sparse.save_npz writes it: ${reason}. Save it again with save_npz(file, matrix.tocsr()).`,
+      `${file} is not a CSR matrix as scipy.sparse.save_npz writes it: ${reason}. Save it again with ` +
+        "save_npz(file, matrix.tocsr()).",
     );
   }
 }

@@ -1,5 +1,6 @@
 // Python literals: the "loose JSON" of the Amazon data of 2014 is one Python dict a line, as printed by Python 2.
-// Source: The Python Language Reference, §2.4 (literals). Expressions, names and comprehensions are refused; nothing is evaluated.
+// Source: The Python Language Reference, §2.4 (literals). Expressions, names and comprehensions are refused; nothing is
+// evaluated.
 
 /** What a literal gives: dicts become objects without prototype, tuples and lists become arrays. */
 export type PythonValue = string | number | boolean | null | PythonValue[] | { [key: string]: PythonValue };

@@ -1,4 +1,5 @@
-// What a reader of one format is: how it recognises its files, how it loads interactions, and how it describes items and users.
+// What a reader of one format is: how it recognises its files, how it loads interactions, and how it describes items
+// and users.
 import type { Split } from "../dataset/dataset.js";
 import type { Engine } from "../duckdb/engine.js";
 import type { CsvShape, Quote } from "./csv-dialect.js";
@@ -27,8 +28,8 @@ export const FORMATS = [
 export type FormatName = (typeof FORMATS)[number];
 
 /**
- * Which column of a generic file (csv, tsv, jsonl, json, parquet) is what, by name. Positions from 1 ("1", "2", …) stand for the columns
- * of a csv or tsv file that has no header.
+ * Which column of a generic file (csv, tsv, jsonl, json, parquet) is what, by name. Positions from 1 ("1", "2", …)
+ * stand for the columns of a csv or tsv file that has no header.
  */
 export interface ColumnMapping {
   readonly user: string;
@@ -65,7 +66,9 @@ export interface Description {
   readonly text: string | null;
 }
 
-/** How the records of a metadata file come, and what each of them says; `undefined` where a record is not of the format. */
+/**
+ * How the records of a metadata file come, and what each of them says; `undefined` where a record is not of the format.
+ */
 export interface MetadataShape {
   readonly records:
     | { readonly kind: "json" }
@@ -92,7 +95,9 @@ export interface ReadContext {
   readonly quote: Quote | undefined;
   /** The part of a given split that the file is. */
   readonly part?: Split;
-  /** Tells the user of something that was decided; the options that decide otherwise are in backticks in the message. */
+  /**
+   * Tells the user of something that was decided; the options that decide otherwise are in backticks in the message.
+   */
   warn(message: string, options: readonly string[]): void;
   /** What the reader's scanner found in the file, once all of it has been seen; undefined if it was shown nothing. */
   scan(): Promise<CsvScan | undefined>;

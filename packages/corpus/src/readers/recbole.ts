@@ -23,7 +23,8 @@ function header({ lines, source }: Probe): Field[] {
       const field = FIELD.exec(cell);
       if (!field) {
         throw new CorpusError(
-          `${source.path}:1: a RecBole header such as "user_id:token<tab>item_id:token" is expected, found the cell ${JSON.stringify(cell.slice(0, 60))}. Name the right \`format\`.`,
+          `${source.path}:1: a RecBole header such as "user_id:token<tab>item_id:token" is expected, found the ` +
+            `cell ${JSON.stringify(cell.slice(0, 60))}. Name the right \`format\`.`,
           { options: ["format"] },
         );
       }
@@ -55,7 +56,8 @@ export const recbole: Reader = {
     const history = fieldSql(fields, "item_id_list");
     if (user === undefined || (item === undefined && history === undefined)) {
       throw new CorpusError(
-        `${probe.source.path}:1: user_id and item_id are expected in the header, found ${fields.map(({ name }) => name).join(", ")}.`,
+        `${probe.source.path}:1: user_id and item_id are expected in the header, found ` +
+          `${fields.map(({ name }) => name).join(", ")}.`,
       );
     }
     const split = (lines: string) => `(SELECT l, string_split(l, chr(9)) AS f FROM ${lines})`;
@@ -86,7 +88,9 @@ export const recbole: Reader = {
       );
     }
     // A history and its target are one interaction each; the position stands in for the time.
-    const list = `list_filter(list_concat(string_split(${history}, ' ')${item === undefined ? "" : `, [${item}]`}), lambda x : x <> '')`;
+    const list =
+      `list_filter(list_concat(string_split(${history}, ' ')${item === undefined ? "" : `, [${item}]`}), lambda x ` +
+      ": x <> '')";
     return loadSequences(engine, probe.source, {
       skip: 1,
       fields: "string_split(l, chr(9))",
@@ -101,7 +105,8 @@ export const recbole: Reader = {
     const idName = `${kind}_id`;
     if (!fields.some(({ name }) => name === idName)) {
       throw new CorpusError(
-        `${probe.source.path}:1: item_id or user_id is expected in the header, found ${fields.map(({ name }) => name).join(", ")}.`,
+        `${probe.source.path}:1: item_id or user_id is expected in the header, found ` +
+          `${fields.map(({ name }) => name).join(", ")}.`,
       );
     }
     const others = fields.map(({ name }) => name).filter((name) => name !== idName);

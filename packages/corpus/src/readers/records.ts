@@ -31,7 +31,9 @@ export interface RecordColumns {
   readonly user: string;
   readonly item: string;
   readonly rating?: string;
-  /** Seconds since 1970; a date and time that DuckDB casts to TIMESTAMPTZ; or one as `Fri Mar 24 12:43:21 -0700 2017`. */
+  /**
+   * Seconds since 1970; a date and time that DuckDB casts to TIMESTAMPTZ; or one as `Fri Mar 24 12:43:21 -0700 2017`.
+   */
   readonly timestamp?: string;
   readonly text?: string;
 }
@@ -68,7 +70,10 @@ export interface LoadedFile {
   /** Rows [start, end) of `records` are this file's. */
   readonly start: number;
   readonly end: number;
-  /** Rejected before they became rows: lines that are not text, or not of the CSV's shape. `line` counts records in a CSV with quotes. */
+  /**
+   * Rejected before they became rows: lines that are not text, or not of the CSV's shape. `line` counts records in a
+   * CSV with quotes.
+   */
   readonly rejected: readonly {
     readonly line: number;
     readonly reason: string;
@@ -86,7 +91,10 @@ export interface LoadedFile {
 /** Nothing but white space. What begins with a visible ASCII character needs no look at its end. */
 const empty = (text: string) => `${text} IS NULL OR ((${text} < '!' OR ${text} > '~') AND trim(${text}) = '')`;
 
-/** Seconds of a text: a number; a date and time, in UTC unless it names an offset; the date of Twitter's and Goodreads' APIs. */
+/**
+ * Seconds of a text: a number; a date and time, in UTC unless it names an offset; the date of Twitter's and Goodreads'
+ * APIs.
+ */
 const secondsOf = (
   t: string,
   unit: number,
@@ -109,7 +117,8 @@ export function insertSql(query: RecordQuery): string {
     `NOT coalesce(isfinite(${value}), FALSE) AND NOT (${isNumber ? `${text} IS NULL` : empty(text)})`;
   return `INSERT INTO records
     WITH raw AS (
-      SELECT ${user} AS u, ${item} AS i, ${rating} AS r, ${timestamp} AS t, ${text} AS x, ${broken ?? "FALSE"} AS broken,
+      SELECT ${user} AS u, ${item} AS i, ${rating} AS r, ${timestamp} AS t, ${text} AS x, 
+        ${broken ?? "FALSE"} AS broken,
         ${blank ?? "FALSE"} AS blank, ${swallowed ?? "FALSE"} AS swallowed, ${mended ?? "FALSE"} AS mended,
         ${line ?? "NULL"} AS line FROM ${from}
     ), typed AS (
@@ -127,7 +136,8 @@ export function insertSql(query: RecordQuery): string {
         ELSE 0 END::UTINYINT AS problem FROM typed
     )
     SELECT CASE WHEN problem = 0 THEN u END, CASE WHEN problem = 0 THEN i END, CASE WHEN problem = 0 THEN rating END,
-      CASE WHEN problem = 0 THEN seconds END, CASE WHEN problem = 0 AND NOT (${empty("x")}) THEN x END, problem, line::INTEGER,
+      CASE WHEN problem = 0 THEN seconds END, CASE WHEN problem = 0 AND NOT (${empty("x")}) THEN x END, problem,
+        line::INTEGER,
       (CASE WHEN problem <> 0 THEN 0 WHEN mended THEN ${FLAG.mended} ELSE 0 END
         + CASE WHEN problem = 0 AND ${isBoolean} THEN ${FLAG.boolean} ELSE 0 END)::UTINYINT
     FROM judged`;
@@ -152,7 +162,8 @@ export async function insertAndCollect(
       WHEN 'INVALID ENCODING' THEN 'is not valid UTF-8 text'
       WHEN 'LINE SIZE OVER MAXIMUM' THEN 'is longer than ${MAX_LINE_BYTES / 2 ** 20} MiB'
       WHEN 'UNQUOTED VALUE' THEN 'has a quote that does not end'
-      ELSE lower(error_type) || ': ' || lower(error_message) END) AS reason, bool_or(contains(csv_line, chr(10))) AS several
+      ELSE lower(error_type) || ': ' || lower(error_message) END) AS reason, 
+        bool_or(contains(csv_line, chr(10))) AS several
     FROM ${rejects} GROUP BY line ORDER BY line`);
   await engine.run(`DROP TABLE ${rejects}; DROP TABLE ${rejects}_scan`);
   return {
@@ -225,7 +236,8 @@ export async function lineNumbers(
   rows: readonly number[],
 ): Promise<Map<number, number>> {
   const own = await engine.rows(
-    `SELECT rowid::DOUBLE AS "row", line FROM records WHERE rowid IN (${[-1, ...rows.map((row) => start + row)].join(", ")})`,
+    'SELECT rowid::DOUBLE AS "row", line FROM records WHERE rowid IN ' +
+      `(${[-1, ...rows.map((row) => start + row)].join(", ")})`,
   );
   return new Map(
     own.flatMap(({ row, line }) => (typeof line === "number" ? [[Number(row) - start, line] as const] : [])),

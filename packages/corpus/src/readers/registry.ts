@@ -98,7 +98,10 @@ function refuseForeign(file: string, name: string, start: Buffer): void {
     );
 }
 
-/** The start of the text up to its last whole line, or all of it. Bytes that are not text do not matter: it is only looked at. */
+/**
+ * The start of the text up to its last whole line, or all of it. Bytes that are not text do not matter: it is only
+ * looked at.
+ */
 async function startOf(engine: Engine, source: SourceFile, name: string, bytes: Buffer): Promise<string> {
   try {
     if (source.compression === "zstd") {
@@ -189,14 +192,16 @@ export function readerFor(probe: Probe, format: FormatName | undefined): Reader 
 function notRecognised({ source, lines, start }: Probe, option: string, what: string, more: readonly string[] = []) {
   if (start.trim() === "") return new CorpusError(`${source.path} is empty: there are no records.`);
   return new CorpusError(
-    `${source.path}: its format is not recognised (it begins with ${JSON.stringify((lines[0] ?? "").slice(0, 60))}). Name it with \`${option}\`${what}.`,
+    `${source.path}: its format is not recognised (it begins with ` +
+      `${JSON.stringify((lines[0] ?? "").slice(0, 60))}). Name it with \`${option}\`${what}.`,
     { options: [option, ...more] },
   );
 }
 
 /**
- * The reader of a metadata file, by what is in it: that of the interactions if the file is of its format, else whichever knows it. With
- * a mapping of its columns, only the generic readers come into question. @throws CorpusError if none does.
+ * The reader of a metadata file, by what is in it: that of the interactions if the file is of its format, else
+ * whichever knows it. With a mapping of its columns, only the generic readers come into question. @throws CorpusError
+ * if none does.
  */
 export function metadataReader(probe: Probe, inputs: Reader | undefined, metaColumns: MetaColumns | undefined): Reader {
   if (metaColumns) {
@@ -227,7 +232,8 @@ export function resolveFolder(folder: string, format: FormatName | undefined): {
   const found = names.filter((name) => FOLDER_FILES.some((pattern) => pattern.test(plainName(name))));
   if (found.length !== 1) {
     throw new CorpusError(
-      `${folder} is a folder with ${found.length === 0 ? "no" : "more than one"} file of interactions known by name (${MATRIX_FILES.train}, *.inter, u.data, ratings.dat, ratings.csv). Name the files themselves.`,
+      `${folder} is a folder with ${found.length === 0 ? "no" : "more than one"} file of interactions known by ` +
+        `name (${MATRIX_FILES.train}, *.inter, u.data, ratings.dat, ratings.csv). Name the files themselves.`,
     );
   }
   return { matrices: false, file: path.join(folder, found[0]!) };

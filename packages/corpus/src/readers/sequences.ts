@@ -62,7 +62,8 @@ export const s3rec: Reader = {
   },
   async metadata({ probe }) {
     throw new CorpusError(
-      `${probe.source.path}: s3rec sequences have no text metadata (the attributes of *_item2attributes.json are numbers without names). Leave \`meta\` out.`,
+      `${probe.source.path}: s3rec sequences have no text metadata (the attributes of *_item2attributes.json are ` +
+        "numbers without names). Leave `meta` out.",
       { options: ["meta"] },
     );
   },
@@ -104,7 +105,10 @@ export async function readJsonObject(engine: Engine, source: SourceFile): Promis
 const isSequence = (value: unknown) =>
   Array.isArray(value) && value.every((item) => typeof item === "string" || typeof item === "number");
 
-/** Whether the file's one object, as far as it was seen, has only such values. A record with lists in it is no object of sequences. */
+/**
+ * Whether the file's one object, as far as it was seen, has only such values. A record with lists in it is no object of
+ * sequences.
+ */
 function allValues({ object, stream }: Probe, wanted: (value: unknown) => boolean): boolean {
   const first = object ?? stream?.[0];
   return (stream === undefined || stream.length <= 1) && (first === undefined || Object.values(first).every(wanted));

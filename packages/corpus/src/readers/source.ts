@@ -42,8 +42,8 @@ export function plainName(file: string): string {
 export const MAX_LINE_BYTES = 16 * 2 ** 20;
 
 /**
- * DuckDB 1.5's CSV reader loses a row at each end of a buffer whose size is not a multiple of the block size. Never change this to a
- * number that is not a power of two; `checkLineCount` would notice.
+ * DuckDB 1.5's CSV reader loses a row at each end of a buffer whose size is not a multiple of the block size. Never
+ * change this to a number that is not a power of two; `checkLineCount` would notice.
  */
 export const CSV_BUFFER_BYTES = 32 * 2 ** 20;
 
@@ -55,13 +55,16 @@ export interface LineOptions {
   readonly skip?: number;
   /** Default: that of the file. */
   readonly encoding?: Encoding;
-  /** Temporary tables that receive the lines that are not text (invalid UTF-8, too long). Default: such a line ends the query with an error. */
+  /**
+   * Temporary tables that receive the lines that are not text (invalid UTF-8, too long). Default: such a line ends the
+   * query with an error.
+   */
   readonly rejects?: string;
 }
 
 /**
- * A table function with one row a physical line, in the order of the file, as column `l`; null for an empty line. Handles LF and CRLF, a
- * byte-order mark, gzip and zstd. Reads in parallel where the file is not compressed.
+ * A table function with one row a physical line, in the order of the file, as column `l`; null for an empty line.
+ * Handles LF and CRLF, a byte-order mark, gzip and zstd. Reads in parallel where the file is not compressed.
  */
 export function linesOf(
   source: SourceFile,
@@ -70,7 +73,8 @@ export function linesOf(
   const { file, compression } = readFrom(source);
   const options = [
     `columns = {'l': 'VARCHAR'}`,
-    `delim = '${NO_DELIMITER}', quote = '', escape = '', comment = '', header = false, auto_detect = false, strict_mode = false`,
+    `delim = '${NO_DELIMITER}', quote = '', escape = '', comment = '', header = false, auto_detect = false, ` +
+      "strict_mode = false",
     `skip = ${skip}, compression = '${compression}', encoding = '${encoding}', hive_partitioning = false`,
     `max_line_size = ${MAX_LINE_BYTES}, buffer_size = ${CSV_BUFFER_BYTES}`,
     ...(rejects === undefined
@@ -80,7 +84,10 @@ export function linesOf(
   return `read_csv(${file}, ${options.join(", ")})`;
 }
 
-/** The physical number of the k-th line (from 1) that DuckDB delivered, given the ascending numbers of those it rejected. */
+/**
+ * The physical number of the k-th line (from 1) that DuckDB delivered, given the ascending numbers of those it
+ * rejected.
+ */
 export function physicalLine(k: number, rejected: readonly number[]): number {
   let line = k;
   for (const reject of rejected) {
@@ -90,13 +97,18 @@ export function physicalLine(k: number, rejected: readonly number[]): number {
   return line;
 }
 
-/** Streams the lines that are text, with their count from 1; empty lines are "". `rejected`, if given, receives the numbers of the others at the end. */
+/**
+ * Streams the lines that are text, with their count from 1; empty lines are "". `rejected`, if given, receives the
+ * numbers of the others at the end.
+ */
 export async function* streamLines(
   engine: Engine,
   source: SourceFile,
   { encoding = source.encoding, limit, rejected }: { encoding?: Encoding; limit?: number; rejected?: number[] } = {},
 ): AsyncGenerator<{ line: number; text: string }> {
-  const sql = `SELECT l FROM ${linesOf(source, { encoding, rejects: "stream_rejects" })}${limit === undefined ? "" : ` LIMIT ${limit}`}`;
+  const sql =
+    "SELECT l FROM " +
+    `${linesOf(source, { encoding, rejects: "stream_rejects" })}${limit === undefined ? "" : ` LIMIT ${limit}`}`;
   let line = 0;
   const chunks = engine.chunks(sql, async (rows) => {
     for (const row of await rows("SELECT line::DOUBLE AS line FROM stream_rejects ORDER BY line")) {

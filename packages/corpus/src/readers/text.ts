@@ -1,4 +1,5 @@
-// Turning metadata values into plain text for documents: lists are joined, white space is collapsed, empty parts vanish.
+// Turning metadata values into plain text for documents: lists are joined, white space is collapsed, empty parts
+// vanish.
 
 /** Strings, numbers and (nested) lists of them as one line of text; null for anything else or nothing. */
 export function plain(value: unknown, separator = ", "): string | null {

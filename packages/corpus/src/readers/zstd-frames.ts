@@ -1,5 +1,6 @@
 // Walks the frames and block headers of a zstd file without decompressing it: enough to tell that it is whole.
-// Format: RFC 8878, §3.1.1 (frames) and §3.1.2 (skippable frames). Damage inside a block is left to the decompressor's checksum.
+// Format: RFC 8878, §3.1.1 (frames) and §3.1.2 (skippable frames). Damage inside a block is left to the decompressor's
+// checksum.
 import fs from "node:fs";
 
 const MAGIC = 0xfd2fb528;

@@ -1,4 +1,5 @@
-// Child process of the token cache's tests: tokenises generated reviews into a cache and walks one epoch of batches over them.
+// Child process of the token cache's tests: tokenises generated reviews into a cache and walks one epoch of batches
+// over them.
 // Arguments: cache folder, number of reviews, milliseconds to wait before each thousand. Prints one line of JSON.
 import { BatchPlan, decoderOnly, openTokenCache, textDocuments } from "@cllm4rec/corpus";
 

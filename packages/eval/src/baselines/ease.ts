@@ -1,5 +1,6 @@
-// EASE (Steck 2019, "Embarrassingly Shallow Autoencoders for Sparse Data"): the best linear map from histories to histories, in closed
-// form; with side information (Jeunen, Van Balen & Goethals 2020, CEASE) and dropout on the input (Steck 2020, EDLAE).
+// EASE (Steck 2019, "Embarrassingly Shallow Autoencoders for Sparse Data"): the best linear map from histories to
+// histories, in closed form; with side information (Jeunen, Van Balen & Goethals 2020, CEASE) and dropout on the input
+// (Steck 2020, EDLAE).
 // Shapes: I users, B histories, J items, F features of a block.
 import { EvaluationError } from "../error.js";
 import { type ItemLists, rowCount } from "../item-lists.js";
@@ -16,8 +17,8 @@ export interface EaseOptions extends InverseOptions {
   /** What is known of the items besides who has them, such as words of their titles; default nothing. */
   readonly sideInformation?: readonly SideInformation[];
   /**
-   * p, the share of a history's items that is dropped from the input while fitting (Steck 2020, §3): adds p/(1 − p)·diag(XᵀX) to the
-   * regulariser. From 0 to below 1; default 0.
+   * p, the share of a history's items that is dropped from the input while fitting (Steck 2020, §3): adds p/(1 −
+   * p)·diag(XᵀX) to the regulariser. From 0 to below 1; default 0.
    */
   readonly dropout?: number;
   /** Bytes that may be used; default 4 GB, which is enough for 18,257 items. See {@link easeMemory}. */
@@ -32,16 +33,17 @@ export function easeMemory(items: number): number {
 }
 
 /**
- * Fits W = argmin ‖X − XW‖² + λ‖W‖² with a zero diagonal to binary interactions X [I, J]: with P = (XᵀX + λ)⁻¹, W_ij = −P_ij / P_jj for i ≠ j
- * (Steck 2019, Eq. 8). A history scores by the sum of its items' rows of W. With side information T [J, F] of weight w, XᵀX becomes
- * XᵀX + w·TTᵀ, as if each feature were a user who has its items (Jeunen et al. 2020, §3.1, with w = α²).
+ * Fits W = argmin ‖X − XW‖² + λ‖W‖² with a zero diagonal to binary interactions X [I, J]: with P = (XᵀX + λ)⁻¹, W_ij =
+ * −P_ij / P_jj for i ≠ j (Steck 2019, Eq. 8). A history scores by the sum of its items' rows of W. With side
+ * information T [J, F] of weight w, XᵀX becomes XᵀX + w·TTᵀ, as if each feature were a user who has its items (Jeunen
+ * et al. 2020, §3.1, with w = α²).
  *
- * About J³ additions and multiplications, and {@link easeMemory} bytes. In this thread they are double precision; with `multiply` the
- * products are single precision, wherever the caller computes them.
+ * About J³ additions and multiplications, and {@link easeMemory} bytes. In this thread they are double precision; with
+ * `multiply` the products are single precision, wherever the caller computes them.
  *
  * @param training [I] the items of each user
- * @throws {EvaluationError} for training data that do not fit, options out of range, and matrices beyond the memory limit; the signal's reason
- *   when it is aborted
+ * @throws {EvaluationError} for training data that do not fit, options out of range, and matrices beyond the memory
+ *   limit; the signal's reason when it is aborted
  */
 export async function ease(training: ItemLists, options: EaseOptions): Promise<HistoryScorer> {
   const { items, lambda = 200, dropout = 0, sideInformation = [], memoryLimit = DEFAULT_LIMIT } = options;
@@ -55,7 +57,8 @@ export async function ease(training: ItemLists, options: EaseOptions): Promise<H
   for (const block of sideInformation) checkSideInformation(block, items);
   if (easeMemory(items) > memoryLimit) {
     throw new EvaluationError(
-      `items: found ${items}, for which EASE needs ${gigabytes(easeMemory(items))}, expected at most ${gigabytes(memoryLimit)}; raise memoryLimit, or leave rare items out.`,
+      `items: found ${items}, for which EASE needs ${gigabytes(easeMemory(items))}, expected at most ` +
+        `${gigabytes(memoryLimit)}; raise memoryLimit, or leave rare items out.`,
     );
   }
   const inverse = gram(training, items);

@@ -14,7 +14,8 @@ export interface HistoryScorer {
   /** J */
   readonly items: number;
   /**
-   * Scores [B, J] of all items for B histories, row-major, higher is better; items of the history included, for the ranking to mask.
+   * Scores [B, J] of all items for B histories, row-major, higher is better; items of the history included, for the
+   * ranking to mask.
    * @throws {EvaluationError} for a history with an item out of range
    */
   scores(histories: ItemLists): Float32Array;
@@ -75,7 +76,8 @@ export function checkTraining(training: ItemLists, items: number): void {
       const item = training.indices[p]!;
       if (seenBy[item] === user) {
         throw new EvaluationError(
-          `training, user ${user}: found item ${item} twice, expected each item once; keep one interaction for each pair.`,
+          `training, user ${user}: found item ${item} twice, expected each item once; keep one interaction for ` +
+            "each pair.",
         );
       }
       seenBy[item] = user;

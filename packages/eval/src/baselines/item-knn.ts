@@ -1,5 +1,6 @@
 // Item-based nearest neighbours: an item scores by its similarity to the items of the history.
-// Sarwar, Karypis, Konstan & Riedl 2001 (item-based collaborative filtering); Deshpande & Karypis 2004 (top-N recommendation).
+// Sarwar, Karypis, Konstan & Riedl 2001 (item-based collaborative filtering); Deshpande & Karypis 2004 (top-N
+// recommendation).
 // Shapes: I users, B histories, J items, k neighbours.
 import { EvaluationError } from "../error.js";
 import type { ItemLists } from "../item-lists.js";
@@ -28,9 +29,9 @@ interface Neighbours {
  *     s(i, j) = |users of i and j| / (√(|users of i| · |users of j|) + shrinkage),  s(i, i) = 0
  *     score(j) = Σ over i in the history of s(i, j), where j is one of i's k most similar items
  *
- * which is the cosine of item columns, and Deshpande & Karypis's algorithm without their optional normalisation of each item's
- * neighbourhood. The neighbourhood is that of the history's items (theirs), not of the items to be ranked. Of equally similar items the
- * lower index is the nearer one.
+ * which is the cosine of item columns, and Deshpande & Karypis's algorithm without their optional normalisation of each
+ * item's neighbourhood. The neighbourhood is that of the history's items (theirs), not of the items to be ranked. Of
+ * equally similar items the lower index is the nearer one.
  *
  * Time Σ over users of |history|²; memory for k neighbours an item, at most all pairs of items that share a user.
  * @param training [I] the items of each user

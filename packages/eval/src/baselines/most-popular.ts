@@ -4,8 +4,8 @@ import { checkItemLists, type ItemLists, rowCount } from "../item-lists.js";
 import { checkTraining, type HistoryScorer, itemCounts } from "./history-scorer.js";
 
 /**
- * The baseline of recommending to everyone the items with the most training interactions. Many items have equal counts, so the tie rule of
- * the ranking (lower item index first) decides part of its figures.
+ * The baseline of recommending to everyone the items with the most training interactions. Many items have equal counts,
+ * so the tie rule of the ranking (lower item index first) decides part of its figures.
  *
  * @param training [I] the items of each user
  * @throws {EvaluationError} for training data that do not fit

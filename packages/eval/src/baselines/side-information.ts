@@ -1,4 +1,5 @@
-// What is known of items besides who has them: blocks of sparse features, and their share of a matrix of all pairs of items.
+// What is known of items besides who has them: blocks of sparse features, and their share of a matrix of all pairs of
+// items.
 // Shapes: J items, F features of a block.
 import { EvaluationError } from "../error.js";
 
@@ -15,7 +16,10 @@ export interface SparseRows {
   readonly values: Float32Array;
 }
 
-/** One block of features of the items, such as tf-idf weights of the words of their titles (`wordFeatures` of `@cllm4rec/corpus`). */
+/**
+ * One block of features of the items, such as tf-idf weights of the words of their titles (`wordFeatures` of
+ * `@cllm4rec/corpus`).
+ */
 export interface SideInformation {
   /** What the features are, for names of scorers. */
   readonly name: string;
@@ -36,7 +40,8 @@ export function checkSideInformation({ name, weight, features }: SideInformation
   }
   if (indices.length !== values.length || indptr[items] !== indices.length) {
     throw new EvaluationError(
-      `side information ${name}: found ${indices.length} indices, ${values.length} values and the end ${indptr[items]}, expected equal numbers.`,
+      `side information ${name}: found ${indices.length} indices, ${values.length} values and the end ` +
+        `${indptr[items]}, expected equal numbers.`,
     );
   }
   const seenIn = new Int32Array(columns).fill(-1);
@@ -45,7 +50,8 @@ export function checkSideInformation({ name, weight, features }: SideInformation
       const [column, value] = [indices[p]!, values[p]!];
       if (!(column >= 0 && column < columns) || seenIn[column] === item || !Number.isFinite(value)) {
         throw new EvaluationError(
-          `side information ${name}, item ${item}: found ${value} in column ${column}, expected finite values in 0 to ${columns - 1}, each column once.`,
+          `side information ${name}, item ${item}: found ${value} in column ${column}, expected finite values in ` +
+            `0 to ${columns - 1}, each column once.`,
         );
       }
       seenIn[column] = item;
@@ -54,7 +60,8 @@ export function checkSideInformation({ name, weight, features }: SideInformation
 }
 
 /**
- * Adds weight · T·Tᵀ to the upper triangle of `gram` [J, J]. Takes time with the squares of how many items each feature has.
+ * Adds weight · T·Tᵀ to the upper triangle of `gram` [J, J]. Takes time with the squares of how many items each feature
+ * has.
  */
 export function addFeatureGram(gram: Float64Array, items: number, { weight, features }: SideInformation): void {
   if (weight === 0) return;

@@ -1,4 +1,5 @@
-// The inverse of a symmetric positive definite matrix, in place and block by block: Goodnight's sweep operator (1979) on blocks.
+// The inverse of a symmetric positive definite matrix, in place and block by block: Goodnight's sweep operator (1979)
+// on blocks.
 // Shapes: n the matrix's order, b a block's width, K the rows of the block at hand, R all the others.
 import { EvaluationError } from "../error.js";
 import { turn } from "./turn.js";
@@ -37,8 +38,9 @@ const MULTIPLIED: Widths = { block: 512, stripe: 1024 };
 /**
  * Replaces a by its inverse. About n³ additions and multiplications.
  *
- * Sweeping block K turns [A_KK, A_KR; ·, A_RR] into [−A_KK⁻¹, A_KK⁻¹·A_KR; ·, A_RR − A_RK·A_KK⁻¹·A_KR]; when every block has been
- * swept, −A⁻¹ is left. No pivots are chosen: for a positive definite matrix none are needed, and the error grows with its condition.
+ * Sweeping block K turns [A_KK, A_KR; ·, A_RR] into [−A_KK⁻¹, A_KK⁻¹·A_KR; ·, A_RR − A_RK·A_KK⁻¹·A_KR]; when every
+ * block has been swept, −A⁻¹ is left. No pivots are chosen: for a positive definite matrix none are needed, and the
+ * error grows with its condition.
  *
  * @param a [n, n] row-major; only the upper triangle is read
  * @throws {EvaluationError} where the matrix is not positive definite; the signal's reason when it is aborted
@@ -95,7 +97,8 @@ function invertBlock(a: Float64Array, n: number, from: number, b: number): Float
     const pivot = block[k * b + k]!;
     if (!(pivot > 0)) {
       throw new EvaluationError(
-        `inverse, row ${from + k}: found the pivot ${pivot}, expected one above 0 (a positive definite matrix); choose a larger λ.`,
+        `inverse, row ${from + k}: found the pivot ${pivot}, expected one above 0 (a positive definite matrix); ` +
+          "choose a larger λ.",
       );
     }
     const row = block.slice(k * b, (k + 1) * b);
@@ -174,8 +177,8 @@ function checked(product: Float32Array, m: number, k: number, n: number): Float3
 }
 
 /**
- * out[i, j] −= x[i] · y[j] for rows i and columns j in the ranges, where x[i] and y[j] are rows of `k` values. Tiles of 4 × 2, whose eight
- * sums stay in registers.
+ * out[i, j] −= x[i] · y[j] for rows i and columns j in the ranges, where x[i] and y[j] are rows of `k` values. Tiles of
+ * 4 × 2, whose eight sums stay in registers.
  */
 function subtractProducts(
   out: Float64Array,

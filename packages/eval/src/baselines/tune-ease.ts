@@ -38,8 +38,8 @@ export interface TunedEase {
 const LEAST_WEIGHT = 0.25;
 
 /**
- * Chooses λ and the weights of side information on validation. It starts from the options' values and doubles or halves one setting at
- * a time while that helps, until no step helps or the trials are used up. Deterministic.
+ * Chooses λ and the weights of side information on validation. It starts from the options' values and doubles or halves
+ * one setting at a time while that helps, until no step helps or the trials are used up. Deterministic.
  * @throws {EvaluationError} as {@link ease} does, or for trials out of range; the signal's reason when it is aborted
  */
 export async function tuneEase(training: ItemLists, options: TuneEaseOptions): Promise<TunedEase> {

@@ -10,7 +10,8 @@ export function coverage(counts: ArrayLike<number>): number {
 }
 
 /**
- * Gini index of c_i over all J items, never-recommended ones included: Σᵢ (2i − J − 1) c₍ᵢ₎ / (J Σ c), c₍ᵢ₎ ascending, i from 1.
+ * Gini index of c_i over all J items, never-recommended ones included: Σᵢ (2i − J − 1) c₍ᵢ₎ / (J Σ c), c₍ᵢ₎ ascending,
+ * i from 1.
  * 0: every item equally often; near 1: one item only. The same as RecBole's GiniIndex. `counts` [J] is c_i.
  *
  * @throws {EvaluationError} where nothing was recommended at all.
@@ -39,8 +40,9 @@ export interface TrainingPopularity {
 }
 
 /**
- * Self-information of each item in bits, −log₂(c_i / users): how surprising it is to meet the item in a random user's history (Zhou et
- * al. 2010, "Solving the apparent diversity–accuracy dilemma"). An item without training interactions counts as having one.
+ * Self-information of each item in bits, −log₂(c_i / users): how surprising it is to meet the item in a random user's
+ * history (Zhou et al. 2010, "Solving the apparent diversity–accuracy dilemma"). An item without training interactions
+ * counts as having one.
  *
  * @throws {EvaluationError} unless there is one count in 0 … users per item.
  */
@@ -57,7 +59,8 @@ export function selfInformation(training: TrainingPopularity, items: number): Fl
   return Float64Array.from(itemCounts, (count, item) => {
     if (!Number.isInteger(count) || count < 0 || count > users) {
       throw new EvaluationError(
-        `training.itemCounts, item ${item}: found ${count}, expected an integer from 0 to ${users} (the training users); count each user once per item.`,
+        `training.itemCounts, item ${item}: found ${count}, expected an integer from 0 to ${users} (the training ` +
+          "users); count each user once per item.",
       );
     }
     return Math.log2(users / Math.max(count, 1));

@@ -6,8 +6,8 @@ export type CutMetric = "recall" | "recall-all" | "precision" | "hit" | "coverag
 /** Metrics with an optional cut-off; without one they look at the whole ranking. */
 export type RankMetric = "ndcg" | "mrr" | "map";
 /**
- * A metric's name, such as `recall@20`, `recall-all@20`, `ndcg@100` or `mrr`. `recall@K` divides by min(K, held-out items), `recall-all@K`
- * by all held-out items.
+ * A metric's name, such as `recall@20`, `recall-all@20`, `ndcg@100` or `mrr`. `recall@K` divides by min(K, held-out
+ * items), `recall-all@K` by all held-out items.
  */
 export type MetricName = `${CutMetric | RankMetric}@${number}` | RankMetric;
 
@@ -47,6 +47,7 @@ function parseMetric(name: string): MetricSpec {
   }
   if (digits === undefined && isRank(kind)) return { name: kind, kind, cutoff: Number.POSITIVE_INFINITY };
   throw new EvaluationError(
-    `metrics: found ${JSON.stringify(name)}, expected NAME@K with K a positive integer and NAME one of ${[...CUT, ...RANK].join(", ")} (${RANK.join(", ")} also without @K).`,
+    `metrics: found ${JSON.stringify(name)}, expected NAME@K with K a positive integer and NAME one of ` +
+      `${[...CUT, ...RANK].join(", ")} (${RANK.join(", ")} also without @K).`,
   );
 }

@@ -4,9 +4,10 @@ import { HELD_OUT, MASKED } from "./row-marks.js";
 import { throwNonFinite } from "./top-k.js";
 
 /**
- * Writes into `ranks` the 1-based ranks, ascending, of the items marked HELD_OUT in the row `scores[base] … scores[base + J − 1]`, and
- * returns how many there are. Same order as the top-K: higher score first, then lower item index. One pass over the row, with a binary
- * search among the held-out items only for items that beat the worst of them.
+ * Writes into `ranks` the 1-based ranks, ascending, of the items marked HELD_OUT in the row
+ * `scores[base] … scores[base + J − 1]`, and returns how many there are. Same order as the top-K: higher score first,
+ * then lower item index. One pass over the row, with a binary search among the held-out items only for items that beat
+ * the worst of them.
  */
 export function heldOutRanks(
   scores: Float32Array,
@@ -26,7 +27,8 @@ export function heldOutRanks(
   const count = heldOut.length;
   if (count === 0) return 0;
   heldOut.sort((a, b) => scores[base + b]! - scores[base + a]! || a - b);
-  // ranks[i] first counts the items that beat the held-out items i, i + 1, … but not i − 1; prefix sums then give the ranks.
+  // ranks[i] first counts the items that beat the held-out items i, i + 1, … but not i − 1; prefix sums then give the
+  // ranks.
   ranks.fill(0, 0, count);
   const worst = heldOut[count - 1]!;
   const worstScore = scores[base + worst]!;

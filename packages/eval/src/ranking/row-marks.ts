@@ -1,4 +1,5 @@
-// One byte per item that says, for the user at hand, whether the item is masked or held out; set and cleared row by row.
+// One byte per item that says, for the user at hand, whether the item is masked or held out; set and cleared row by
+// row.
 // Shapes: J items.
 import { EvaluationError } from "../error.js";
 import type { ItemLists } from "../item-lists.js";

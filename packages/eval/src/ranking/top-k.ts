@@ -1,4 +1,5 @@
-// The K best unmasked items of each row of a score matrix: one threshold scan per row over a bounded heap, no allocation per row.
+// The K best unmasked items of each row of a score matrix: one threshold scan per row over a bounded heap, no
+// allocation per row.
 // Shapes: B rows (users), J items, K list length; scores [B, J] row-major.
 import { EvaluationError } from "../error.js";
 import { checkItemLists, type ItemLists } from "../item-lists.js";
@@ -70,7 +71,8 @@ export function maskSets(masked: ItemLists | readonly ItemLists[] | undefined): 
 /** Throws the one error for a score that cannot be ranked. */
 export function throwNonFinite(score: number, item: number, user: number): never {
   throw new EvaluationError(
-    `scores, user ${user}, item ${item}: found ${score}, expected a finite number; name items to leave out in \`masked\`, and look for a diverged model otherwise.`,
+    `scores, user ${user}, item ${item}: found ${score}, expected a finite number; name items to leave out in ` +
+      "`masked`, and look for a diverged model otherwise.",
   );
 }
 
@@ -100,10 +102,11 @@ export class RowSelector {
   /**
    * Selects from `scores[base] … scores[base + J − 1]`, leaving out items marked MASKED; returns how many were found.
    *
-   * While scanning, `items` and `scores` are a binary heap with the worst place at the root. Items come in ascending order, so an
-   * item that only equals the root loses the tie, and one comparison against the root's score disposes of almost every item. On long
-   * rows a scan of every 8th item goes first: the K-th best of any part of the row bounds the K-th best of the whole from below, which
-   * keeps the number of heap updates small whatever order the scores come in (ascending ones would all pass otherwise).
+   * While scanning, `items` and `scores` are a binary heap with the worst place at the root. Items come in ascending
+   * order, so an item that only equals the root loses the tie, and one comparison against the root's score disposes of
+   * almost every item. On long rows a scan of every 8th item goes first: the K-th best of any part of the row bounds
+   * the K-th best of the whole from below, which keeps the number of heap updates small whatever order the scores come
+   * in (ascending ones would all pass otherwise).
    */
   select(scores: Float32Array, base: number, marks: Uint8Array, user: number): number {
     const heapScores = this.scores;
@@ -128,8 +131,9 @@ export class RowSelector {
   }
 
   /**
-   * Puts the best of every `stride`-th item into the heap, passing over scores below `least`; returns how many places are filled.
-   * NaN fails every comparison and −Infinity is told apart, so no unmasked score goes unchecked: all reach the slow path.
+   * Puts the best of every `stride`-th item into the heap, passing over scores below `least`; returns how many places
+   * are filled. NaN fails every comparison and −Infinity is told apart, so no unmasked score goes unchecked: all reach
+   * the slow path.
    */
   #scan(scores: Float32Array, base: number, marks: Uint8Array, user: number, stride: number, least: number): number {
     const heapScores = this.scores;

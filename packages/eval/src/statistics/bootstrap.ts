@@ -21,8 +21,9 @@ export interface BootstrapOptions {
 }
 
 /**
- * Percentile bootstrap intervals (Efron & Tibshirani 1993, ch. 13) for the means of several per-user values at once: every resample draws n
- * users with replacement and is shared by all metrics. Quantiles interpolate linearly between order statistics (type 7, NumPy's default).
+ * Percentile bootstrap intervals (Efron & Tibshirani 1993, ch. 13) for the means of several per-user values at once:
+ * every resample draws n users with replacement and is shared by all metrics. Quantiles interpolate linearly between
+ * order statistics (type 7, NumPy's default).
  * Cost: R·n draws and R·n multiplications per metric.
  *
  * @param values per metric, [n] values, the users in the same order.

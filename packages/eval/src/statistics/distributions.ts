@@ -1,14 +1,19 @@
 // Two-sided tail probabilities of Student's t and the standard normal, to about 1e-13 relative (tested against SciPy).
-// Own code because no package serves: the common one is right to 1e-7 only, the exact ones bring 200 packages or an asynchronous start.
+// Own code because no package serves: the common one is right to 1e-7 only, the exact ones bring 200 packages or an
+// asynchronous start.
 
-/** P(|T| ≥ |t|) for Student's t with `degrees` > 0 degrees of freedom: I_x(degrees/2, 1/2), x = degrees/(degrees + t²) (DLMF 8.17). */
+/**
+ * P(|T| ≥ |t|) for Student's t with `degrees` > 0 degrees of freedom: I_x(degrees/2, 1/2), x = degrees/(degrees + t²)
+ * (DLMF 8.17).
+ */
 export function studentTwoSided(t: number, degrees: number): number {
   if (Number.isNaN(t)) return Number.NaN;
   const ratio = (t * t) / degrees;
   if (ratio === 0) return 1;
   if (ratio === Number.POSITIVE_INFINITY) return 0;
   const a = degrees / 2;
-  // x^a y^½ / B(a, ½), with x = 1/(1 + ratio) and y = ratio/(1 + ratio) from `ratio` itself: 1 − x would lose digits of y near t = 0.
+  // x^a y^½ / B(a, ½), with x = 1/(1 + ratio) and y = ratio/(1 + ratio) from `ratio` itself: 1 − x would lose digits of
+  // y near t = 0.
   const x = 1 / (1 + ratio);
   const y = ratio / (1 + ratio);
   const front = (Math.exp(-a * Math.log1p(ratio)) * Math.sqrt(y) * gammaRatio(a)) / Math.sqrt(Math.PI);
@@ -53,8 +58,9 @@ function gammaRatio(a: number): number {
 }
 
 /**
- * F in I_x(a, b) = x^a y^b / (B(a, b) F), y = 1 − x: the continued fraction of Didonato & Morris 1992 (TOMS 708, BFRAC), which takes x and
- * y separately and so keeps its digits where either is near 1. For x up to about a/(a + b); by the modified Lentz algorithm.
+ * F in I_x(a, b) = x^a y^b / (B(a, b) F), y = 1 − x: the continued fraction of Didonato & Morris 1992 (TOMS 708,
+ * BFRAC), which takes x and y separately and so keeps its digits where either is near 1. For x up to about a/(a + b);
+ * by the modified Lentz algorithm.
  */
 function betaFraction(a: number, b: number, x: number, y: number): number {
   const tiny = 1e-300;

@@ -14,7 +14,8 @@ export interface TTestResult {
 }
 
 /**
- * Paired t-test of "the mean of a − b is 0", two-sided. Where every difference is the same there is no spread to compare with: all 0 gives
+ * Paired t-test of "the mean of a − b is 0", two-sided. Where every difference is the same there is no spread to
+ * compare with: all 0 gives
  * t = 0 and p = 1, all equal to another number gives t = ±Infinity and p = 0.
  *
  * @param a [n] per-user values of one run; @param b [n] of the other, the users in the same order.

@@ -2,8 +2,8 @@
 import { EvaluationError } from "../error.js";
 
 /**
- * xoshiro128** 1.1 (Blackman & Vigna 2018, "Scrambled linear pseudorandom number generators"), its 128 bits of state filled by two outputs
- * of SplitMix64, as its authors advise.
+ * xoshiro128** 1.1 (Blackman & Vigna 2018, "Scrambled linear pseudorandom number generators"), its 128 bits of state
+ * filled by two outputs of SplitMix64, as its authors advise.
  */
 export class Xoshiro128 {
   #a: number;
@@ -46,7 +46,10 @@ export class Xoshiro128 {
     return result;
   }
 
-  /** Adds 1 to `counts[i]` for `draws` uniform draws of i in 0 … counts.length − 1, without bias (draws past the last whole multiple are repeated). */
+  /**
+   * Adds 1 to `counts[i]` for `draws` uniform draws of i in 0 … counts.length − 1, without bias (draws past the last
+   * whole multiple are repeated).
+   */
   countDraws(counts: Int32Array, draws: number): void {
     const width = Math.floor(2 ** 32 / counts.length);
     const limit = width * counts.length;

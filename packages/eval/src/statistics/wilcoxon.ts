@@ -1,4 +1,5 @@
-// The Wilcoxon signed-rank test between two lists of per-user values: exact for few users, normal approximation for many.
+// The Wilcoxon signed-rank test between two lists of per-user values: exact for few users, normal approximation for
+// many.
 import { EvaluationError } from "../error.js";
 import { normalTwoSided } from "./distributions.js";
 import { checkPairs } from "./pairs.js";
@@ -28,12 +29,14 @@ export interface WilcoxonResult {
 }
 
 /**
- * Wilcoxon signed-rank test of "a − b is distributed symmetrically about 0", two-sided. Zero differences are left out; equal |a − b| share
- * their mean rank. Exact: the distribution of W over all 2ⁿ sign patterns, given the ranks as they are, ties included. Normal: with the
- * tie correction of the variance, n(n+1)(2n+1)/24 − Σ(t³ − t)/48, and without continuity correction (SciPy's default).
+ * Wilcoxon signed-rank test of "a − b is distributed symmetrically about 0", two-sided. Zero differences are left out;
+ * equal |a − b| share their mean rank. Exact: the distribution of W over all 2ⁿ sign patterns, given the ranks as they
+ * are, ties included. Normal: with the tie correction of the variance, n(n+1)(2n+1)/24 − Σ(t³ − t)/48, and without
+ * continuity correction (SciPy's default).
  *
  * @param a [n] per-user values of one run; @param b [n] of the other, the users in the same order.
- * @throws {EvaluationError} for lengths that differ, no users, values that are not finite, or `exact` with more than 52 differences.
+ * @throws {EvaluationError} for lengths that differ, no users, values that are not finite, or `exact` with more than 52
+ *   differences.
  */
 export function wilcoxonSignedRank(
   a: ArrayLike<number>,
@@ -76,10 +79,14 @@ export function wilcoxonSignedRank(
   };
 }
 
-/** Twice the mid-ranks of |d|, with the sign of d (doubled, so that ties stay integers), and Σ(t³ − t) over groups of t ties. */
+/**
+ * Twice the mid-ranks of |d|, with the sign of d (doubled, so that ties stay integers), and Σ(t³ − t) over groups of t
+ * ties.
+ */
 function signedRanks(differences: Float64Array): { doubledRanks: Float64Array; tieTerm: number } {
   const n = differences.length;
-  // Sorting a key per magnitude beside a sign would need an order array; sorting magnitudes alone and looking ranks up does not.
+  // Sorting a key per magnitude beside a sign would need an order array; sorting magnitudes alone and looking ranks up
+  // does not.
   const magnitudes = differences.map(Math.abs).sort();
   const doubled = new Map<number, number>();
   let tieTerm = 0;
@@ -96,7 +103,8 @@ function signedRanks(differences: Float64Array): { doubledRanks: Float64Array; t
 
 /** min(1, 2·P(W ≤ w)) over all sign patterns; `doubledRanks` and `doubledStatistic` are twice the ranks and w. */
 function exactTwoSided(doubledRanks: Float64Array, doubledStatistic: number): number {
-  // patterns[s]: how many sign patterns of the ranks so far have positive ranks that add up to s/2; larger sums than w are not needed.
+  // patterns[s]: how many sign patterns of the ranks so far have positive ranks that add up to s/2; larger sums than w
+  // are not needed.
   const patterns = new Float64Array(doubledStatistic + 1);
   patterns[0] = 1;
   for (const signed of doubledRanks) {

@@ -1,4 +1,5 @@
-// A finetuning run in a process of its own, to be killed: node finetune.mjs FOLDER BACKBONE. Prints "started", and "ended REASON" at last.
+// A finetuning run in a process of its own, to be killed: node finetune.mjs FOLDER BACKBONE. Prints "started", and
+// "ended REASON" at last.
 import fs from "node:fs";
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
 import { finetune } from "@cllm4rec/finetune";

@@ -1,4 +1,5 @@
-// Reverse-mode differentiation, graph to graph: the gradient is more nodes of the same graph, made by one rule per operator.
+// Reverse-mode differentiation, graph to graph: the gradient is more nodes of the same graph, made by one rule per
+// operator.
 
 import { sameShape } from "../graph/dim.js";
 import { GraphError } from "../graph/errors.js";
@@ -10,14 +11,14 @@ import { describe, isValue } from "../operators/parameters.js";
 /**
  * Adds to the graph what computes ∂loss/∂target for every target, and returns those values in the targets' order.
  *
- * Only nodes between the targets and the loss are visited, and a rule is asked only for the inputs that lead to a target: constants and
- * frozen weights cost nothing. A target that the loss does not depend on gets zeros.
+ * Only nodes between the targets and the loss are visited, and a rule is asked only for the inputs that lead to a
+ * target: constants and frozen weights cost nothing. A target that the loss does not depend on gets zeros.
  *
  * @param loss a float scalar, or any float tensor where `seed` is given.
  * @param targets float values of the same graph: inputs, constants or intermediate values.
  * @param seed ∂(final objective)/∂loss, of the loss's shape; 1 where absent.
- * @throws GraphError where the loss is no scalar and there is no seed, where a value is of another graph or no float, or where an
- *   operator on the way has no gradient rule (the message names it).
+ * @throws GraphError where the loss is no scalar and there is no seed, where a value is of another graph or no float,
+ *   or where an operator on the way has no gradient rule (the message names it).
  */
 export function gradients(graph: Graph, loss: Value, targets: readonly Value[], seed?: Value): Value[] {
   checkOperands(graph, loss, targets, seed);

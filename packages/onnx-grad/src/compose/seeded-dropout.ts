@@ -1,4 +1,5 @@
-// Dropout whose mask is a pure function of (seed, stream, position), written in integer operators: a resumed run drops the same elements.
+// Dropout whose mask is a pure function of (seed, stream, position), written in integer operators: a resumed run drops
+// the same elements.
 import { elementCount } from "../graph/dim.js";
 import { GraphError } from "../graph/errors.js";
 import type { Graph, Value } from "../graph/graph.js";
@@ -9,16 +10,20 @@ export interface SeededDropoutOptions {
   readonly ratio: number;
   /** An int64 scalar, usually a graph input that the caller sets to a new number every step. */
   readonly seed: Value;
-  /** Tells the dropouts of one graph apart: equal seeds and different streams give independent masks. An integer from 0 to 2³² − 1. */
+  /**
+   * Tells the dropouts of one graph apart: equal seeds and different streams give independent masks. An integer from 0
+   * to 2³² − 1.
+   */
   readonly stream: number;
 }
 
 /**
  * Drops elements of `x` at random (Srivastava et al. 2014) and scales the rest.
  *
- * Unlike ONNX's own Dropout, whose generator keeps hidden state in the engine, the mask depends on nothing but `seed`, `stream` and the
- * element's position (row-major), so that a run that was stopped and resumed computes the same bits. The gradient passes through the same
- * mask. One thing is asked of the engine beyond the standard: int32 products wrap around, as they do in onnxruntime and in numpy.
+ * Unlike ONNX's own Dropout, whose generator keeps hidden state in the engine, the mask depends on nothing but `seed`,
+ * `stream` and the element's position (row-major), so that a run that was stopped and resumed computes the same bits.
+ * The gradient passes through the same mask. One thing is asked of the engine beyond the standard: int32 products wrap
+ * around, as they do in onnxruntime and in numpy.
  *
  * @param x a float tensor of rank 1 or more, symbolic dimensions allowed.
  * @throws GraphError where the ratio, the stream, the seed's type or x's rank is wrong.
@@ -40,8 +45,8 @@ export function seededDropout(graph: Graph, x: Value, { ratio, seed, stream }: S
 const word = 2 ** 32 - 1;
 
 /**
- * A uniform int32 for every element of `x`. Rows (all axes but the last) and columns are hashed on their own, in int64 below 2⁶³; only the
- * last two rounds run over every element, in int32, which costs a fifth.
+ * A uniform int32 for every element of `x`. Rows (all axes but the last) and columns are hashed on their own, in int64
+ * below 2⁶³; only the last two rounds run over every element, in int32, which costs a fifth.
  */
 function randomWords(graph: Graph, x: Value, seed: Value, stream: number): Value {
   const { op } = graph;
@@ -52,11 +57,13 @@ function randomWords(graph: Graph, x: Value, seed: Value, stream: number): Value
   const rows = scramble(op, op.BitwiseXor(op.BitwiseAnd(count(op.dims([elementCount(leading)])), word), key));
   const columns = scramble(op, op.Add(count(op.dims([x.dim(-1)])), 0x2545f491));
   const signed = (x: Value) => op.Cast(op.Sub(x, 2 ** 31), "int32");
-  const words = op.BitwiseXor(signed(op.reshapeTo(rows, [...leading, 1])), signed(columns)); // [..., 1] ⊕ [K] → [..., K]
+  // [..., 1] ⊕ [K] → [..., K]
+  const words = op.BitwiseXor(signed(op.reshapeTo(rows, [...leading, 1])), signed(columns));
   return op.Mul(shiftXor(op, op.Mul(words, first), 15), second);
 }
 
-// The two-round hash with multipliers 21f0aaad and 735a2d97, found by a search for low bias (Wellons, hash-prospector, 2018/2023).
+// The two-round hash with multipliers 21f0aaad and 735a2d97, found by a search for low bias (Wellons, hash-prospector,
+// 2018/2023).
 const first = 0x21f0aaad;
 const second = 0x735a2d97;
 

@@ -1,4 +1,5 @@
-// The checks that every engine makes before a run: names, element types and shapes against the graph's declared inputs and outputs.
+// The checks that every engine makes before a run: names, element types and shapes against the graph's declared inputs
+// and outputs.
 import { type Dim, dimTerms, formatShape, type Shape } from "../graph/dim.js";
 import { checkTensor, type TypedArray } from "../graph/tensor.js";
 import { describe, isPlainObject } from "../operators/parameters.js";
@@ -112,7 +113,8 @@ function resolveShape(graphName: string, name: string, shape: Shape, bound: Bind
 const isSymbol = (dim: string): boolean => !/[*+-]/.test(dim);
 
 const mismatch = (name: string, input: Omit<GraphPort, "name">, tensor: Elsewhere): string =>
-  `input ${name}: ${tensor.dtype} [${tensor.shape.join(", ")}] given, ${input.dtype} ${formatShape(input.shape)} expected`;
+  `input ${name}: ${tensor.dtype} [${tensor.shape.join(", ")}] given, ${input.dtype} ${formatShape(input.shape)} ` +
+  "expected";
 
 /** A dimension's size under the bindings; `undefined` where a symbol is not bound. */
 export function evaluateDim(dim: Dim, bound: Bindings): number | undefined {

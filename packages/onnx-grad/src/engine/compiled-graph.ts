@@ -1,4 +1,5 @@
-// A graph as the bytes that onnxruntime loads: what takes long is done where the graph is, in another thread perhaps, and posted.
+// A graph as the bytes that onnxruntime loads: what takes long is done where the graph is, in another thread perhaps,
+// and posted.
 import type { Shape } from "../graph/dim.js";
 import type { Graph, Value } from "../graph/graph.js";
 import type { DType } from "../graph/tensor.js";
@@ -16,7 +17,10 @@ export interface GraphPort {
   readonly shape: Shape;
 }
 
-/** A graph, serialised: plain data, for `structuredClone` and `postMessage` (the bytes are the whole of their own buffer). */
+/**
+ * A graph, serialised: plain data, for `structuredClone` and `postMessage` (the bytes are the whole of their own
+ * buffer).
+ */
 export interface CompiledGraph {
   readonly name: string;
   /** What it was compiled for. */
@@ -31,9 +35,11 @@ export interface CompiledGraph {
 }
 
 /**
- * Serialises a graph for an engine's `loadCompiled`. The work is proportional to the graph: about 0.3 s for the step of an LM of 30 layers.
+ * Serialises a graph for an engine's `loadCompiled`. The work is proportional to the graph: about 0.3 s for the step of
+ * an LM of 30 layers.
  * @param executionProvider the engine's `compilesFor`
- * @throws GraphError where the graph has no output; EngineError where onnxruntime has no kernel for a node's element type
+ * @throws GraphError where the graph has no output; EngineError where onnxruntime has no kernel for a node's element
+ *   type
  */
 export function compileGraph(graph: Graph, executionProvider: ExecutionProvider = "cpu"): CompiledGraph {
   const onWebGpu = executionProvider === "webgpu";

@@ -18,21 +18,25 @@ export interface RunOptions {
   /** Which outputs to compute; all where absent. */
   readonly outputs?: readonly string[];
   /**
-   * Arrays to write outputs into, by name: of the output's type and size, each the whole of its own buffer. Their memory moves to the engine
-   * and comes back in the result, so that the array passed in is detached afterwards (also after a failed or aborted run): use the returned
-   * tensor's `data`, and pass that again in the next run.
+   * Arrays to write outputs into, by name: of the output's type and size, each the whole of its own buffer. Their
+   * memory moves to the engine and comes back in the result, so that the array passed in is detached afterwards (also
+   * after a failed or aborted run): use the returned tensor's `data`, and pass that again in the next run.
    */
   readonly reuse?: Readonly<Record<string, TypedArray>>;
-  /** Rejects the run with the signal's reason. A queued run is skipped; one under way finishes in the background, its result is dropped. */
+  /**
+   * Rejects the run with the signal's reason. A queued run is skipped; one under way finishes in the background, its
+   * result is dropped.
+   */
   readonly signal?: AbortSignal;
 }
 
 export interface Session {
   readonly graphName: string;
   /**
-   * Computes the outputs. Runs of one engine are queued and executed one after another. Feeds are copied before this returns; the caller may
-   * change them at once. They may lie in shared memory or be views.
-   * @throws EngineError naming graph and input for a missing, unknown or mis-shaped input, graph and node for a failure while running.
+   * Computes the outputs. Runs of one engine are queued and executed one after another. Feeds are copied before this
+   * returns; the caller may change them at once. They may lie in shared memory or be views.
+   * @throws EngineError naming graph and input for a missing, unknown or mis-shaped input, graph and node for a failure
+   *   while running.
    */
   run(feeds: Feeds, options?: RunOptions): Promise<Record<string, Tensor>>;
   /** Frees the session; later runs are rejected. */
@@ -51,8 +55,8 @@ export interface Engine {
   /** What graphs are compiled for where {@link loadCompiled} is there. */
   readonly compilesFor?: ExecutionProvider;
   /**
-   * As {@link load}, of a graph that `compileGraph` has serialised, in another thread perhaps. Its bytes move to the engine. Absent where the
-   * engine needs the graph itself.
+   * As {@link load}, of a graph that `compileGraph` has serialised, in another thread perhaps. Its bytes move to the
+   * engine. Absent where the engine needs the graph itself.
    * @throws EngineError where it was compiled for another provider
    */
   loadCompiled?(compiled: CompiledGraph, options?: LoadOptions): Promise<Session>;

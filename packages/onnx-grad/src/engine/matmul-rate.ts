@@ -11,8 +11,8 @@ export interface MatmulRate {
 }
 
 /**
- * Prepares float32 products [rows, width] × [width, 4·width] and back, the sizes of a transformer's MLP, chained so that an engine can
- * leave none out. The first run, which sets up memory, is not counted.
+ * Prepares float32 products [rows, width] × [width, 4·width] and back, the sizes of a transformer's MLP, chained so
+ * that an engine can leave none out. The first run, which sets up memory, is not counted.
  * @example
  * const rate = await matmulRate(engine);
  * console.log(`${(await rate.measure()).toFixed(0)} GFLOP/s`);

@@ -1,6 +1,10 @@
-// Symbolic dimensions: integers, or polynomials with integer coefficients over named symbols, kept as canonical strings.
+// Symbolic dimensions: integers, or polynomials with integer coefficients over named symbols, kept as canonical
+// strings.
 
-/** A dimension: a non-negative integer, or an expression over symbols such as `"B"`, `"B*T"` or `"P+T"` (canonical form). */
+/**
+ * A dimension: a non-negative integer, or an expression over symbols such as `"B"`, `"B*T"` or `"P+T"` (canonical
+ * form).
+ */
 export type Dim = number | string;
 
 /** A tensor's dimensions, outermost first; `[]` is a scalar. */
@@ -37,7 +41,9 @@ export const multiplyDims = (a: Dim, b: Dim): Dim =>
 /** The product of a shape's dimensions (1 for a scalar). */
 export const elementCount = (shape: Shape): Dim => shape.reduce<Dim>(multiplyDims, 1);
 
-/** `a / b` where `b` divides `a` exactly as an expression; `undefined` where it does not, or where that can't be seen. */
+/**
+ * `a / b` where `b` divides `a` exactly as an expression; `undefined` where it does not, or where that can't be seen.
+ */
 export function divideDims(a: Dim, b: Dim): Dim | undefined {
   if (a === b && b !== 0) return 1;
   if (typeof a === "number" && typeof b === "number") return b !== 0 && a % b === 0 ? a / b : undefined;
@@ -54,8 +60,8 @@ export function divideDims(a: Dim, b: Dim): Dim | undefined {
 }
 
 /**
- * ⌊dim / divisor⌋ for a positive number: exact where everything but the constant term is a multiple of it; `undefined` where that can't be
- * seen.
+ * ⌊dim / divisor⌋ for a positive number: exact where everything but the constant term is a multiple of it; `undefined`
+ * where that can't be seen.
  */
 export function floorDivideDims(dim: Dim, divisor: number): Dim | undefined {
   if (typeof dim === "number") return Math.floor(dim / divisor);

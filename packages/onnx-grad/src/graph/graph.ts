@@ -1,4 +1,5 @@
-// The graph: inputs, constants, nodes in topological order, outputs. Every node is checked and shape-inferred as it is added.
+// The graph: inputs, constants, nodes in topological order, outputs. Every node is checked and shape-inferred as it is
+// added.
 
 import type { AttributeValue, InferredOutput, OperatorDefinition } from "../operators/definition.js";
 import { Operators } from "../operators/operators.js";
@@ -57,7 +58,10 @@ export class Node {
     return this.definition.type;
   }
 
-  /** Output `index`, added to the node when it is an optional one that nobody has asked for yet (e.g. LayerNormalization's Mean). */
+  /**
+   * Output `index`, added to the node when it is an optional one that nobody has asked for yet (e.g.
+   * LayerNormalization's Mean).
+   */
   output(index: number): Value {
     const existing = this.outputs[index];
     if (existing) return existing;
@@ -71,7 +75,8 @@ export class Node {
 }
 
 /**
- * A graph of ONNX operators under construction. Operators are methods of {@link Graph.op}, under the standard's own names:
+ * A graph of ONNX operators under construction. Operators are methods of {@link Graph.op}, under the standard's own
+ * names:
  *
  * ```ts
  * const graph = new Graph("affine");
@@ -128,8 +133,8 @@ export class Graph {
   }
 
   /**
-   * An unnamed constant from plain numbers, embedded; float32 unless told. A bare number is a scalar, an array a vector unless `shape`
-   * says otherwise. Equal small constants are shared.
+   * An unnamed constant from plain numbers, embedded; float32 unless told. A bare number is a scalar, an array a vector
+   * unless `shape` says otherwise. Equal small constants are shared.
    */
   constant(numbers: number | readonly number[], options: { dtype?: DType; shape?: readonly number[] } = {}): Value {
     const dtype = options.dtype ?? "float32";
@@ -204,8 +209,8 @@ export class Graph {
   }
 
   /**
-   * How many elements of a tensor are not zero, as a dimension: a number for a constant, otherwise a symbol whose size the data tell at run
-   * time. It is the same one for all operators that select by this tensor.
+   * How many elements of a tensor are not zero, as a dimension: a number for a constant, otherwise a symbol whose size
+   * the data tell at run time. It is the same one for all operators that select by this tensor.
    */
   nonZeroCount(value: Value): Dim {
     const { constant } = value;
@@ -232,8 +237,8 @@ export class Graph {
   }
 
   /**
-   * Adds a node by operator name; the typed methods of {@link Graph.op} end up here. Returns the node; `node.output(i)` gives its outputs.
-   * The node is named after its operator or `name`, with a number behind it where that is taken.
+   * Adds a node by operator name; the typed methods of {@link Graph.op} end up here. Returns the node; `node.output(i)`
+   * gives its outputs. The node is named after its operator or `name`, with a number behind it where that is taken.
    * @throws GraphError naming operator, inputs and shapes where the operator is unknown or its inputs do not fit.
    */
   node(
@@ -244,8 +249,10 @@ export class Graph {
   ): Node {
     const definition = findOperator(type);
     if (!definition) throw new GraphError(this.name, `unknown operator ${type}`);
-    const describe = () =>
-      `${type}(${inputs.map((value) => (value === undefined ? "–" : describeValue(value))).join("; ")})${formatAttributes(attributes)}`;
+    const describe = () => {
+      const operands = inputs.map((value) => (value === undefined ? "–" : describeValue(value)));
+      return `${type}(${operands.join("; ")})${formatAttributes(attributes)}`;
+    };
     for (const [i, value] of inputs.entries()) {
       if (value !== undefined && !isValue(value))
         throw new GraphError(this.name, `${describe()}: input ${i} must be a tensor of the graph`);

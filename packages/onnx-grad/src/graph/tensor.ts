@@ -23,7 +23,10 @@ export interface EmbeddedTensor {
   readonly data: TypedArray;
 }
 
-/** A constant that stays in a file (a safetensors checkpoint, say): `byteLength` bytes from `offset`, little-endian, row-major. */
+/**
+ * A constant that stays in a file (a safetensors checkpoint, say): `byteLength` bytes from `offset`, little-endian,
+ * row-major.
+ */
 export interface ExternalTensor {
   readonly dtype: DType;
   readonly shape: readonly number[];
@@ -64,7 +67,9 @@ export function allocate(dtype: DType, length: number): TypedArray {
   return new constructors[dtype](length);
 }
 
-/** A typed array of the element type from plain numbers. @throws RangeError where a number does not fit an integer type. */
+/**
+ * A typed array of the element type from plain numbers. @throws RangeError where a number does not fit an integer type.
+ */
 export function fromNumbers(dtype: DType, numbers: ArrayLike<number>): TypedArray {
   if (dtype === "int64") {
     return BigInt64Array.from({ length: numbers.length }, (_, i) => {
@@ -85,7 +90,10 @@ export function fromNumbers(dtype: DType, numbers: ArrayLike<number>): TypedArra
 const nameOf = (x: unknown): string =>
   typeof x === "object" && x !== null ? `a ${x.constructor.name}` : x === null ? "null" : typeof x;
 
-/** What a tensor is made of, as far as it can be told without its data. @throws TypeError naming `label` and what is wrong. */
+/**
+ * What a tensor is made of, as far as it can be told without its data. @throws TypeError naming `label` and what is
+ * wrong.
+ */
 function checkForm(label: string, tensor: unknown): void {
   if (typeof tensor !== "object" || tensor === null || !("dtype" in tensor) || !("shape" in tensor)) {
     throw new TypeError(`${label}: a tensor { dtype, shape, data } is expected, not ${nameOf(tensor)}`);
@@ -120,7 +128,8 @@ export function checkTensor(label: string, tensor: ConstantTensor): void {
     throw new TypeError(`${label}: it has neither data nor a file`);
   } else if (tensor.byteLength !== size * byteWidth(tensor.dtype)) {
     throw new TypeError(
-      `${label}: ${tensor.byteLength} bytes in ${tensor.file} for ${tensor.dtype} [${tensor.shape.join(", ")}], expected ${size * byteWidth(tensor.dtype)}`,
+      `${label}: ${tensor.byteLength} bytes in ${tensor.file} for ${tensor.dtype} [${tensor.shape.join(", ")}], ` +
+        `expected ${size * byteWidth(tensor.dtype)}`,
     );
   }
 }

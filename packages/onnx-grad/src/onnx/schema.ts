@@ -1,4 +1,5 @@
-// The part of the ONNX protobuf schema that a model of ours uses (onnx.proto, IR version 11), as a protobufjs descriptor.
+// The part of the ONNX protobuf schema that a model of ours uses (onnx.proto, IR version 11), as a protobufjs
+// descriptor.
 import protobuf from "protobufjs/light.js";
 
 type Field = { type: string; id: number; rule?: "repeated"; options?: { packed: boolean } };

@@ -30,7 +30,8 @@ export interface SerializedModel {
 
 /**
  * Writes the graph as an ONNX model. Nodes that no output needs are left out.
- * @param options.externalFolder what external-data locations shall be relative to; by default the deepest folder above all files.
+ * @param options.externalFolder what external-data locations shall be relative to; by default the deepest folder above
+ *   all files.
  * @throws GraphError where the graph has no output, or an external file lies outside the folder.
  */
 export function serializeModel(graph: Graph, options: { externalFolder?: string } = {}): SerializedModel {
@@ -57,7 +58,8 @@ export function serializeModel(graph: Graph, options: { externalFolder?: string 
       initializer: initializers.map((value) => tensorMessage(graph, value, externalFolder)),
       input: [...graph.inputs.values()].map(({ name, dtype, shape }) => valueMessage(name, dtype, shape)),
       output: [...graph.outputs].map(([name, { dtype, shape }]) => valueMessage(name, dtype, shape)),
-      // Engines infer symbolic shapes less well than we do; onnxruntime plans memory faster where equal dimensions have equal names.
+      // Engines infer symbolic shapes less well than we do; onnxruntime plans memory faster where equal dimensions have
+      // equal names.
       valueInfo: nodes.flatMap((node) =>
         node.outputs.flatMap((value) =>
           value && !outputs.names.has(value) ? [valueMessage(value.name, value.dtype, value.shape)] : [],
@@ -69,15 +71,17 @@ export function serializeModel(graph: Graph, options: { externalFolder?: string 
   return { bytes, externalFolder: files.length > 0 ? externalFolder : undefined };
 }
 
-/** A Uint8Array that is the whole of its own buffer; protobufjs hands out Node's Buffers, small ones as views of a pool. */
+/**
+ * A Uint8Array that is the whole of its own buffer; protobufjs hands out Node's Buffers, small ones as views of a pool.
+ */
 function plain(bytes: Uint8Array): Uint8Array {
   const whole = bytes.byteLength === bytes.buffer.byteLength;
   return whole ? new Uint8Array(bytes.buffer) : new Uint8Array(bytes);
 }
 
 /**
- * The name each value is written under. A computed value takes its (first) output's name; further names, and outputs that are inputs or
- * constants, are written as Identity nodes.
+ * The name each value is written under. A computed value takes its (first) output's name; further names, and outputs
+ * that are inputs or constants, are written as Identity nodes.
  */
 function nameOutputs(graph: Graph): { names: ReadonlyMap<Value, string>; copies: object[] } {
   const names = new Map<Value, string>();

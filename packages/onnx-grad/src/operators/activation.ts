@@ -95,8 +95,8 @@ export const activation: readonly OperatorDefinition[] = [
 ];
 
 /**
- * GELU (Hendrycks & Gimpel 2016; ONNX Gelu-20). Exact: Φ(x) + x·φ(x). Tanh form: with u = √(2/π)(x + 0.044715x³) and s = σ(2u), y = x·s,
- * so y' = s + (y − y·s)·2u', which needs one transcendental function.
+ * GELU (Hendrycks & Gimpel 2016; ONNX Gelu-20). Exact: Φ(x) + x·φ(x). Tanh form: with u = √(2/π)(x + 0.044715x³) and s
+ * = σ(2u), y = x·s, so y' = s + (y − y·s)·2u', which needs one transcendental function.
  */
 function geluGradient(c: GradientContext, x: Value, dy: Value): Value {
   const { op } = c;

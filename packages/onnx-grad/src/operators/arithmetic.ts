@@ -29,7 +29,9 @@ function isConstantWithoutZero({ constant }: Value): boolean {
 
 type Partial = (c: GradientContext, dy: Value) => Value;
 
-/** A binary operator with its two partial derivatives (already multiplied by the output's gradient, before reduction). */
+/**
+ * A binary operator with its two partial derivatives (already multiplied by the output's gradient, before reduction).
+ */
 function binary(type: string, partialA: Partial, partialB: Partial): OperatorDefinition {
   return define({
     type,
@@ -104,7 +106,8 @@ export const arithmetic: readonly OperatorDefinition[] = [
     (c, dy) => c.op.Div(dy, c.input(1)),
     (c, dy) => c.op.Neg(c.op.Div(c.op.Mul(dy, c.output()), c.input(1))),
   ),
-  // d(a^b)/da = b·a^(b−1), 0 where b = 0; d(a^b)/db = a^b·ln a, taken as 0 where a = 0 (PyTorch does the same). For a < 0 the latter is NaN.
+  // d(a^b)/da = b·a^(b−1), 0 where b = 0; d(a^b)/db = a^b·ln a, taken as 0 where a = 0 (PyTorch does the same). For a <
+  // 0 the latter is NaN.
   binary(
     "Pow",
     (c, dy) => {

@@ -1,5 +1,6 @@
-// Scaled dot-product attention and rotary positions as operators of the standard (ONNX Attention-23, RotaryEmbedding-23).
-// B sequences, H heads (Hk of keys and values, each for G = H/Hk of the queries), Tq queries, Tk keys, d elements a head.
+// Scaled dot-product attention and rotary positions as operators of the standard (ONNX Attention-23,
+// RotaryEmbedding-23). B sequences, H heads (Hk of keys and values, each for G = H/Hk of the queries), Tq queries, Tk
+// keys, d elements a head.
 import { type Dim, formatShape, type Shape } from "../graph/dim.js";
 import type { Value } from "../graph/graph.js";
 import {
@@ -69,7 +70,10 @@ function sumHeads(c: GradientContext, x: Value, { B, H, Hk }: AttentionSizes): V
   return c.op.ReduceSum(parted, [2], { keepdims: 0 });
 }
 
-/** P = softmax(cap(scale·QKᵀ) + mask), Y = PV, where cap(s) = softcap·tanh(s/softcap). P is computed again, from the inputs. */
+/**
+ * P = softmax(cap(scale·QKᵀ) + mask), Y = PV, where cap(s) = softcap·tanh(s/softcap). P is computed again, from the
+ * inputs.
+ */
 function attentionGradient(c: GradientContext): InputGradients {
   const { op } = c;
   const sizes = attentionSizes(c);
@@ -97,7 +101,10 @@ function attentionGradient(c: GradientContext): InputGradients {
   ];
 }
 
-/** Heads and rotated elements a head. x is [B, H, T, d], or [B, T, H·d] with num_heads. @throws RangeError where the inputs do not fit. */
+/**
+ * Heads and rotated elements a head. x is [B, H, T, d], or [B, T, H·d] with num_heads. @throws RangeError where the
+ * inputs do not fit.
+ */
 export function rotarySizes(c: OperatorContext): { H: number; T: Dim; d: number; rotated: number } {
   const [x, cos, sin, ids] = [c.input(0), c.input(1), c.input(2), c.optional(3)];
   const heads = c.int("num_heads");

@@ -1,5 +1,5 @@
-// BatchNormalization (Ioffe & Szegedy 2015; ONNX BatchNormalization-15): x [N, C, …], one mean and variance for each of C channels, given
-// (inference) or computed from the batch (training).
+// BatchNormalization (Ioffe & Szegedy 2015; ONNX BatchNormalization-15): x [N, C, …], one mean and variance for each of
+// C channels, given (inference) or computed from the batch (training).
 import type { Value } from "../graph/graph.js";
 import { define, flag, type GradientContext, type InputGradients, type OperatorDefinition } from "./definition.js";
 import { input } from "./parameters.js";
@@ -8,7 +8,8 @@ import { reducedCount } from "./reduction.js";
 /** A vector of channels as it broadcasts against x: [C] → [C, 1, …]. */
 const alongChannels = (c: GradientContext, vector: Value): Value => {
   const behind = c.input(0).shape.slice(2);
-  return behind.length === 0 ? vector : c.op.Unsqueeze(vector, behind.map((_, i) => i + 1)); // biome-ignore format: one line
+  // biome-ignore format: one line
+  return behind.length === 0 ? vector : c.op.Unsqueeze(vector, behind.map((_, i) => i + 1));
 };
 
 /** All axes but the channels'. */

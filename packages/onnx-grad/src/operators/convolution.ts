@@ -1,5 +1,6 @@
-// Conv and ConvTranspose (ONNX Conv-22, ConvTranspose-22) over any number of spatial axes, each the gradient of the other.
-// X [N, C, L…] and W [M, C/g, k…] → Y [N, M, O…] for g groups; transposed: X [N, C, L…] and W [C, M/g, k…] → Y [N, M, O…].
+// Conv and ConvTranspose (ONNX Conv-22, ConvTranspose-22) over any number of spatial axes, each the gradient of the
+// other. X [N, C, L…] and W [M, C/g, k…] → Y [N, M, O…] for g groups; transposed: X [N, C, L…] and W [C, M/g, k…] → Y
+// [N, M, O…].
 import {
   addDims,
   type Dim,
@@ -14,7 +15,9 @@ import { define, type GradientContext, type OperatorContext, type OperatorDefini
 import type { Operators } from "./operators.js";
 import { input, optional } from "./parameters.js";
 
-/** The window of a convolution, one entry a spatial axis; pads with all beginnings before all ends, as in the standard. */
+/**
+ * The window of a convolution, one entry a spatial axis; pads with all beginnings before all ends, as in the standard.
+ */
 export interface ConvolutionWindow {
   readonly strides: readonly number[];
   readonly dilations: readonly number[];
@@ -36,7 +39,10 @@ const padding = ({ pads }: ConvolutionWindow, axis: number): number => pads[axis
 /** How far a kernel of size k reaches: d(k − 1) + 1. */
 const reach = (k: Dim, dilation: number): Dim => addDims(multiplyDims(subtractDims(k, 1), dilation), 1);
 
-/** The window of a node with the defaults filled in. @throws RangeError where an attribute does not fit the spatial axes. */
+/**
+ * The window of a node with the defaults filled in. @throws RangeError where an attribute does not fit the spatial
+ * axes.
+ */
 export function windowOf(c: OperatorContext): ConvolutionWindow {
   const [x, w] = [c.input(0), c.input(1)];
   const axes = x.rank - 2;
@@ -63,7 +69,10 @@ export function windowOf(c: OperatorContext): ConvolutionWindow {
   return automaticPads(c, plain);
 }
 
-/** auto_pad as explicit pads: SAME puts ⌈L/stride⌉ positions out, the odd one of the padding behind (UPPER) or before (LOWER). */
+/**
+ * auto_pad as explicit pads: SAME puts ⌈L/stride⌉ positions out, the odd one of the padding behind (UPPER) or before
+ * (LOWER).
+ */
 function automaticPads(c: OperatorContext, window: ConvolutionWindow): ConvolutionWindow {
   const mode = (c.attributes.auto_pad as string | undefined) ?? "NOTSET";
   if (mode === "NOTSET") return window;
@@ -87,7 +96,8 @@ function outputLength(length: Dim, kernel: Dim, window: ConvolutionWindow, axis:
   const room = subtractDims(addDims(length, padding(window, axis)), reach(kernel, window.dilations[axis]!));
   if (typeof room === "number" && room < 0)
     throw new RangeError(
-      `spatial axis ${axis}: a kernel that reaches over ${reach(kernel, window.dilations[axis]!)} positions for ${addDims(length, padding(window, axis))}, pads included`,
+      `spatial axis ${axis}: a kernel that reaches over ${reach(kernel, window.dilations[axis]!)} positions for ` +
+        `${addDims(length, padding(window, axis))}, pads included`,
     );
   const steps = floorDivideDims(room, stride);
   if (steps === undefined)
@@ -125,8 +135,8 @@ function outputPadding(c: OperatorContext, { strides }: ConvolutionWindow): read
 }
 
 /**
- * ∂/∂W of a convolution: the input convolved with the output's gradient, strides and dilations exchanged, batch and channels exchanged.
- * x [N, C, L…], dy [N, M, O…] → [M, C/g, k…].
+ * ∂/∂W of a convolution: the input convolved with the output's gradient, strides and dilations exchanged, batch and
+ * channels exchanged. x [N, C, L…], dy [N, M, O…] → [M, C/g, k…].
  */
 function weightGradient(op: Operators, x: Value, dy: Value, kernel: Shape, window: ConvolutionWindow): Value {
   const { strides, dilations, pads, group } = window;

@@ -1,5 +1,5 @@
-// What an operator is here: arity, attributes with the standard's defaults, shape inference, gradient rule, and (for operators outside the
-// standard) how it is written in standard operators.
+// What an operator is here: arity, attributes with the standard's defaults, shape inference, gradient rule, and (for
+// operators outside the standard) how it is written in standard operators.
 import type { Dim, Shape } from "../graph/dim.js";
 import type { Attributes, Node, Value } from "../graph/graph.js";
 import type { DType } from "../graph/tensor.js";
@@ -35,7 +35,10 @@ export interface OperatorSpec {
   readonly type: string;
   /** `""` (the standard) unless told; `com.microsoft` for onnxruntime's contrib operators. */
   readonly domain?: "" | "com.microsoft";
-  /** The inputs in the standard's order. The method of {@link Operators} takes them in this order too, and the attributes behind them. */
+  /**
+   * The inputs in the standard's order. The method of {@link Operators} takes them in this order too, and the
+   * attributes behind them.
+   */
   readonly inputs: readonly Parameter[];
   /** What the method takes, where that is something else. */
   readonly method?: readonly Parameter[];
@@ -44,7 +47,10 @@ export interface OperatorSpec {
   readonly everyOutput?: boolean;
   /** One entry an output, optional outputs included. Throws with a short reason where the inputs do not fit. */
   infer(context: OperatorContext): readonly InferredOutput[];
-  /** Vector–Jacobian product; `"none"` where the outputs are not differentiable (integers, comparisons); absent: no rule is known. */
+  /**
+   * Vector–Jacobian product; `"none"` where the outputs are not differentiable (integers, comparisons); absent: no rule
+   * is known.
+   */
   readonly gradient?: ((context: GradientContext) => InputGradients) | "none";
   /** Whether onnxruntime 1.30's CPU provider has no float64 kernel for it (or one that computes in float32). */
   readonly float32Only?: boolean;
@@ -208,7 +214,10 @@ export class OperatorDefinition {
     return this.spec.attributes![name]!.kind;
   }
 
-  /** Holds the arguments of the operator's method against its declaration. @throws RangeError naming the one that does not fit. */
+  /**
+   * Holds the arguments of the operator's method against its declaration. @throws RangeError naming the one that does
+   * not fit.
+   */
   checkArguments(given: readonly unknown[]): void {
     const names = Object.keys(this.spec.attributes ?? {});
     const attributes = Object.values(this.spec.attributes ?? {}).some(({ required }) => required) ? input : optional;
@@ -216,7 +225,10 @@ export class OperatorDefinition {
     checkArguments(this.spec.method ?? [...this.spec.inputs, ...behind], given, names);
   }
 
-  /** Attributes with defaults filled in. @throws RangeError for an unknown name, a wrong kind or value, or a missing required one. */
+  /**
+   * Attributes with defaults filled in. @throws RangeError for an unknown name, a wrong kind or value, or a missing
+   * required one.
+   */
   complete(given: unknown): Attributes {
     const specs = this.spec.attributes ?? {};
     if (!isPlainObject(given)) throw new RangeError(`attributes must be an object, not ${describe(given)}`);
@@ -279,7 +291,9 @@ export function normaliseAxis(axis: number, rank: number): number {
   return axis < 0 ? axis + rank : axis;
 }
 
-/** The shape two shapes broadcast to (multidirectional, as in the ONNX standard). @throws RangeError where they do not. */
+/**
+ * The shape two shapes broadcast to (multidirectional, as in the ONNX standard). @throws RangeError where they do not.
+ */
 export function broadcastShapes(a: Shape, b: Shape): Shape {
   const rank = Math.max(a.length, b.length);
   return Array.from({ length: rank }, (_, i): Dim => {

@@ -1,4 +1,5 @@
-// Einsum (ONNX Einsum-12): sums of products over named axes. The gradient of each operand is an Einsum of the output's and the other operands.
+// Einsum (ONNX Einsum-12): sums of products over named axes. The gradient of each operand is an Einsum of the output's
+// and the other operands.
 import type { Dim } from "../graph/dim.js";
 import type { Value } from "../graph/graph.js";
 import { define, type GradientContext, type OperatorContext, type OperatorDefinition } from "./definition.js";
@@ -6,7 +7,10 @@ import type { Operators } from "./operators.js";
 import { input, many } from "./parameters.js";
 import { positions } from "./positions.js";
 
-/** An equation with a label for each axis. The axes of an ellipsis are labelled by their distance from its right end: "..0", "..1". */
+/**
+ * An equation with a label for each axis. The axes of an ellipsis are labelled by their distance from its right end:
+ * "..0", "..1".
+ */
 export interface Equation {
   readonly operands: readonly (readonly string[])[];
   readonly output: readonly string[];
@@ -79,7 +83,10 @@ interface Labelled {
   readonly labels: readonly string[];
 }
 
-/** An Einsum of labelled operands. Scalars are multiplied behind it, and one operand that is the result already stays as it is. */
+/**
+ * An Einsum of labelled operands. Scalars are multiplied behind it, and one operand that is the result already stays as
+ * it is.
+ */
 function contract(op: Operators, operands: readonly Labelled[], output: readonly string[]): Value {
   const known = [...new Set(operands.flatMap(({ labels }) => labels))];
   if (known.length > letters.length) throw new RangeError(`more than ${letters.length} different axes`);
@@ -110,8 +117,8 @@ function squeezed(op: Operators, value: Value, labels: readonly string[], { size
 }
 
 /**
- * ∂/∂operand: the others and the output's gradient contracted to the operand's axes. Axes that appear nowhere else were summed over alone,
- * so that their gradient is expanded; of an axis that is named twice only the diagonal was read.
+ * ∂/∂operand: the others and the output's gradient contracted to the operand's axes. Axes that appear nowhere else were
+ * summed over alone, so that their gradient is expanded; of an axis that is named twice only the diagonal was read.
  */
 function operandGradient(c: GradientContext, index: number, equation: Equation): Value {
   const { op } = c;

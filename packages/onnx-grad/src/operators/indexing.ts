@@ -63,8 +63,9 @@ export const indexing: readonly OperatorDefinition[] = [
         },
       ];
     },
-    // Elements picked several times accumulate. Through ScatterElements, which onnxruntime runs serially: its ScatterND divides the updates
-    // among threads, and of two additions to one element at the same time one is lost (seen with 1.30).
+    // Elements picked several times accumulate. Through ScatterElements, which onnxruntime runs serially: its ScatterND
+    // divides the updates among threads, and of two additions to one element at the same time one is lost (seen with
+    // 1.30).
     gradient: (c) => {
       const { op } = c;
       const data = c.input(0);
@@ -114,7 +115,8 @@ export const indexing: readonly OperatorDefinition[] = [
       const depth = indices.dim(-1) as number;
       const leading = data.shape.slice(0, depth);
       const strides = leading.map((_, i) => elementCount(leading.slice(i + 1)));
-      const counted = op.Where(op.Less(indices, 0), op.Add(indices, op.dims(leading)), indices); // negative ones from the end
+      // negative ones from the end
+      const counted = op.Where(op.Less(indices, 0), op.Add(indices, op.dims(leading)), indices);
       const row = op.Reshape(op.ReduceSum(op.Mul(counted, op.dims(strides)), [-1], { keepdims: 0 }), [-1, 1]);
       const rest = elementCount(data.shape.slice(depth));
       const updates = op.reshapeTo(c.outputGradient(), [row.dim(0), rest]);

@@ -65,8 +65,8 @@ interface SliceRange {
 }
 
 /**
- * The ranges of a Slice by the standard's clamping rules. On symbolic axes or with symbolic bounds the step must be 1, and the bounds must
- * lie inside the axis at run time: nothing is known to clamp to.
+ * The ranges of a Slice by the standard's clamping rules. On symbolic axes or with symbolic bounds the step must be 1,
+ * and the bounds must lie inside the axis at run time: nothing is known to clamp to.
  */
 function sliceRanges(c: OperatorContext): readonly SliceRange[] {
   const { shape, rank } = c.input(0);

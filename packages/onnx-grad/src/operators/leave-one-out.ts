@@ -1,5 +1,5 @@
-// The product of all other elements, for each element: what ReduceProd's gradient is made of. Nothing is divided, so that zeros are no
-// special case, and the result can be differentiated again.
+// The product of all other elements, for each element: what ReduceProd's gradient is made of. Nothing is divided, so
+// that zeros are no special case, and the result can be differentiated again.
 import { type Dim, elementCount } from "../graph/dim.js";
 import type { Value } from "../graph/graph.js";
 import type { Operators } from "./operators.js";
@@ -16,7 +16,10 @@ export function productsOfOthers(op: Operators, x: Value, axes: readonly number[
   return op.Transpose(op.reshapeTo(others, turned.shape), { perm: perm.map((_, i) => perm.indexOf(i)) });
 }
 
-/** Products of all before times products of all behind, each in ⌈log₂ n⌉ steps of doubled distance (Hillis & Steele 1986). */
+/**
+ * Products of all before times products of all behind, each in ⌈log₂ n⌉ steps of doubled distance (Hillis & Steele
+ * 1986).
+ */
 function byRunningProducts(op: Operators, rows: Value, n: number): Value {
   const axis = rows.rank - 1;
   /** Elements moved along the axis, ones coming in. */
@@ -36,7 +39,9 @@ function byRunningProducts(op: Operators, rows: Value, n: number): Value {
   );
 }
 
-/** For a width known at run time only: a matrix of n copies of each row, with a one in place of each copy's own element. */
+/**
+ * For a width known at run time only: a matrix of n copies of each row, with a one in place of each copy's own element.
+ */
 function byMatrix(op: Operators, rows: Value, n: Dim): Value {
   const own = op.Equal(positions(op, n, 0, 2), positions(op, n, 1, 2)); // [n, n]
   const copies = op.Where(own, op.scalar(1, rows.dtype), op.Unsqueeze(rows, [-2])); // [..., n, n]

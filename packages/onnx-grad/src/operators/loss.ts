@@ -24,8 +24,8 @@ function lossShape(c: OperatorContext): readonly Dim[] {
 }
 
 /**
- * The factor of every label position, shape [B, 1, …]: ∂loss/∂(position's own loss), with class weights, ignored labels and the
- * denominator of `mean` in it; beside it labels that are safe to index with, shape [B, 1, …].
+ * The factor of every label position, shape [B, 1, …]: ∂loss/∂(position's own loss), with class weights, ignored labels
+ * and the denominator of `mean` in it; beside it labels that are safe to index with, shape [B, 1, …].
  */
 function positionFactors(c: GradientContext): { labels: Value; factor: Value } {
   const { op } = c;

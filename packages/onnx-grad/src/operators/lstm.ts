@@ -1,5 +1,6 @@
-// LSTM (Hochreiter & Schmidhuber 1997; ONNX LSTM-22), forward direction, without peepholes, differentiated as a whole by backpropagation
-// through time. T steps, B sequences, I inputs, H units; gates lie in ONNX's order i (input), o (output), f (forget), c (cell).
+// LSTM (Hochreiter & Schmidhuber 1997; ONNX LSTM-22), forward direction, without peepholes, differentiated as a whole
+// by backpropagation through time. T steps, B sequences, I inputs, H units; gates lie in ONNX's order i (input), o
+// (output), f (forget), c (cell).
 import type { Dim } from "../graph/dim.js";
 import type { Value } from "../graph/graph.js";
 import { define, type GradientContext, type OperatorContext, type OperatorDefinition } from "./definition.js";
@@ -19,7 +20,10 @@ function sizesOf(c: OperatorContext): { T: Dim; B: Dim; H: number } {
   return { T, B, H };
 }
 
-/** What the forward pass computed, again. Gates for all steps at once, from the states that are known; only the cells c₍ₜ₎ are a loop. */
+/**
+ * What the forward pass computed, again. Gates for all steps at once, from the states that are known; only the cells
+ * c₍ₜ₎ are a loop.
+ */
 function recompute(c: GradientContext, T: number, B: Dim, H: number) {
   const { op } = c;
   const [X, W, R] = [c.input(0), op.Squeeze(c.input(1), [0]), op.Squeeze(c.input(2), [0])];

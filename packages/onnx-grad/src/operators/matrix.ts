@@ -1,4 +1,5 @@
-// Matrix products: the standard's MatMul and Gemm, and onnxruntime's FusedMatMul, which reads its operands transposed without a copy.
+// Matrix products: the standard's MatMul and Gemm, and onnxruntime's FusedMatMul, which reads its operands transposed
+// without a copy.
 import { type Dim, elementCount, type Shape } from "../graph/dim.js";
 import type { Value } from "../graph/graph.js";
 import {
@@ -30,8 +31,9 @@ function lastTwo(shape: Shape, transposed: boolean): [Dim, Dim] {
 }
 
 /**
- * For C = α·op(A)·op(B): ∂A = α·∂C·op(B)ᵀ and ∂B = α·op(A)ᵀ·∂C, each written so that the result comes out in the operand's own layout.
- * A matrix B shared by a batch of A (a linear layer) is summed over the batch inside one flat product.
+ * For C = α·op(A)·op(B): ∂A = α·∂C·op(B)ᵀ and ∂B = α·op(A)ᵀ·∂C, each written so that the result comes out in the
+ * operand's own layout. A matrix B shared by a batch of A (a linear layer) is summed over the batch inside one flat
+ * product.
  */
 function productGradient(c: GradientContext, transA: boolean, transB: boolean, alpha: number): (Value | undefined)[] {
   const { op } = c;
@@ -76,8 +78,9 @@ function productGradient(c: GradientContext, transA: boolean, transB: boolean, a
 }
 
 /**
- * Whether it pays to read the thin factor of AᵀB transposed and to turn the small product over: onnxruntime's CPU reads a transposed matrix
- * slowly, and a narrow product gives that little to do (heads of 16: 1.6 times as fast on two threads, 2.6 times on one; of 64: no difference).
+ * Whether it pays to read the thin factor of AᵀB transposed and to turn the small product over: onnxruntime's CPU reads
+ * a transposed matrix slowly, and a narrow product gives that little to do (heads of 16: 1.6 times as fast on two
+ * threads, 2.6 times on one; of 64: no difference).
  */
 function isThin(width: Dim, other: Dim): boolean {
   return typeof width === "number" && width <= 32 && !(typeof other === "number" && other <= width);

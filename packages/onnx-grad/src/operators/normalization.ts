@@ -151,7 +151,8 @@ function requireAffine(c: OperatorContext, axis: number): void {
     const offset = shape.length - affine.rank;
     if (offset < 0 || affine.shape.some((dim, i) => dim !== 1 && (i + offset < axis || dim !== shape[i + offset]))) {
       throw new RangeError(
-        `input ${index} of shape [${affine.shape.join(", ")}] does not fit the axes from ${normaliseAxis(axis, shape.length)} on`,
+        `input ${index} of shape [${affine.shape.join(", ")}] does not fit the axes from ` +
+          `${normaliseAxis(axis, shape.length)} on`,
       );
     }
   }

@@ -1,4 +1,5 @@
-// The operators as typed methods, under the standard's own names and with its order of inputs; the same node-adding path lies beneath all.
+// The operators as typed methods, under the standard's own names and with its order of inputs; the same node-adding
+// path lies beneath all.
 import { type Dim, divideDims, elementCount, multiplyDims } from "../graph/dim.js";
 import { GraphError } from "../graph/errors.js";
 import type { Graph, Value } from "../graph/graph.js";
@@ -22,9 +23,9 @@ import { checkArguments, describe, isValue } from "./parameters.js";
 import { findOperator, operatorNames } from "./table.js";
 
 /**
- * ONNX operators as methods. Semantics, attribute names and defaults are the standard's (opset 23); operators of onnxruntime's own
- * (`FusedMatMul`) are the exception and are rewritten by {@link toPortable}. Every method throws {@link GraphError} where the inputs do
- * not fit. Lower-case methods are short-hands that add standard operators.
+ * ONNX operators as methods. Semantics, attribute names and defaults are the standard's (opset 23); operators of
+ * onnxruntime's own (`FusedMatMul`) are the exception and are rewritten by {@link toPortable}. Every method throws
+ * {@link GraphError} where the inputs do not fit. Lower-case methods are short-hands that add standard operators.
  */
 export class Operators {
   constructor(private readonly graph: Graph) {
@@ -142,21 +143,27 @@ export class Operators {
   /** onnxruntime's: alpha · op(A) · op(B) without materialising the transposes. */
   FusedMatMul = (a: Value, b: Value, attributes?: Product) => this.one("FusedMatMul", [a, b], { ...attributes });
 
-  /** Sums of products over named axes, e.g. `{ equation: "bhqd,bhkd->bhqk" }`; `ii` reads a diagonal, `...` stands for any axes. */
+  /**
+   * Sums of products over named axes, e.g. `{ equation: "bhqd,bhkd->bhqk" }`; `ii` reads a diagonal, `...` stands for
+   * any axes.
+   */
   Einsum = (inputs: readonly Value[], attributes: { equation: string }) =>
     this.one("Einsum", inputs, { ...attributes });
   /**
-   * X [N, C, L…], W [M, C/group, k…], B [M] → [N, M, O…]. `pads` holds the beginnings of all spatial axes, then the ends: a causal
-   * convolution of one axis has pads [dilation · (k − 1), 0].
+   * X [N, C, L…], W [M, C/group, k…], B [M] → [N, M, O…]. `pads` holds the beginnings of all spatial axes, then the
+   * ends: a causal convolution of one axis has pads [dilation · (k − 1), 0].
    */
   Conv = (x: Value, w: Value, bias?: Value, attributes?: Window & { auto_pad?: AutoPad }) =>
     this.one("Conv", [x, w, bias], { ...attributes });
-  /** X [N, C, L…], W [C, M/group, k…], B [M] → [N, M, stride · (L − 1) + output_padding + dilation · (k − 1) + 1 − pads…]. */
+  /**
+   * X [N, C, L…], W [C, M/group, k…], B [M] → [N, M, stride · (L − 1) + output_padding + dilation · (k − 1) + 1 −
+   * pads…].
+   */
   ConvTranspose = (x: Value, w: Value, bias?: Value, attributes?: Window & { output_padding?: readonly number[] }) =>
     this.one("ConvTranspose", [x, w, bias], { ...attributes });
   /**
-   * softmax(scale · QKᵀ + mask) V: Q [B, H, Tq, d], K and V [B, Hk, Tk, d] where Hk divides H, a mask of bools (true: seen) or of floats
-   * that broadcasts to [B, H, Tq, Tk].
+   * softmax(scale · QKᵀ + mask) V: Q [B, H, Tq, d], K and V [B, Hk, Tk, d] where Hk divides H, a mask of bools (true:
+   * seen) or of floats that broadcasts to [B, H, Tq, Tk].
    */
   Attention = (
     q: Value,
@@ -165,7 +172,10 @@ export class Operators {
     mask?: Value,
     attributes?: { is_causal?: Flag; scale?: number; softcap?: number },
   ) => this.one("Attention", [q, k, v, mask], { ...attributes });
-  /** Rotated positions: X [B, H, T, d] or [B, T, H·d] (with num_heads), caches [positions, r/2] with ids [B, T], or [B, T, r/2] without. */
+  /**
+   * Rotated positions: X [B, H, T, d] or [B, T, H·d] (with num_heads), caches [positions, r/2] with ids [B, T], or [B,
+   * T, r/2] without.
+   */
   RotaryEmbedding = (
     x: Value,
     cos: Value,
@@ -225,8 +235,8 @@ export class Operators {
 
   // Recurrence
   /**
-   * [Y, Y_h]: X [T, B, I], W [1, 3H, I], R [1, 3H, H], B [1, 6H], initial_h [1, B, H] → all states [T, 1, B, H] and the last [1, B, H].
-   * Gates lie in the order update, reset, hidden; `linear_before_reset: 1` is what PyTorch computes.
+   * [Y, Y_h]: X [T, B, I], W [1, 3H, I], R [1, 3H, H], B [1, 6H], initial_h [1, B, H] → all states [T, 1, B, H] and the
+   * last [1, B, H]. Gates lie in the order update, reset, hidden; `linear_before_reset: 1` is what PyTorch computes.
    */
   GRU = (
     [X, W, R, B, initialState]: readonly [
@@ -240,8 +250,8 @@ export class Operators {
   ) => this.many("GRU", [X, W, R, B, undefined, initialState], 2, { ...attributes }) as [Value, Value];
 
   /**
-   * [Y, Y_h, Y_c]: X [T, B, I], W [1, 4H, I], R [1, 4H, H], B [1, 8H], initial_h and initial_c [1, B, H] → all states [T, 1, B, H], the
-   * last one and the last cell [1, B, H]. Gates lie in the order input, output, forget, cell.
+   * [Y, Y_h, Y_c]: X [T, B, I], W [1, 4H, I], R [1, 4H, H], B [1, 8H], initial_h and initial_c [1, B, H] → all states
+   * [T, 1, B, H], the last one and the last cell [1, B, H]. Gates lie in the order input, output, forget, cell.
    */
   LSTM = (
     [X, W, R, B, initialState, initialCell]: readonly [
@@ -267,7 +277,10 @@ export class Operators {
     this.one("LayerNormalization", [x, scale, bias], { ...attributes });
   RMSNormalization = (x: Value, scale: Value, attributes?: { axis?: number; epsilon?: number }) =>
     this.one("RMSNormalization", [x, scale], { ...attributes });
-  /** [output], in training [output, running mean, running variance]: x [N, C, …], the others [C]. The variance is the population's. */
+  /**
+   * [output], in training [output, running mean, running variance]: x [N, C, …], the others [C]. The variance is the
+   * population's.
+   */
   BatchNormalization = (
     x: Value,
     scale: Value,
@@ -325,7 +338,10 @@ export class Operators {
     return parts.length === 1 ? parts[0]! : this.Concat(parts, { axis: 0 });
   }
 
-  /** The target of a reshape with as little run-time arithmetic as possible: 0 copies a dimension, one -1 is worked out by Reshape. */
+  /**
+   * The target of a reshape with as little run-time arithmetic as possible: 0 copies a dimension, one -1 is worked out
+   * by Reshape.
+   */
   private reshapeTarget(x: Value, shape: readonly Dim[]): Value {
     const encoded = shape.map((dim, i) => (typeof dim === "string" && dim === x.shape[i] ? 0 : dim));
     const symbolic = encoded.filter((dim) => typeof dim === "string");
@@ -339,8 +355,8 @@ export class Operators {
   }
 
   /**
-   * What an Expand to a size of 0 gives: a constant without elements. onnxruntime 1.30 takes such an Expand for one that changes nothing and
-   * removes it.
+   * What an Expand to a size of 0 gives: a constant without elements. onnxruntime 1.30 takes such an Expand for one
+   * that changes nothing and removes it.
    */
   private expandedToNothing(x: Value, shape: Dims): Value | undefined {
     if (isValue(shape) || !shape.includes(0)) return undefined;
@@ -349,7 +365,10 @@ export class Operators {
     return this.graph.constant([], { dtype: x.dtype, shape: result });
   }
 
-  /** onnxruntime 1.30 mixes up the pads of chosen axes when it moves a Transpose past the Pad, so all axes are always written. */
+  /**
+   * onnxruntime 1.30 mixes up the pads of chosen axes when it moves a Transpose past the Pad, so all axes are always
+   * written.
+   */
   private padsOfAllAxes(x: Value, pads: Dims, axes: readonly number[]): Value {
     const given = isValue(pads) ? pads.content : pads;
     if (given?.length !== 2 * axes.length) return this.one("Pad", [x, this.dims(pads), undefined, this.ints(axes)]);
@@ -362,7 +381,9 @@ export class Operators {
     return this.dims(full);
   }
 
-  /** Lets a method run only where its arguments are what the types promise: plain JavaScript has nobody else to tell. */
+  /**
+   * Lets a method run only where its arguments are what the types promise: plain JavaScript has nobody else to tell.
+   */
   private guard(name: string, check: (given: readonly unknown[]) => void): void {
     const methods = this as unknown as Record<string, (...given: unknown[]) => unknown>;
     const method = methods[name]!;

@@ -1,5 +1,5 @@
-// What plain JavaScript may pass to an operator, declared once in the operator's definition and checked before anything is built:
-// the types say the same to TypeScript.
+// What plain JavaScript may pass to an operator, declared once in the operator's definition and checked before anything
+// is built: the types say the same to TypeScript.
 import type { Dim } from "../graph/dim.js";
 import type { Value } from "../graph/graph.js";
 import { isDType } from "../graph/tensor.js";

@@ -1,4 +1,5 @@
-// Piecewise activations: rectifiers, hard approximations and Clip. At a kink the gradient is the one that PyTorch takes.
+// Piecewise activations: rectifiers, hard approximations and Clip. At a kink the gradient is the one that PyTorch
+// takes.
 import type { Value } from "../graph/graph.js";
 import { type AttributeSpec, define, type GradientContext, type OperatorDefinition } from "./definition.js";
 import { input, optional } from "./parameters.js";

@@ -24,8 +24,9 @@ const gates = (op: Operators, x: Value, H: number, axis: number) =>
   op.Split(x, [H, H, H], { axis }) as [Value, Value, Value];
 
 /**
- * What the forward pass computed, again, for all steps at once: the states are known, so that only the way back is a loop over time.
- * Shapes [T, B, H]; `previous` is h₍ₜ₋₁₎ and `inner` what R_h multiplied (linear_before_reset: before the reset gate, else after it).
+ * What the forward pass computed, again, for all steps at once: the states are known, so that only the way back is a
+ * loop over time. Shapes [T, B, H]; `previous` is h₍ₜ₋₁₎ and `inner` what R_h multiplied (linear_before_reset: before
+ * the reset gate, else after it).
  */
 function recompute(c: GradientContext, T: number, B: Dim, H: number) {
   const { op } = c;
@@ -73,7 +74,8 @@ function gruGradient(c: GradientContext): (Value | undefined)[] {
     const dPreZ = op.Mul(total, stepOf(op, factors.z, t));
     const dPreH = op.Mul(total, stepOf(op, factors.h, t));
     const r = stepOf(op, f.r, t);
-    // linear_before_reset: n = tanh(x + r ∘ (R_h h)), so that the product's gradient is r ∘ dPreH; otherwise n = tanh(x + R_h (r ∘ h)).
+    // linear_before_reset: n = tanh(x + r ∘ (R_h h)), so that the product's gradient is r ∘ dPreH; otherwise n = tanh(x
+    // + R_h (r ∘ h)).
     const dProduct = f.projected ? op.Mul(dPreH, r) : dPreH;
     const dInner = op.MatMul(dProduct, f.Rh);
     const dPreR = op.Mul(f.projected ? dPreH : dInner, stepOf(op, factors.r, t));

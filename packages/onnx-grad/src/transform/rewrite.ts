@@ -7,8 +7,8 @@ import { reachable } from "./prune.js";
 export type Lowering = NonNullable<OperatorSpec["lower"]>;
 
 /**
- * Copies the graph. Inputs, outputs, their names and their values stay the same, and so do the names of the nodes that are copied; those
- * that replace a node carry its name in front.
+ * Copies the graph. Inputs, outputs, their names and their values stay the same, and so do the names of the nodes that
+ * are copied; those that replace a node carry its name in front.
  * @param lowering what replaces a node; `undefined` where it is copied
  */
 export function rewrite(graph: Graph, lowering: (node: Node) => Lowering | undefined): Graph {

@@ -1,5 +1,5 @@
-// Writes every golden graph as .onnx with its feeds and expectations, for test/oracle/check_models.py (which needs Python and onnx).
-// ONNX_GRAD_EXPORT=<folder> npx vitest run test/oracle && python test/oracle/check_models.py <folder>
+// Writes every golden graph as .onnx with its feeds and expectations, for test/oracle/check_models.py (which needs
+// Python and onnx). ONNX_GRAD_EXPORT=<folder> npx vitest run test/oracle && python test/oracle/check_models.py <folder>
 import fs from "node:fs";
 import path from "node:path";
 import {

@@ -72,8 +72,8 @@ export interface BuiltCase {
 }
 
 /**
- * The case as a graph. Its outputs are the operator's own, and (for differentiable cases) `loss` = Σ seed · output with its gradient for
- * every input that has one. With `symbolic`, all sizes but 1 become symbols, equal sizes the same one.
+ * The case as a graph. Its outputs are the operator's own, and (for differentiable cases) `loss` = Σ seed · output with
+ * its gradient for every input that has one. With `symbolic`, all sizes but 1 become symbols, equal sizes the same one.
  */
 export function build(golden: Case, float: FloatType, { symbolic = false, forwardOnly = false } = {}): BuiltCase {
   const graph = new Graph(title(golden));
@@ -137,7 +137,10 @@ export async function runOnce(engine: Engine, graph: Graph, feeds: Feeds): Promi
   }
 }
 
-/** Operators for which onnxruntime 1.30's CPU provider has no float64 kernel (HardSwish: one that computes with float32 constants). */
+/**
+ * Operators for which onnxruntime 1.30's CPU provider has no float64 kernel (HardSwish: one that computes with float32
+ * constants).
+ */
 export const noDouble: ReadonlySet<string> = new Set(operatorNames().filter((name) => findOperator(name)!.float32Only));
 
 /** LayerNormalization's statistics are float32 whatever its input is. */

@@ -1,4 +1,5 @@
-// Small models as recommenders use them (KL terms, masked attention, GRU4Rec, Mult-VAE): their graphs, feeds and what PyTorch says of them.
+// Small models as recommenders use them (KL terms, masked attention, GRU4Rec, Mult-VAE): their graphs, feeds and what
+// PyTorch says of them.
 import fs from "node:fs";
 import { type Engine, Graph, gradients, type Tensor, type Value } from "@cllm4rec/onnx-grad";
 import { expectClose } from "@cllm4rec/testing";

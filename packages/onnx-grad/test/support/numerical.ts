@@ -2,8 +2,8 @@
 import type { Feeds, Session, Tensor } from "@cllm4rec/onnx-grad";
 
 /**
- * ∂output/∂input by differences: two-point for float64 with a step of 1e-5, four-point (error in step⁴) for float32, whose rounding asks
- * for a wide step. `output` must be a scalar.
+ * ∂output/∂input by differences: two-point for float64 with a step of 1e-5, four-point (error in step⁴) for float32,
+ * whose rounding asks for a wide step. `output` must be a scalar.
  */
 export async function numericalGradient(
   session: Session,

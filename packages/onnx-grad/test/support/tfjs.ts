@@ -1,4 +1,5 @@
-// The TensorFlow.js backends that tests run on: those among the dev dependencies, and a tfjs-node of the developer's where one is named (tfjs-node-gpu where it holds that).
+// The TensorFlow.js backends that tests run on: those among the dev dependencies, and a tfjs-node of the developer's
+// where one is named (tfjs-node-gpu where it holds that).
 import fs from "node:fs";
 import path from "node:path";
 import { type TfjsBackend, type TfjsEngine, tfjs } from "@cllm4rec/onnx-grad/tfjs";

@@ -1,4 +1,5 @@
-// A pretraining run in a process of its own, to be killed: node pretrain.mjs FOLDER BACKBONE. Prints "started", and "ended REASON" at last.
+// A pretraining run in a process of its own, to be killed: node pretrain.mjs FOLDER BACKBONE. Prints "started", and
+// "ended REASON" at last.
 import fs from "node:fs";
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
 import { pretrain } from "@cllm4rec/pretrain";

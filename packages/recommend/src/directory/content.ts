@@ -12,8 +12,8 @@ export function datasetHash({ files }: Pick<Manifest, "files">): string {
 }
 
 /**
- * Raw ids, titles and histories of a dataset, for the `output` of `pretrain` and `finetune`: with them in the model directory, prediction
- * does not need the dataset.
+ * Raw ids, titles and histories of a dataset, for the `output` of `pretrain` and `finetune`: with them in the model
+ * directory, prediction does not need the dataset.
  * @param options.histories false leaves out what users have, e.g. because it may not be passed on; default true
  */
 export async function readModelContent(
@@ -57,7 +57,8 @@ export async function openItsDataset(model: TrainedModel, elsewhere?: string): P
     dataset.close();
     throw new WrongPartError(
       "data",
-      `${directory}: found a dataset with content hash ${found.slice(0, 12)}…, expected ${recorded.hash.slice(0, 12)}…, on which ${model.directory} was trained`,
+      `${directory}: found a dataset with content hash ${found.slice(0, 12)}…, expected ` +
+        `${recorded.hash.slice(0, 12)}…, on which ${model.directory} was trained`,
       { missing: false },
     );
   }

@@ -56,7 +56,8 @@ export async function openPredictor(
     const [what, one, other] = pairs[differs];
     throw new WrongPartError(
       "backbone",
-      `${path.normalize(name)}: found ${what} with hash ${one.slice(0, 12)}…, expected ${other.slice(0, 12)}…, with which ${directory} was trained`,
+      `${path.normalize(name)}: found ${what} with hash ${one.slice(0, 12)}…, expected ${other.slice(0, 12)}…, ` +
+        `with which ${directory} was trained`,
       { missing: false },
     );
   }

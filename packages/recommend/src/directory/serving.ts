@@ -7,7 +7,9 @@ import { RecommendError, reasonOf } from "../error.js";
 const template = z.string().exactOptional();
 
 const schema = z.object({
-  /** What the model was trained on: the path then, and a hash of its content. Absent where it was no dataset directory. */
+  /**
+   * What the model was trained on: the path then, and a hash of its content. Absent where it was no dataset directory.
+   */
   dataset: z.object({ path: z.string(), hash: z.string() }).exactOptional(),
   /** SHA-256 of the tokenizer's files, `hashTokenizer` of `@cllm4rec/corpus`. */
   tokenizer: z.string(),

@@ -15,7 +15,8 @@ export interface TrainedModel extends SavedModel {
 
 /**
  * Reads a model directory and checks everything in it.
- * @throws TrainingError for files that are missing or damaged; RecommendError for a model that does not say how it predicts
+ * @throws TrainingError for files that are missing or damaged; RecommendError for a model that does not say how it
+ *   predicts
  */
 export async function openTrainedModel(directory: string): Promise<TrainedModel> {
   const model = await readModel(directory);
@@ -32,7 +33,8 @@ export type Ensemble = readonly [TrainedModel, ...TrainedModel[]];
 
 /**
  * Opens models that differ in their training alone, such as in the seed.
- * @throws as {@link openTrainedModel} does; RecommendError naming the first that differs from the first of them in more than that
+ * @throws as {@link openTrainedModel} does; RecommendError naming the first that differs from the first of them in more
+ *   than that
  */
 export async function openEnsemble(directories: readonly string[]): Promise<Ensemble> {
   const [first, ...others] = await Promise.all(directories.map(openTrainedModel));
@@ -41,7 +43,8 @@ export async function openEnsemble(directories: readonly string[]): Promise<Ense
     const differs = INGREDIENTS.find(({ of }) => JSON.stringify(of(first)) !== JSON.stringify(of(other)));
     if (differs) {
       throw new RecommendError(
-        `${other.directory}: has another ${differs.what} than ${first.directory}; models answer together where they differ in their training alone`,
+        `${other.directory}: has another ${differs.what} than ${first.directory}; models answer together where ` +
+          "they differ in their training alone",
       );
     }
   }

@@ -18,7 +18,8 @@ export interface EvaluateOptions extends IndexRecommenderOptions {
 
 /**
  * Ranks all items for every user who has held-out ones. Users without any are left out and counted.
- * @throws RecommendError where a user with held-out items has nothing to be known by: no history, and no user token in the prompt
+ * @throws RecommendError where a user with held-out items has nothing to be known by: no history, and no user token in
+ *   the prompt
  */
 export async function evaluate(options: EvaluateOptions): Promise<EvaluationResult> {
   const { model, history, heldOut, metrics, signal, batch = 128, userToken = false } = options;
@@ -48,7 +49,8 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
     }
     if (!userToken && history.indptr[user + 1] === history.indptr[user]) {
       throw new RecommendError(
-        `user ${user} has held-out items and no history: without the user token there is nothing to recommend by; leave such users out of the split, or train with userToken`,
+        `user ${user} has held-out items and no history: without the user token there is nothing to recommend by; ` +
+          "leave such users out of the split, or train with userToken",
       );
     }
     group.push(user);

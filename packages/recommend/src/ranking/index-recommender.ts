@@ -1,4 +1,5 @@
-// Recommendation (§3.5) by rows of the tables: the whole history in the prompt, one forward pass, the best of all items that are not in it.
+// Recommendation (§3.5) by rows of the tables: the whole history in the prompt, one forward pass, the best of all items
+// that are not in it.
 import type { BaseModel, Prompt, SoftTables } from "@cllm4rec/backbone";
 import {
   type Csr,
@@ -18,7 +19,10 @@ import { RecommendError } from "../error.js";
 
 export interface IndexRecommenderOptions {
   readonly model: BaseModel;
-  /** The collaborative tables of the trained model; those of several runs (other seeds) are an ensemble: their logits are averaged. */
+  /**
+   * The collaborative tables of the trained model; those of several runs (other seeds) are an ensemble: their logits
+   * are averaged.
+   */
   readonly tables: SoftTables | readonly SoftTables[];
   readonly tokenizer: PromptTokenizer;
   /** As in training; default false. True: every request has to name its user. */
@@ -34,7 +38,10 @@ export interface IndexRecommenderOptions {
   readonly batch?: number;
 }
 
-/** Whom to recommend to. Without the user token a history is all that is needed, so users who were not in training are welcome. */
+/**
+ * Whom to recommend to. Without the user token a history is all that is needed, so users who were not in training are
+ * welcome.
+ */
 export interface IndexRequest extends RecommendationRequest {
   /** Items that are not to be recommended either; the history never is. */
   readonly exclude?: ArrayLike<number>;
@@ -78,8 +85,8 @@ export class IndexRecommender {
 
   /**
    * The k best items for each request, in their order.
-   * @throws CorpusUsageError for an item that does not exist or occurs twice, or a request without anything to recommend by: no user where the
-   *   user token is in the prompt, no history where it is not
+   * @throws CorpusUsageError for an item that does not exist or occurs twice, or a request without anything to
+   *   recommend by: no user where the user token is in the prompt, no history where it is not
    */
   async *recommend(
     requests: Iterable<IndexRequest>,
@@ -148,8 +155,8 @@ export class IndexRecommender {
   }
 
   /**
-   * The embedding of each prompt's user, [B, M·K] row-major: its inner product with a row of {@link itemEmbeddings} is the item's
-   * score, but for rounding.
+   * The embedding of each prompt's user, [B, M·K] row-major: its inner product with a row of {@link itemEmbeddings} is
+   * the item's score, but for rounding.
    */
   async promptEmbeddings(prompts: readonly Prompt[], signal?: AbortSignal): Promise<Float32Array> {
     const { model } = this.#options;

@@ -1,4 +1,5 @@
-// What is ranked against what in an evaluation: the split to be found, and the history that a model may know and may not recommend.
+// What is ranked against what in an evaluation: the split to be found, and the history that a model may know and may
+// not recommend.
 import type { Dataset } from "@cllm4rec/corpus";
 import { type Csr, uniteHistories } from "@cllm4rec/corpus/prompts";
 import { RecommendError } from "../error.js";
@@ -31,7 +32,8 @@ export async function openProtocol(
 ): Promise<Protocol> {
   if (split === "validation" && historyOf === "train+validation") {
     throw new RecommendError(
-      "history train+validation on the split validation: the items to be found would be known; use the history train, or the split test",
+      "history train+validation on the split validation: the items to be found would be known; use the history " +
+        "train, or the split test",
     );
   }
   const train = await dataset.interactions("train");

@@ -82,7 +82,8 @@ async function readTokenizerJson(directory: string): Promise<TokenizerJson> {
     const json = parseRecord(file, text);
     if (!isTokenizerJson(json)) {
       throw new Error(
-        `${file}: no usable model.vocab and added_tokens found, expected a Hugging Face tokenizer.json; fetch the file again`,
+        `${file}: no usable model.vocab and added_tokens found, expected a Hugging Face tokenizer.json; fetch the ` +
+          "file again",
       );
     }
     // Old files leave out what is null, and the library insists on the keys.
@@ -102,7 +103,8 @@ async function readTokenizerJson(directory: string): Promise<TokenizerJson> {
   ]);
   if (vocabText === undefined || merges === undefined) {
     throw new Error(
-      `${directory}: found neither tokenizer.json nor vocab.json with merges.txt; expected a Hugging Face tokenizer directory`,
+      `${directory}: found neither tokenizer.json nor vocab.json with merges.txt; expected a Hugging Face ` +
+        "tokenizer directory",
     );
   }
   const vocab = parseRecord(vocabFile, vocabText);

@@ -1,5 +1,6 @@
 // @ts-nocheck
-// Multi-VAE (Liang et al. 2018) as a graph: the multinomial likelihood of a user's items, and the KL divergence from N(0, I).
+// Multi-VAE (Liang et al. 2018) as a graph: the multinomial likelihood of a user's items, and the KL divergence from
+// N(0, I).
 import { Graph, gradients } from "@cllm4rec/onnx-grad";
 
 // Shape legend: B users of a batch, J items, H hidden units, D latent dimensions.

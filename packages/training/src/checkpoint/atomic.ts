@@ -14,11 +14,15 @@ export async function writeTextAtomically(file: string, text: string): Promise<v
   });
 }
 
-/** The reason is given once, whether it comes from the file system or {@link writeAtomically} has already named the file. */
+/**
+ * The reason is given once, whether it comes from the file system or {@link writeAtomically} has already named the
+ * file.
+ */
 export function cannotWrite(file: string, error: unknown): TrainingError {
   const reason = error instanceof CheckpointError && error.cause !== undefined ? error.cause : error;
   return new TrainingError(
-    `${file}: cannot be written: ${reasonOf(reason)}. What was saved before is untouched: free space or grant access, then run the same command again to resume.`,
+    `${file}: cannot be written: ${reasonOf(reason)}. What was saved before is untouched: free space or grant ` +
+      "access, then run the same command again to resume.",
     { cause: error },
   );
 }

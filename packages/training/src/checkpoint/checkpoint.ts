@@ -70,7 +70,8 @@ export function checkpointFile(file: string): CheckpointStore {
       const expected = metadata[ALGORITHM];
       if (expected !== undefined && checksum(metadata.state, tensors) !== expected) {
         throw new TrainingError(
-          `${file}: the checksum does not fit the content; the file is damaged. Restore it from a copy, or remove it to start again`,
+          `${file}: the checksum does not fit the content; the file is damaged. Restore it from a copy, or remove ` +
+            "it to start again",
         );
       }
       return { state: parseState(file, metadata.state), tensors };

@@ -8,8 +8,8 @@ export function textChecksum(text: string): string {
 }
 
 /**
- * SHA-256 (hex) of tensors by name and of the texts that belong to them: every bit that decides what a safetensors file means. Unlike the
- * hash of the file, it can be kept inside of it.
+ * SHA-256 (hex) of tensors by name and of the texts that belong to them: every bit that decides what a safetensors file
+ * means. Unlike the hash of the file, it can be kept inside of it.
  */
 export function tensorsChecksum(tensors: Readonly<Record<string, TensorData>>, texts: readonly string[] = []): string {
   const digest = createHash("sha256").update(JSON.stringify(texts));

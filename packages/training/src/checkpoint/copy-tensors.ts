@@ -3,7 +3,10 @@ import type { TensorData } from "@cllm4rec/backbone";
 import { TrainingError } from "../error.js";
 import { float32 } from "./read-tensors.js";
 
-/** Copies every tensor of `into` from `saved`. @throws TrainingError where one is missing or of another shape; nothing is changed then */
+/**
+ * Copies every tensor of `into` from `saved`. @throws TrainingError where one is missing or of another shape; nothing
+ * is changed then
+ */
 export function copyTensors(
   saved: Readonly<Record<string, TensorData>>,
   into: Readonly<Record<string, TensorData>>,

@@ -1,5 +1,5 @@
-// What a model directory holds beside its tables: raw ids, item titles and users' histories. Each is checked before it is written and
-// after it was read.
+// What a model directory holds beside its tables: raw ids, item titles and users' histories. Each is checked before it
+// is written and after it was read.
 import fs from "node:fs/promises";
 import path from "node:path";
 import { type TensorData, writeSafetensors } from "@cllm4rec/backbone";
@@ -61,7 +61,8 @@ const HISTORIES = "histories.safetensors";
 
 /**
  * Checks content against a model's sizes.
- * @throws TrainingError naming the directory and what does not fit: a number of ids or titles, an id that occurs twice, or a row of histories
+ * @throws TrainingError naming the directory and what does not fit: a number of ids or titles, an id that occurs twice,
+ *   or a row of histories
  */
 export function checkContent(
   directory: string,
@@ -70,7 +71,8 @@ export function checkContent(
 ): void {
   if (ids && (ids.users.length !== users || ids.items.length !== items)) {
     throw new TrainingError(
-      `${directory}: found ids of ${ids.users.length} users and ${ids.items.length} items, expected ${users} and ${items}`,
+      `${directory}: found ids of ${ids.users.length} users and ${ids.items.length} items, expected ${users} and ` +
+        `${items}`,
     );
   }
   if (ids) {
@@ -83,7 +85,8 @@ export function checkContent(
 }
 
 /**
- * Writes content that was checked, and returns the checksum of each file. A file that holds the same already is left alone.
+ * Writes content that was checked, and returns the checksum of each file. A file that holds the same already is left
+ * alone.
  * @throws TrainingError naming the file that cannot be written
  */
 export async function writeContent(
@@ -236,7 +239,8 @@ function checkHistories(file: string, histories: Histories, { users, items }: Si
     const { indptr, indices } = matrix;
     if (indptr.length !== users + 1 || indptr[0] !== 0 || indptr[users] !== indices.length) {
       throw new TrainingError(
-        `${file}: ${split}.indptr: expected ${users + 1} offsets from 0 to ${indices.length}, the number of ${split}.indices`,
+        `${file}: ${split}.indptr: expected ${users + 1} offsets from 0 to ${indices.length}, the number of ` +
+          `${split}.indices`,
       );
     }
     return [{ split, indptr, indices }];

@@ -1,6 +1,6 @@
 // A trained model as a folder: config.json, embeddings.safetensors, raw ids, titles, histories, and training-state/.
-// embeddings.safetensors is the commit point: it holds the description and the checksums of everything else, so that tables and description
-// can never be of two runs.
+// embeddings.safetensors is the commit point: it holds the description and the checksums of everything else, so that
+// tables and description can never be of two runs.
 import fs from "node:fs/promises";
 import path from "node:path";
 import { type SoftTables, type TensorData, writeSafetensors } from "@cllm4rec/backbone";
@@ -32,7 +32,10 @@ const descriptionSchema = z.strictObject({
     id: z.string(),
     /** SHA-256 of the weights. */
     contentHash: z.string(),
-    /** SHA-256 of what config.json says about the computation; absent in models of earlier versions. See `Backbone.difference`. */
+    /**
+     * SHA-256 of what config.json says about the computation; absent in models of earlier versions. See
+     * `Backbone.difference`.
+     */
     configHash: z.string().optional(),
   }),
   sizes: z.strictObject({ words: count, users: count, items: count, width: count }),
@@ -74,10 +77,11 @@ export function stageCheckpoint(directory: string, stage: string): CheckpointSto
 }
 
 /**
- * Writes a model. Ids, titles and histories go first, then embeddings.safetensors in one step, with the checksums of all of them, then
- * config.json, which is the same description for people to read; {@link readModel} reads the copy inside embeddings.safetensors.
- * Everything is checked before anything is written.
- * @throws TrainingError naming the file, or the table and row that is not finite; a model that was there before is then still readable
+ * Writes a model. Ids, titles and histories go first, then embeddings.safetensors in one step, with the checksums of
+ * all of them, then config.json, which is the same description for people to read; {@link readModel} reads the copy
+ * inside embeddings.safetensors. Everything is checked before anything is written.
+ * @throws TrainingError naming the file, or the table and row that is not finite; a model that was there before is then
+ *   still readable
  */
 export async function writeModel(directory: string, { description, tables, ...content }: SavedModel): Promise<void> {
   const { users, items, width } = description.sizes;
@@ -111,10 +115,10 @@ export async function writeModel(directory: string, { description, tables, ...co
 }
 
 /**
- * Reads what {@link writeModel} wrote, and compares it with its checksums. A model of the first version, which has no checksums, is read
- * without.
- * @throws TrainingError naming the file and what is wrong with it: absent, damaged, changed since it was written, of another format, tables
- *   that do not fit the sizes, a row that is not finite, or an id that occurs twice
+ * Reads what {@link writeModel} wrote, and compares it with its checksums. A model of the first version, which has no
+ * checksums, is read without.
+ * @throws TrainingError naming the file and what is wrong with it: absent, damaged, changed since it was written, of
+ *   another format, tables that do not fit the sizes, a row that is not finite, or an id that occurs twice
  */
 export async function readModel(directory: string): Promise<SavedModel> {
   const file = path.join(directory, EMBEDDINGS);
@@ -184,7 +188,8 @@ function checkFinite(file: string, tensors: Readonly<Record<string, TensorData>>
     const id = (name.endsWith(".user") ? ids?.users : ids?.items)?.[row];
     const whose = id === undefined ? "" : ` (${JSON.stringify(id)})`;
     throw new TrainingError(
-      `${file}: tensor ${name}, row ${row}${whose}: found ${data[at]}, expected finite numbers; the training diverged or the file is damaged`,
+      `${file}: tensor ${name}, row ${row}${whose}: found ${data[at]}, expected finite numbers; the training ` +
+        "diverged or the file is damaged",
     );
   }
 }

@@ -1,4 +1,5 @@
-// Tensors of a safetensors file into typed arrays. The header is checked by the backbone's strict reader before anything is read.
+// Tensors of a safetensors file into typed arrays. The header is checked by the backbone's strict reader before
+// anything is read.
 import fs from "node:fs/promises";
 import {
   CheckpointError,
@@ -17,7 +18,9 @@ const ARRAYS: Partial<Record<SafetensorsDtype, (buffer: ArrayBuffer) => TensorAr
   I64: (buffer) => new BigInt64Array(buffer),
 };
 
-/** A file's tensors by name, and its metadata. @throws TrainingError naming the file, and the tensor where there is one */
+/**
+ * A file's tensors by name, and its metadata. @throws TrainingError naming the file, and the tensor where there is one
+ */
 export async function readTensors(
   file: string,
 ): Promise<{ tensors: Record<string, TensorData>; metadata: Readonly<Record<string, string>> }> {
@@ -52,7 +55,10 @@ export async function readTensors(
   }
 }
 
-/** A tensor that has to be there, of float32 and this shape. @throws TrainingError naming file, tensor, what was found and expected */
+/**
+ * A tensor that has to be there, of float32 and this shape. @throws TrainingError naming file, tensor, what was found
+ * and expected
+ */
 export function float32(
   file: string,
   tensors: Readonly<Record<string, TensorData>>,
@@ -66,7 +72,8 @@ export function float32(
     shape.every((size, axis) => size === undefined || size === tensor.shape[axis]);
   if (!tensor || !(tensor.data instanceof Float32Array) || !fits) {
     throw new TrainingError(
-      `${file}: tensor ${name}: found ${found}, expected Float32Array [${shape.map((size) => size ?? "any").join(", ")}]; it belongs to another model or is damaged`,
+      `${file}: tensor ${name}: found ${found}, expected Float32Array ` +
+        `[${shape.map((size) => size ?? "any").join(", ")}]; it belongs to another model or is damaged`,
     );
   }
   return { shape: tensor.shape, data: tensor.data };

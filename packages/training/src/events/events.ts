@@ -92,8 +92,8 @@ export interface RunEnded extends Common {
 }
 
 /**
- * `finished`: all rounds are done. `early`: the trainer saw no reason to continue. `stopped`: from outside; saved, and can
- * be resumed.
+ * `finished`: all rounds are done. `early`: the trainer saw no reason to continue. `stopped`: from outside; saved, and
+ * can be resumed.
  */
 export type StopReason = "finished" | "early" | "stopped";
 

@@ -11,8 +11,9 @@ export interface EventLog {
 }
 
 /**
- * Appends events to `file`, each with a `time` (ISO 8601) in front. A last line that a killed process left unfinished is removed first.
- * A run that resumes repeats the steps since its last checkpoint: of two lines with the same `update` the later one counts.
+ * Appends events to `file`, each with a `time` (ISO 8601) in front. A last line that a killed process left unfinished
+ * is removed first. A run that resumes repeats the steps since its last checkpoint: of two lines with the same `update`
+ * the later one counts.
  * @param now milliseconds since 1970; by default the system's clock
  * @throws TrainingError where the file cannot be written
  */

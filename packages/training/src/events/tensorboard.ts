@@ -1,5 +1,6 @@
 // Events as a TensorBoard event file: scalars only, written record by record.
-// Record (TensorFlow, record_writer.h): uint64 length, masked CRC-32C of it, data, masked CRC-32C of the data; little-endian.
+// Record (TensorFlow, record_writer.h): uint64 length, masked CRC-32C of it, data, masked CRC-32C of the data;
+// little-endian.
 // Data: the protobuf message tensorflow.Event.
 import fs from "node:fs";
 import path from "node:path";
@@ -98,8 +99,8 @@ export function scalarsOf(event: TrainingEvent): { step: number; scalars: Record
 }
 
 /**
- * Writes the scalars of events into a new event file in `directory`, for `tensorboard --logdir`. A run that resumes makes another file
- * beside it; TensorBoard reads both, and shows the later values where steps repeat.
+ * Writes the scalars of events into a new event file in `directory`, for `tensorboard --logdir`. A run that resumes
+ * makes another file beside it; TensorBoard reads both, and shows the later values where steps repeat.
  * @param now milliseconds since 1970; by default the system's clock
  * @throws TrainingError where the file cannot be written
  */

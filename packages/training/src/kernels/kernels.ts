@@ -1,8 +1,11 @@
-// The passes over whole tables that every update makes, in WebAssembly: several times as fast as the same loops in JavaScript, which has
-// no SIMD. Source: kernels.wat; `node scripts/build-kernels.mjs` assembles it.
+// The passes over whole tables that every update makes, in WebAssembly: several times as fast as the same loops in
+// JavaScript, which has no SIMD. Source: kernels.wat; `node scripts/build-kernels.mjs` assembles it.
 import { KERNELS } from "./kernels.wasm.js";
 
-/** Numbers that a pass takes at a time: four arrays of them fill the kernels' memory, 128 KiB, and fit the processor's nearer caches. */
+/**
+ * Numbers that a pass takes at a time: four arrays of them fill the kernels' memory, 128 KiB, and fit the processor's
+ * nearer caches.
+ */
 const BLOCK = 8192;
 
 /** What is used of an API whose types come with those of browsers. */
@@ -23,7 +26,10 @@ const [current, other, first, second] = [0, 1, 2, 3].map(
   (place) => new Float32Array(kernels.memory.buffer, place * BLOCK * 4, BLOCK),
 ) as [Float32Array, Float32Array, Float32Array, Float32Array];
 
-/** As many as the kernels take: a multiple of 8. What is behind the end of a block is computed too, and left where it is. */
+/**
+ * As many as the kernels take: a multiple of 8. What is behind the end of a block is computed too, and left where it
+ * is.
+ */
 const vectors = (n: number): number => (n + 7) & ~7;
 
 /** Parameters and moments, arrays of one length. */
@@ -43,7 +49,8 @@ export interface AdamCoefficients {
 }
 
 /**
- * m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², p ← p − size·m/(√v + ε) for `length` numbers from `at` on, in place and in single precision.
+ * m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², p ← p − size·m/(√v + ε) for `length` numbers from `at` on, in place and in
+ * single precision.
  * @param gradient of those numbers, of that length; absent: 0
  */
 export function adamPass(

@@ -1,4 +1,5 @@
-// One batch of the MAP objective: a language model's loss and the squared terms, with the gradient towards one side's tables.
+// One batch of the MAP objective: a language model's loss and the squared terms, with the gradient towards one side's
+// tables.
 import type {
   BaseModel,
   HeldOutDocument,
@@ -42,7 +43,10 @@ export interface MapObjectiveOptions {
 export interface MapObjectiveResult {
   /** languageModel + mutual + prior: what the gradients are of. */
   readonly objective: number;
-  /** −log p, averaged over targets (`next-item`, `next-word`) or over documents (`held-out`: a sum over each user's held-out items). */
+  /**
+   * −log p, averaged over targets (`next-item`, `next-word`) or over documents (`held-out`: a sum over each user's
+   * held-out items).
+   */
   readonly languageModel: number;
   /** The λ_c term, in the same units. */
   readonly mutual: number;
@@ -58,8 +62,9 @@ export interface MapObjectiveResult {
 }
 
 /**
- * The objective of the L-step (Eq. 7), the C-step (Eq. 8) or the rec-step (Eq. 10) on one batch, to be *minimised*: −log-likelihood
- * plus the squared terms. The minus signs printed before the squared terms in the paper are slips; see Eq. 6.
+ * The objective of the L-step (Eq. 7), the C-step (Eq. 8) or the rec-step (Eq. 10) on one batch, to be *minimised*:
+ * −log-likelihood plus the squared terms. The minus signs printed before the squared terms in the paper are slips; see
+ * Eq. 6.
  * @throws TrainingError for a negative λ, or λ_c above 0 without `towards`
  */
 export async function mapObjective(

@@ -3,8 +3,9 @@ import type { HeldOutDocument, LanguageDocument, Vocabulary } from "@cllm4rec/ba
 import type { Occurrences } from "./regulariser.js";
 
 /**
- * Counts, for every user and item, the documents that it occurs in: in the prompt, in the main text, or among what is to be predicted
- * (Eq. 10 sums over all of the user's items, held-out ones included). Within one document a token counts once, as k runs over items.
+ * Counts, for every user and item, the documents that it occurs in: in the prompt, in the main text, or among what is
+ * to be predicted (Eq. 10 sums over all of the user's items, held-out ones included). Within one document a token
+ * counts once, as k runs over items.
  */
 export function countOccurrences(
   documents: readonly (LanguageDocument | HeldOutDocument)[],

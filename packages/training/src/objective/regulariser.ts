@@ -5,12 +5,13 @@ import { withRows } from "../gradients/row-gradients.js";
 // Shape legend: K width, R rows that occur in the batch.
 
 /**
- * How the squared terms are weighed against the language model's loss, which is averaged over the batch's targets or documents.
- * - `paper`: λ/2 for each document a token occurs in, beside the *sum* of the document's −log p (Eq. 7, 8, 10); both divided by the same
- *   number. This is minus the log joint of Eq. 6 over the batch, up to a factor.
- * - `released-code`: λ (no ½) for each document a token occurs in, beside the *average* of −log p, as in the authors' program. That is
- *   2·(targets in the batch) times as strong (documents instead of targets where losses are averaged over documents), and grows with
- *   the batch.
+ * How the squared terms are weighed against the language model's loss, which is averaged over the batch's targets or
+ * documents.
+ * - `paper`: λ/2 for each document a token occurs in, beside the *sum* of the document's −log p (Eq. 7, 8, 10); both
+ *   divided by the same number. This is minus the log joint of Eq. 6 over the batch, up to a factor.
+ * - `released-code`: λ (no ½) for each document a token occurs in, beside the *average* of −log p, as in the authors'
+ *   program. That is 2·(targets in the batch) times as strong (documents instead of targets where losses are averaged
+ *   over documents), and grows with the batch.
  */
 export type RegulariserScaling = "paper" | "released-code";
 
@@ -23,7 +24,8 @@ export interface Occurrences {
 }
 
 /**
- * The weight w of a term (w/2)·count·‖z − centre‖² so that it has the scaling's strength beside a loss that was divided by `divisor`.
+ * The weight w of a term (w/2)·count·‖z − centre‖² so that it has the scaling's strength beside a loss that was divided
+ * by `divisor`.
  * @param divisor targets of the batch where the loss is a mean over targets, documents where it is one over documents
  */
 export function penaltyWeight(lambda: number, scaling: RegulariserScaling, divisor: number): number {

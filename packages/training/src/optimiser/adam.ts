@@ -9,12 +9,12 @@ import { stretches } from "./stretches.js";
 /**
  * What happens to rows that a gradient does not have.
  * - `dense`: their gradient is 0, and they move on by their momentum. Elementwise `torch.optim.Adam`.
- * - `sparse`: they keep their values; bias correction counts all steps. Elementwise `torch.optim.SparseAdam`. A row first
- * touched at step
+ * - `sparse`: they keep their values; bias correction counts all steps. Elementwise `torch.optim.SparseAdam`. A row
+ * first touched at step
  *   1,000 then moves by up to (1−β₁)/√(1−β₂) = 3.2 times the learning rate, because its moments are new and the
  * correction is over.
- * - `lazy`: they keep their values; bias correction counts the row's own updates, so each row has an Adam of its own. For a
- *   gradient with all rows it is `dense`.
+ * - `lazy`: they keep their values; bias correction counts the row's own updates, so each row has an Adam of its own.
+ *   For a gradient with all rows it is `dense`.
  */
 export type RowPolicy = "dense" | "sparse" | "lazy";
 
@@ -76,7 +76,8 @@ export class Adam {
       gradient.data.length !== gradient.rows.length * width
     ) {
       throw new TrainingError(
-        `Adam: found a table of ${table.rows} rows (${table.data.length} numbers) and a gradient of ${gradient.rows.length} rows (${gradient.data.length} numbers), expected ${rows} rows of width ${width}`,
+        `Adam: found a table of ${table.rows} rows (${table.data.length} numbers) and a gradient of ` +
+          `${gradient.rows.length} rows (${gradient.data.length} numbers), expected ${rows} rows of width ${width}`,
       );
     }
     const { rows: policy } = this.settings;

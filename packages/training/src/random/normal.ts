@@ -1,5 +1,6 @@
-// Normally distributed numbers by (seed, stream, row, pair): the same bits on every machine, in any order, for any number of rows.
-// Marsaglia's polar method with a logarithm made of +, −, ×, ÷ alone; Math.log and Math.cos may differ in the last bit between engines.
+// Normally distributed numbers by (seed, stream, row, pair): the same bits on every machine, in any order, for any
+// number of rows. Marsaglia's polar method with a logarithm made of +, −, ×, ÷ alone; Math.log and Math.cos may differ
+// in the last bit between engines.
 import { TrainingError } from "../error.js";
 import { philox } from "./philox.js";
 
@@ -13,7 +14,10 @@ const double = new Float64Array(1);
 const words = new Uint32Array(double.buffer); // little-endian, as every platform of Node is but one; checked below
 const HIGH = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1 ? 1 : 0;
 
-/** ln x for positive, normal x: x = 2ᵉ·m with √½ ≤ m < √2, ln m = 2·artanh((m−1)/(m+1)). Within 2 units of the last place. */
+/**
+ * ln x for positive, normal x: x = 2ᵉ·m with √½ ≤ m < √2, ln m = 2·artanh((m−1)/(m+1)). Within 2 units of the last
+ * place.
+ */
 export function portableLog(x: number): number {
   double[0] = x;
   let exponent = (words[HIGH]! >>> 20) - 1023;
@@ -39,8 +43,8 @@ export function keyOf(seed: number): readonly [number, number] {
 }
 
 /**
- * Fills `target` [rows, width] with independent draws from N(0, 1). Row r depends on (seed, stream, r, width position) alone: a table
- * with more rows begins with the same ones.
+ * Fills `target` [rows, width] with independent draws from N(0, 1). Row r depends on (seed, stream, r, width position)
+ * alone: a table with more rows begins with the same ones.
  * @param stream tells tables apart; an integer below 2³²
  */
 export function fillNormal(target: Float32Array, width: number, seed: number, stream: number): void {

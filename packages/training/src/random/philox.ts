@@ -1,5 +1,7 @@
-// Philox4x32-10: random bits as a function of a counter and a key, so that no element's number depends on which were drawn before it.
-// Source: Salmon, Moraes, Dror, Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3", §3.3; known answers of Random123 in the tests.
+// Philox4x32-10: random bits as a function of a counter and a key, so that no element's number depends on which were
+// drawn before it.
+// Source: Salmon, Moraes, Dror, Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3", §3.3; known answers of
+// Random123 in the tests.
 
 const M0 = 0xd2511f53;
 const M1 = 0xcd9e8d57;
@@ -17,7 +19,10 @@ function upperProduct(a: number, b: number): number {
   return (a1 * b1 + (cross >>> 16) + ((a0 * b1 + (cross & 0xffff)) >>> 16)) >>> 0;
 }
 
-/** Fills `block` [4] with the 128 bits that belong to the counter (a, b, c, d) and the key (k0, k1), all unsigned 32-bit integers. */
+/**
+ * Fills `block` [4] with the 128 bits that belong to the counter (a, b, c, d) and the key (k0, k1), all unsigned 32-bit
+ * integers.
+ */
 export function philox(block: Uint32Array, a: number, b: number, c: number, d: number, k0: number, k1: number): void {
   for (let round = 0; round < ROUNDS; round++) {
     const high0 = upperProduct(M0, a);

@@ -4,14 +4,16 @@ import { type CheckpointStore, isJsonRecord, type JsonRecord } from "../checkpoi
 
 type Fingerprinted = Pick<Backbone, "fingerprint">;
 
-/** The settings `backbone`, the hash of the weights, and `backboneConfig`, that of what config.json computes with them. */
+/**
+ * The settings `backbone`, the hash of the weights, and `backboneConfig`, that of what config.json computes with them.
+ */
 export function backboneRecord({ fingerprint: { contentHash, configHash } }: Fingerprinted): JsonRecord {
   return { backbone: contentHash, backboneConfig: configHash ?? null };
 }
 
 /**
- * Reads states of earlier versions, which recorded the backbone's weights alone: they resume, and record its config from
- * then on.
+ * Reads states of earlier versions, which recorded the backbone's weights alone: they resume, and record its config
+ * from then on.
  */
 export function recordingConfig(store: CheckpointStore, backbone: Fingerprinted): CheckpointStore {
   return {

@@ -11,8 +11,8 @@ export interface StageOutput extends ModelContent {
   /** How the backbone is named in config.json, e.g. its hub id. */
   readonly backboneId: string;
   /**
-   * SHA-256 of the tokenizer's files, as `openBaseModel` of `@cllm4rec/recommend` returns it. Given: the directory says how its
-   * model predicts (`settings.serving`), so that `openRecommender` opens it.
+   * SHA-256 of the tokenizer's files, as `openBaseModel` of `@cllm4rec/recommend` returns it. Given: the directory says
+   * how its model predicts (`settings.serving`), so that `openRecommender` opens it.
    */
   readonly tokenizerHash?: string | undefined;
   /** The dataset directory that the data come from, with `datasetHash` of its manifest. */

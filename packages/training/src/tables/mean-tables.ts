@@ -6,8 +6,8 @@ import type { TokenTables } from "./tables.js";
 // Shape legend: R rows of a table, K width.
 
 /**
- * The mean of every embedding over models, in double precision. It means something where all of them began with the same embeddings, so
- * that row for row they still lie in one region; see {@link meanCosine}.
+ * The mean of every embedding over models, in double precision. It means something where all of them began with the
+ * same embeddings, so that row for row they still lie in one region; see {@link meanCosine}.
  * @throws TrainingError for no models, tables of different sizes, or content tables in some of them only
  */
 export function meanTables(models: readonly TokenTables[]): TokenTables {
@@ -45,14 +45,16 @@ function mean(tables: readonly EmbeddingTable[]): EmbeddingTable {
   const other = tables.find((table) => table.rows !== rows || table.data.length !== data.length);
   if (other) {
     throw new TrainingError(
-      `found tables of ${rows} rows (${data.length} numbers) and ${other.rows} rows (${other.data.length} numbers), expected equal ones`,
+      `found tables of ${rows} rows (${data.length} numbers) and ${other.rows} rows (${other.data.length} ` +
+        "numbers), expected equal ones",
     );
   }
   return { rows, data: data.map((_, at) => tables.reduce((sum, table) => sum + table.data[at]!, 0) / tables.length) };
 }
 
 /**
- * The cosine of the angle between the rows [R, K] of two tables that have the same index, averaged over the rows that are not zero in
+ * The cosine of the angle between the rows [R, K] of two tables that have the same index, averaged over the rows that
+ * are not zero in
  * either: near 1 for models that began alike and differ in the seed of their training, near 0 for unrelated ones.
  * @returns 0 where there are no such rows
  */

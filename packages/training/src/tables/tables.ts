@@ -1,5 +1,5 @@
-// The trainable parameters, all of them: collaborative and content embeddings of users and items, initialised as Eq. 1 and 2 say.
-// Shape legend: I users, J items, K width of the backbone.
+// The trainable parameters, all of them: collaborative and content embeddings of users and items, initialised as Eq. 1
+// and 2 say. Shape legend: I users, J items, K width of the backbone.
 import { createHash } from "node:crypto";
 import type { EmbeddingTable, SoftTables } from "@cllm4rec/backbone";
 import { TrainingError } from "../error.js";
@@ -28,16 +28,20 @@ export interface InitialTablesOptions {
   readonly width: number;
   /** An integer from 0 to 2⁵³ − 1. */
   readonly seed: number;
-  /** λ_l^(−1/2) of Eq. 1, the standard deviation of z^l. The released code has 0.02; REFERENCE: choose it per backbone. */
+  /**
+   * λ_l^(−1/2) of Eq. 1, the standard deviation of z^l. The released code has 0.02; REFERENCE: choose it per backbone.
+   */
   readonly priorDeviation: number;
   /**
-   * λ_c^(−1/2) of Eq. 2, the standard deviation of z^c around z^l. Absent: no content tables are made. The λ_c that weighs the
-   * objective is a setting of its own: with λ_c = 1 as the deviation, z^c would be noise fifty times as large as z^l.
+   * λ_c^(−1/2) of Eq. 2, the standard deviation of z^c around z^l. Absent: no content tables are made. The λ_c that
+   * weighs the objective is a setting of its own: with λ_c = 1 as the deviation, z^c would be noise fifty times as
+   * large as z^l.
    */
   readonly contentDeviation?: number;
   /**
-   * What texts say of users and items, rows of root mean square 1 or 0 ({@link textMeans}), as the mean of Eq. 1 in place of 0: a row with
-   * text starts at priorDeviation·(√share·text + √(1−share)·noise), so that its deviation stays what it was. Our addition; absent: the paper's.
+   * What texts say of users and items, rows of root mean square 1 or 0 ({@link textMeans}), as the mean of Eq. 1 in
+   * place of 0: a row with text starts at priorDeviation·(√share·text + √(1−share)·noise), so that its deviation stays
+   * what it was. Our addition; absent: the paper's.
    */
   readonly texts?: { readonly means: SoftTables; readonly share: number };
 }
@@ -46,8 +50,8 @@ export interface InitialTablesOptions {
 const STREAM = { "collaborative.users": 1, "collaborative.items": 2, "content.users": 3, "content.items": 4 } as const;
 
 /**
- * Eq. 1: z^l ~ N(0, λ_l⁻¹ I). Eq. 2: z^c ~ N(z^l, λ_c⁻¹ I). The same bits on every machine; user i's and item j's row do not depend on
- * how many users and items there are.
+ * Eq. 1: z^l ~ N(0, λ_l⁻¹ I). Eq. 2: z^c ~ N(z^l, λ_c⁻¹ I). The same bits on every machine; user i's and item j's row
+ * do not depend on how many users and items there are.
  * @throws TrainingError for sizes that are no positive integers and deviations that are negative or not finite
  */
 export function initialTables(options: InitialTablesOptions): TokenTables {

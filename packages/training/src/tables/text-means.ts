@@ -1,10 +1,13 @@
-// What texts alone say of users and items, as vectors: the mean word embedding of each one's texts, rare words weighing more.
+// What texts alone say of users and items, as vectors: the mean word embedding of each one's texts, rare words weighing
+// more.
 import type { EmbeddingTable, SoftTables } from "@cllm4rec/backbone";
 import { TrainingError } from "../error.js";
 
 // Shape legend: N words, K width, I users, J items.
 
-/** Tokenised texts with the user and item that each belongs to; −1 for none. `TokenCache` of `@cllm4rec/corpus` is one. */
+/**
+ * Tokenised texts with the user and item that each belongs to; −1 for none. `TokenCache` of `@cllm4rec/corpus` is one.
+ */
 export interface TokenisedTexts {
   readonly documents: number;
   user(document: number): number;
@@ -27,10 +30,12 @@ export interface TextMeansOptions {
 }
 
 /**
- * For every user and item the sum of the embeddings of its texts' words, each distinct word of a text once and weighted by its inverse
- * document frequency log(D/df) (Spärck Jones 1972); then centred over all rows and scaled to a root mean square of 1. Rows without text are 0.
+ * For every user and item the sum of the embeddings of its texts' words, each distinct word of a text once and weighted
+ * by its inverse document frequency log(D/df) (Spärck Jones 1972); then centred over all rows and scaled to a root mean
+ * square of 1. Rows without text are 0.
  *
- * The inner product of two rows is close to the tf-idf similarity of their texts, softened by what the LM knows of words alike.
+ * The inner product of two rows is close to the tf-idf similarity of their texts, softened by what the LM knows of
+ * words alike.
  * @throws TrainingError where sizes and embeddings do not fit, or a text has a word, user or item outside of them
  */
 export function textMeans({ texts, words, width, users, items }: TextMeansOptions): SoftTables {

@@ -13,8 +13,8 @@ export interface TextLoss {
 }
 
 /**
- * The loss on a stream of tokens, each predicted once, from at most `length` tokens before it: the stream is cut into windows of that
- * length from its start.
+ * The loss on a stream of tokens, each predicted once, from at most `length` tokens before it: the stream is cut into
+ * windows of that length from its start.
  * @param model without users and items
  * @throws TrainingError for a stream of fewer than two tokens
  */

@@ -15,14 +15,16 @@ export interface InitialWeightsOptions extends TrainableBackboneOptions {
 }
 
 /**
- * An LM with random weights, for pretraining from nothing (the paper's LLM-Scratch trains one together with the tables).
+ * An LM with random weights, for pretraining from nothing (the paper's LLM-Scratch trains one together with the
+ * tables).
  *
- * Matrices are drawn from N(0, `initializer_range`²), 0.02 where the config does not say, biases are 0 and the weights of norms 1. GPT-2
- * divides the deviation of the two projections that end in the residual stream by √(2·layers) (Radford et al. 2019, §2.3, as transformers
- * reads it). The same bits on every machine.
+ * Matrices are drawn from N(0, `initializer_range`²), 0.02 where the config does not say, biases are 0 and the weights
+ * of norms 1. GPT-2 divides the deviation of the two projections that end in the residual stream by √(2·layers)
+ * (Radford et al. 2019, §2.3, as transformers reads it). The same bits on every machine.
  *
  * @param config a `config.json` as transformers reads it
- * @throws TrainingError for other architectures than those, and for a deviation that is no number above 0; CheckpointError for a config that is not understood
+ * @throws TrainingError for other architectures than those, and for a deviation that is no number above 0;
+ *   CheckpointError for a config that is not understood
  * @example
  * initialLanguageModel({ model_type: "llama", vocab_size: 2048, hidden_size: 128, … }, { seed: 0 })
  */
@@ -33,12 +35,14 @@ export function initialLanguageModel(
   const { model_type: modelType, initializer_range: deviation = 0.02 } = config;
   if (!DRAWN.includes(String(modelType))) {
     throw new TrainingError(
-      `model_type: found ${JSON.stringify(modelType)}, expected one of ${DRAWN.join(", ")}; others can be trained from weights that are there, but how theirs begin is not implemented`,
+      `model_type: found ${JSON.stringify(modelType)}, expected one of ${DRAWN.join(", ")}; others can be trained ` +
+        "from weights that are there, but how theirs begin is not implemented",
     );
   }
   if (typeof deviation !== "number" || !(deviation > 0 && Number.isFinite(deviation))) {
     throw new TrainingError(
-      `initializer_range: found ${JSON.stringify(deviation)}, expected a finite number above 0, the deviation of the initial weights`,
+      `initializer_range: found ${JSON.stringify(deviation)}, expected a finite number above 0, the deviation of ` +
+        "the initial weights",
     );
   }
   let stream = FIRST_STREAM;

@@ -37,7 +37,8 @@ export function tokenWindows({ tokens, length, batch }: TokenWindowsOptions): Ba
   const steps = Math.floor(windows / batch);
   if (steps < 1) {
     throw new TrainingError(
-      `tokens: found ${tokens.length}, expected at least ${(batch + 1) * length} for a batch of ${batch} windows of ${length}; take smaller ones`,
+      `tokens: found ${tokens.length}, expected at least ${(batch + 1) * length} for a batch of ${batch} windows ` +
+        `of ${length}; take smaller ones`,
     );
   }
   const stream = Int32Array.from(tokens);

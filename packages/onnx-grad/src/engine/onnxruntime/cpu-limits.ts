@@ -13,7 +13,8 @@ export function checkKernels(graph: Graph): void {
     if (!double) continue;
     throw new EngineError(
       graph.name,
-      `onnxruntime 1.30 computes ${node.type} in float32 only, and ${double} is float64; build the graph in float32, or Cast in front of this node and behind it`,
+      `onnxruntime 1.30 computes ${node.type} in float32 only, and ${double} is float64; build the graph in ` +
+        "float32, or Cast in front of this node and behind it",
       node.name,
     );
   }

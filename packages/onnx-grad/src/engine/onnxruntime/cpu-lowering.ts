@@ -13,8 +13,8 @@ function lowering({ type, attributes }: Node): Lowering | undefined {
 }
 
 /**
- * Training mode: onnxruntime's kernel writes the running mean and variance over the memory of the given ones, graph inputs included, so that
- * whatever reads those afterwards (another operator, the next run) reads the new ones.
+ * Training mode: onnxruntime's kernel writes the running mean and variance over the memory of the given ones, graph
+ * inputs included, so that whatever reads those afterwards (another operator, the next run) reads the new ones.
  */
 const batchNormalization: Lowering = (c) => {
   const { op } = c;

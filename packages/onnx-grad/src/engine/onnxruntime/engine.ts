@@ -1,4 +1,5 @@
-// The default engine: onnxruntime-node in a worker thread, weights memory-mapped from the files that the graph points into.
+// The default engine: onnxruntime-node in a worker thread, weights memory-mapped from the files that the graph points
+// into.
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
@@ -65,7 +66,9 @@ class WorkerEngine implements OnnxRuntimeEngine {
     onNotice,
   }: OnnxRuntimeOptions) {
     checkOptions(threads, executionProvider);
-    this.description = `onnxruntime-node ${installedVersion()} (${executionProvider}, ${threads} thread${threads === 1 ? "" : "s"})`;
+    this.description =
+      `onnxruntime-node ${installedVersion()} (${executionProvider}, ${threads} ` +
+      `thread${threads === 1 ? "" : "s"})`;
     this.onNotice = onNotice;
     this.settings = {
       executionProvider,
@@ -122,7 +125,8 @@ class WorkerEngine implements OnnxRuntimeEngine {
     if (executionProvider !== this.compilesFor) {
       throw new EngineError(
         name,
-        `the graph was compiled for ${executionProvider}, this engine computes with ${this.compilesFor}; compile it for the engine's compilesFor`,
+        `the graph was compiled for ${executionProvider}, this engine computes with ${this.compilesFor}; compile ` +
+          "it for the engine's compilesFor",
       );
     }
     const session = this.nextSession++;
@@ -153,7 +157,10 @@ class WorkerEngine implements OnnxRuntimeEngine {
     return y!;
   }
 
-  /** onnxruntime-node cannot copy from or to a GPU buffer by itself, so a graph of one Identity does; one session for each kind of tensor. */
+  /**
+   * onnxruntime-node cannot copy from or to a GPU buffer by itself, so a graph of one Identity does; one session for
+   * each kind of tensor.
+   */
   private copier(
     { dtype, shape }: Pick<Tensor, "dtype" | "shape">,
     direction: "place" | "read",
@@ -206,7 +213,8 @@ class WorkerEngine implements OnnxRuntimeEngine {
     if (this.closed) return Promise.reject(this.closed);
     const id = this.nextId++;
     return new Promise((resolve, reject) => {
-      // The worker is told, so that a request that still waits is skipped; one under way finishes and its answer is dropped.
+      // The worker is told, so that a request that still waits is skipped; one under way finishes and its answer is
+      // dropped.
       const onAbort = () => {
         this.worker.postMessage({ kind: "cancel", id } satisfies Message);
         reject(signal!.reason as Error);
@@ -381,7 +389,9 @@ function checkOptions(threads: unknown, executionProvider: unknown): void {
   }
 }
 
-/** Where the package is missing, the worker cannot load it either, and {@link explain} says so when a graph is loaded. */
+/**
+ * Where the package is missing, the worker cannot load it either, and {@link explain} says so when a graph is loaded.
+ */
 function installedVersion(): string {
   try {
     return (createRequire(import.meta.url)("onnxruntime-node/package.json") as { version: string }).version;
@@ -394,7 +404,8 @@ const unknownOutput = (graphName: string, name: string, outputs: readonly string
   new EngineError(graphName, `unknown output ${name}; outputs are ${outputs.join(", ")}`);
 
 /**
- * The caller may change or share its arrays after the call, so each run takes its own copy along; the copy itself is moved, not cloned.
+ * The caller may change or share its arrays after the call, so each run takes its own copy along; the copy itself is
+ * moved, not cloned.
  * @param reusableBuffers memory to use for it where it has the right size
  */
 function ownCopy({ dtype, shape, data }: Tensor, reusableBuffers: TypedArray | undefined): Tensor {

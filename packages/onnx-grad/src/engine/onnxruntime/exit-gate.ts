@@ -1,5 +1,5 @@
-// Who goes first, native code in the worker or the end of the process: two flags in shared memory, each side raising its own before it looks
-// at the other's (Dekker's way), so that never both go on.
+// Who goes first, native code in the worker or the end of the process: two flags in shared memory, each side raising
+// its own before it looks at the other's (Dekker's way), so that never both go on.
 
 /** 1 while onnxruntime's native code runs. A thread ended at that moment would take the process down. */
 export const busyFlag = 0;
@@ -8,7 +8,8 @@ export const closingFlag = 1;
 
 /** The worker's side: whether native code may begin. Where it may, {@link leaveNative} has to follow. */
 export function enterNative(flags: Int32Array): boolean {
-  // Busy first: with the order turned round, an exit between the look and the flag would end the thread inside native code.
+  // Busy first: with the order turned round, an exit between the look and the flag would end the thread inside native
+  // code.
   Atomics.store(flags, busyFlag, 1);
   if (Atomics.load(flags, closingFlag) === 0) return true;
   leaveNative(flags);

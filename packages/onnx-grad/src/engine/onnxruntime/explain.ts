@@ -15,10 +15,11 @@ const remedies: readonly Remedy[] = [
       /Cannot find (module|package) '[^']*onnxruntime|onnxruntime_binding\.node|libonnxruntime\S*: cannot open|ERR_DLOPEN_FAILED/,
     problem: "onnxruntime-node could not be loaded",
     remedy:
-      "Its package holds the CPU libraries for Linux (glibc, x64 and arm64), macOS (arm64) and Windows; " +
-      `this is ${process.platform}-${process.arch}. Its install script also fetches CUDA libraries from a host of its own, and where that host ` +
-      "is not reachable the installation fails: install again with ONNXRUNTIME_NODE_INSTALL=skip in the environment, for instance " +
-      "`ONNXRUNTIME_NODE_INSTALL=skip npm install`, which does without CUDA only",
+      "Its package holds the CPU libraries for Linux (glibc, x64 and arm64), macOS (arm64) and Windows; this is " +
+      `${process.platform}-${process.arch}. Its install script also fetches CUDA libraries from a host of its own, ` +
+      "and where that host is not reachable the installation fails: install again with " +
+      "ONNXRUNTIME_NODE_INSTALL=skip in the environment, for instance `ONNXRUNTIME_NODE_INSTALL=skip npm install`, " +
+      "which does without CUDA only",
     cpuInstead: false,
   },
   {

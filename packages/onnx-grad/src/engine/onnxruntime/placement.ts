@@ -19,7 +19,10 @@ interface ProfileEvent {
   readonly args?: { readonly op_name?: string; readonly provider?: string };
 }
 
-/** A folder for one profile. `prefix` is for onnxruntime; `take()` reads the profile, once it has ended, and removes the folder. */
+/**
+ * A folder for one profile. `prefix` is for onnxruntime; `take()` reads the profile, once it has ended, and removes the
+ * folder.
+ */
 export function placementProfile(): { readonly prefix: string; take(): Placement | undefined } {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "onnx-grad-placement-"));
   return {
@@ -50,7 +53,8 @@ function count(events: readonly ProfileEvent[]): Placement {
 }
 
 /**
- * One line about the operators that run on the CPU, those left out that were told before; `undefined` where there is nothing new.
+ * One line about the operators that run on the CPU, those left out that were told before; `undefined` where there is
+ * nothing new.
  * @param told operators named in earlier lines; this line's are added
  */
 export function placementNotice(
@@ -65,5 +69,8 @@ export function placementNotice(
   for (const [operator] of fresh) told.add(operator);
   const total = all.reduce((sum, [, n]) => sum + n, 0);
   const list = fresh.map(([operator, n]) => (n === 1 ? operator : `${operator} ×${n}`)).join(", ");
-  return `graph ${graph}: ${total} of ${nodes - copies} nodes run on the CPU, the rest on ${provider}, with ${copies} copies between them. On the CPU: ${list}`;
+  return (
+    `graph ${graph}: ${total} of ${nodes - copies} nodes run on the CPU, the rest on ${provider}, with ${copies} ` +
+    `copies between them. On the CPU: ${list}`
+  );
 }

@@ -1,4 +1,5 @@
-// The process in which a provider is tried: matrix products through it, larger ones while they take hardly any time; the rate goes to the parent.
+// The process in which a provider is tried: matrix products through it, larger ones while they take hardly any time;
+// the rate goes to the parent.
 
 import { reasonOf } from "../../graph/errors.js";
 import { matmulRate } from "../matmul-rate.js";

@@ -51,8 +51,8 @@ export type Request =
   | { readonly id: number; readonly kind: "release"; readonly session: number };
 
 /**
- * What travels to the worker: a request; the word that nobody waits for one any more (it is then skipped if it has not begun); or the word to
- * free everything and end.
+ * What travels to the worker: a request; the word that nobody waits for one any more (it is then skipped if it has not
+ * begun); or the word to free everything and end.
  */
 export type Message = Request | { readonly kind: "cancel"; readonly id: number } | { readonly kind: "close" };
 

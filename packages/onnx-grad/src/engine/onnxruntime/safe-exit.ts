@@ -1,5 +1,5 @@
-// Lets a process end while onnxruntime computes in a worker thread: process.exit() ends threads wherever they are, and one that is inside
-// native code then aborts the process. So the exit waits for the run under way.
+// Lets a process end while onnxruntime computes in a worker thread: process.exit() ends threads wherever they are, and
+// one that is inside native code then aborts the process. So the exit waits for the run under way.
 import { closeGate, waitForNative } from "./exit-gate.js";
 
 const guarded = new Set<Int32Array>();

@@ -1,4 +1,5 @@
-// The fastest of onnxruntime's providers on this machine, by measurement. Each is tried in a process of its own: a broken driver can end it.
+// The fastest of onnxruntime's providers on this machine, by measurement. Each is tried in a process of its own: a
+// broken driver can end it.
 import { fork } from "node:child_process";
 import { availableParallelism } from "node:os";
 import type { Engine } from "../engine.js";
@@ -23,14 +24,17 @@ export interface OnnxRuntimeChoice {
   readonly trials: readonly ProviderTrial[];
 }
 
-/** A GPU has to be this much faster than the CPU, for what moves between the two in every step is not in the measurement. */
+/**
+ * A GPU has to be this much faster than the CPU, for what moves between the two in every step is not in the
+ * measurement.
+ */
 const advantage = 2;
 /** Milliseconds after which a trial is given up. */
 const patience = 60_000;
 
 /**
- * Measures CUDA, WebGPU and the CPU for a moment each (a second or two in all) and starts the fastest. A Vulkan that computes in software
- * loses against the CPU and is so not taken for a GPU.
+ * Measures CUDA, WebGPU and the CPU for a moment each (a second or two in all) and starts the fastest. A Vulkan that
+ * computes in software loses against the CPU and is so not taken for a GPU.
  */
 export async function selectOnnxRuntime(
   options: Omit<OnnxRuntimeOptions, "executionProvider"> & { readonly signal?: AbortSignal } = {},
@@ -61,7 +65,10 @@ export function choiceReason(chosen: ExecutionProvider, trials: readonly Provide
       ? `${executionProvider} cannot be used: ${problem}`
       : `${executionProvider} ${format(gflops)} GFLOP/s`;
   const own = trials.find(({ executionProvider }) => executionProvider === chosen)?.gflops;
-  return `${chosen}${own === undefined ? "" : `, ${format(own)} GFLOP/s in matrix products`}; ${others.map(describe).join("; ")}`;
+  return (
+    `${chosen}${own === undefined ? "" : `, ${format(own)} GFLOP/s in matrix products`}; ` +
+    `${others.map(describe).join("; ")}`
+  );
 }
 
 const format = (gflops: number): string => gflops.toFixed(gflops < 10 ? 1 : 0);

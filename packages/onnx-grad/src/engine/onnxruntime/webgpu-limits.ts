@@ -1,5 +1,5 @@
-// What onnxruntime 1.30's WebGPU provider gets wrong: nodes that are sent to the CPU from the start, and sizes that must not be run at all.
-// Found by running every golden case of this package through it.
+// What onnxruntime 1.30's WebGPU provider gets wrong: nodes that are sent to the CPU from the start, and sizes that
+// must not be run at all. Found by running every golden case of this package through it.
 import type { Dim } from "../../graph/dim.js";
 import type { Graph, Node, Value } from "../../graph/graph.js";
 import { reachable } from "../../transform/prune.js";
@@ -37,7 +37,8 @@ export function checkProducts(graphName: string, { products }: WebGpuLimits, bou
     if (evaluateDim(summed, bound) === 0) {
       throw new EngineError(
         graphName,
-        `the product sums over ${summed} = 0 elements, which onnxruntime's WebGPU provider cannot do; feed at least one, or run it with executionProvider "cpu"`,
+        `the product sums over ${summed} = 0 elements, which onnxruntime's WebGPU provider cannot do; feed at ` +
+          'least one, or run it with executionProvider "cpu"',
         node,
       );
     }

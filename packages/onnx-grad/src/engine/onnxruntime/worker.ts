@@ -1,4 +1,5 @@
-// The worker thread: holds onnxruntime's sessions and runs them one after another, so that the caller's event loop stays free.
+// The worker thread: holds onnxruntime's sessions and runs them one after another, so that the caller's event loop
+// stays free.
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { reasonOf } from "../../graph/errors.js";
@@ -49,7 +50,10 @@ function accept(message: Message): void {
   else queue.push(message);
 }
 
-/** One request after another. onnxruntime blocks this thread, so that cancellations that came meanwhile are read before each. */
+/**
+ * One request after another. onnxruntime blocks this thread, so that cancellations that came meanwhile are read before
+ * each.
+ */
 async function work(): Promise<void> {
   working = true;
   for (;;) {
@@ -166,7 +170,8 @@ function sessionOptions(settings: SessionSettings, profile: string | undefined):
     graphOptimizationLevel: "all",
     logSeverityLevel: 4,
     extra: nested(settings.entries),
-    // Only WebGPU's buffers have a place in onnxruntime's JavaScript API; what other providers keep lies in the worker's memory.
+    // Only WebGPU's buffers have a place in onnxruntime's JavaScript API; what other providers keep lies in the
+    // worker's memory.
     ...(name === "webgpu" && kept.length > 0
       ? { preferredOutputLocation: Object.fromEntries(kept.map((output) => [output, "gpu-buffer" as const])) }
       : {}),
@@ -207,7 +212,8 @@ async function run(
     if ("data" in tensor && tensor.data.byteLength >= LARGE) reusableBuffers[name] = tensor.data;
   }
   const fetches: Record<string, OrtTensor | null> = {};
-  // onnxruntime-node 1.30 counts preferred locations by what is fetched, not by output, so that they only fit where everything is fetched.
+  // onnxruntime-node 1.30 counts preferred locations by what is fetched, not by output, so that they only fit where
+  // everything is fetched.
   const fetched = session.kept.size > 0 ? session.native.outputNames : request.outputs;
   for (const name of fetched) {
     const target = request.reuse[name];
@@ -254,7 +260,10 @@ function toOrt(dtype: DType, data: TypedArray, shape: readonly number[]): OrtTen
   return new OrtTensor(dtype as "float32", data as Float32Array, shape as number[]);
 }
 
-/** Outputs own their memory and cross the thread boundary without a copy; a view of something larger would take that along. */
+/**
+ * Outputs own their memory and cross the thread boundary without a copy; a view of something larger would take that
+ * along.
+ */
 function movable(data: TypedArray): TypedArray {
   return data.byteLength === data.buffer.byteLength ? data : (data.slice() as TypedArray);
 }

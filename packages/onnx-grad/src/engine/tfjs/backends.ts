@@ -86,7 +86,9 @@ export async function openBackend(wanted: TfjsBackend | undefined, from: readonl
       const why = wanted ? "asked for by name" : "the fastest of those installed";
       return {
         ...opened,
-        choice: `TensorFlow.js ${opened.tf.version_core}, ${name} (${descriptions[name].what}): ${why}${cardless(name, opened.tf)}${advice(name, obstacles)}`,
+        choice:
+          `TensorFlow.js ${opened.tf.version_core}, ${name} (${descriptions[name].what}): ` +
+          `${why}${cardless(name, opened.tf)}${advice(name, obstacles)}`,
       };
     }
     obstacles.set(name, opened);
@@ -132,7 +134,9 @@ async function tryToOpen(
 ): Promise<Omit<OpenedBackend, "choice"> | Obstacle> {
   const { packages, registered, traits } = descriptions[name];
   if (name === "webgpu" && !hasWebGpu()) {
-    const reason = `this runtime (Node ${process.versions.node}) has no navigator.gpu; for WebGPU in Node use onnxRuntime({ executionProvider: "webgpu" })`;
+    const reason =
+      `this runtime (Node ${process.versions.node}) has no navigator.gpu; for WebGPU in Node use onnxRuntime({ ` +
+      'executionProvider: "webgpu" })';
     return { kind: "absent", reason };
   }
   const require = from

@@ -1,4 +1,5 @@
-// The TensorFlow.js engine: the same graphs, computed node by node in the caller's thread, which gets its turn between nodes.
+// The TensorFlow.js engine: the same graphs, computed node by node in the caller's thread, which gets its turn between
+// nodes.
 import { setImmediate } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Graph, Node, Value } from "../../graph/graph.js";
@@ -25,7 +26,10 @@ import { WeightStore } from "./weights.js";
 export interface TfjsOptions {
   /** The backend by name; the fastest that is installed and loads where absent. */
   readonly backend?: TfjsBackend;
-  /** A folder whose node_modules hold the TensorFlow.js packages; by default this package's own and the working directory's are searched. */
+  /**
+   * A folder whose node_modules hold the TensorFlow.js packages; by default this package's own and the working
+   * directory's are searched.
+   */
   readonly from?: string;
   /** Receives one line: which backend was chosen, why, and what to install for a faster one. */
   readonly onChoice?: (line: string) => void;
@@ -36,7 +40,9 @@ export interface TfjsEngine extends Engine {
   readonly backend: TfjsBackend;
   /** One line: which backend was chosen, why, and what to install for a faster one. */
   readonly choice: string;
-  /** How many tensors TensorFlow.js holds in this process, those of other users included: equal before and after a run. */
+  /**
+   * How many tensors TensorFlow.js holds in this process, those of other users included: equal before and after a run.
+   */
   tensorCount(): number;
 }
 
@@ -46,8 +52,9 @@ const turn = 10;
 /**
  * Starts an engine on TensorFlow.js, whose packages are optional peers of this one.
  *
- * Runs happen in the caller's thread. Between nodes, every 10 ms, other work of the thread gets its turn, and an aborted run ends there.
- * Integers of the graph are computed exactly, in JavaScript's memory; float64 is refused when a graph is loaded.
+ * Runs happen in the caller's thread. Between nodes, every 10 ms, other work of the thread gets its turn, and an
+ * aborted run ends there. Integers of the graph are computed exactly, in JavaScript's memory; float64 is refused when a
+ * graph is loaded.
  * @throws Error saying what to install where the backend is missing or does not load.
  * @example
  * const engine = await tfjs({ backend: "wasm", onChoice: console.error });
@@ -228,7 +235,9 @@ class InThreadSession implements Session {
   }
 }
 
-/** The arrays that outputs are written into, taken from the caller as the interface says: the caller's own are detached. */
+/**
+ * The arrays that outputs are written into, taken from the caller as the interface says: the caller's own are detached.
+ */
 function moved(targets: Readonly<Record<string, Tensor>>): Record<string, TypedArray> {
   return Object.fromEntries(
     Object.entries(targets).map(([name, { data }]) => [

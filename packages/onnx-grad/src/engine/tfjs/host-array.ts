@@ -154,7 +154,10 @@ export function copyElements(source: TypedArray, positions: ArrayLike<number>, t
   } else throw new TypeError("arrays of different element types");
 }
 
-/** What an operator does to two elements: int64 as bigint, every other type as number. The result is wrapped to the element type. */
+/**
+ * What an operator does to two elements: int64 as bigint, every other type as number. The result is wrapped to the
+ * element type.
+ */
 export interface PairFunction {
   readonly number: (a: number, b: number) => number;
   readonly bigint: (a: bigint, b: bigint) => bigint;

@@ -1,4 +1,5 @@
-// Runs a plan node by node. Every intermediate tensor is freed after its last use, also where a run fails or is aborted.
+// Runs a plan node by node. Every intermediate tensor is freed after its last use, also where a run fails or is
+// aborted.
 
 import { reasonOf } from "../../graph/errors.js";
 import type { Value } from "../../graph/graph.js";

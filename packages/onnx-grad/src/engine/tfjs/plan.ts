@@ -1,4 +1,5 @@
-// What a session runs: the nodes that given outputs need, in order, with the kernel of each and the values that are done with after it.
+// What a session runs: the nodes that given outputs need, in order, with the kernel of each and the values that are
+// done with after it.
 import type { Node, Value } from "../../graph/graph.js";
 import type { DType } from "../../graph/tensor.js";
 import { EngineError } from "../engine.js";

@@ -1,4 +1,5 @@
-// Constants on their way into sessions: read from memory or from files, and shared by all sessions that point to the same bytes.
+// Constants on their way into sessions: read from memory or from files, and shared by all sessions that point to the
+// same bytes.
 import fs from "node:fs/promises";
 import path from "node:path";
 import { allocate, type ConstantTensor } from "../../graph/tensor.js";
@@ -17,7 +18,8 @@ export class WeightStore {
   constructor(private readonly tf: TensorFlow) {}
 
   /**
-   * A constant's slot; the device gets floats and bools at once. Every call is to be followed by one of {@link release}.
+   * A constant's slot; the device gets floats and bools at once. Every call is to be followed by one of
+   * {@link release}.
    * @throws Error naming the file where it is missing or too short.
    */
   async acquire(constant: ConstantTensor): Promise<Slot> {

@@ -21,8 +21,8 @@ const both = (
 const softplus = (tf: TensorFlow, x: DeviceTensor) => tf.add(tf.relu(x), tf.log1p(tf.exp(tf.neg(tf.abs(x)))));
 
 /**
- * erf to a few units of the last place in float32. |x| < 1: the Taylor series 2/√π Σ (−1)ⁿ x²ⁿ⁺¹ / (n! (2n+1)), n ≤ 10; beyond:
- * 1 − p(t) e^−x² with t = 1/(1 + 0.3275911 |x|) (Abramowitz & Stegun 1964, 7.1.26; error below 1.5·10⁻⁷).
+ * erf to a few units of the last place in float32. |x| < 1: the Taylor series 2/√π Σ (−1)ⁿ x²ⁿ⁺¹ / (n! (2n+1)), n ≤ 10;
+ * beyond: 1 − p(t) e^−x² with t = 1/(1 + 0.3275911 |x|) (Abramowitz & Stegun 1964, 7.1.26; error below 1.5·10⁻⁷).
  */
 function erf(tf: TensorFlow, x: DeviceTensor): DeviceTensor {
   const magnitude = tf.abs(x);

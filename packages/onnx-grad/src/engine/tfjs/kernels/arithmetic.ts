@@ -18,7 +18,10 @@ const folded = (device: DevicePair, pairs?: PairFunction): Kernel => ({
 
 const tensors = (c: KernelContext) => c.inputs.map((_, i) => c.tensor(i));
 
-/** Powers of integers as the standard's reference has them: computed exactly, cut off towards zero where the exponent is negative. */
+/**
+ * Powers of integers as the standard's reference has them: computed exactly, cut off towards zero where the exponent is
+ * negative.
+ */
 function integerPower(base: bigint, exponent: bigint): bigint {
   if (exponent >= 0n) return base ** exponent;
   if (base === 0n) throw new RangeError("0 to a negative power");

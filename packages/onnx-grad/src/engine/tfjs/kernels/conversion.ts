@@ -1,4 +1,5 @@
-// Change of element type. Whatever an integer takes part in happens in memory, exactly; between floats and bools on the device.
+// Change of element type. Whatever an integer takes part in happens in memory, exactly; between floats and bools on the
+// device.
 import { allocate, type DType, isFloat } from "../../../graph/tensor.js";
 import { dtypeOfNumber } from "../../../operators/conversion.js";
 import { HostArray } from "../host-array.js";
@@ -9,7 +10,10 @@ const limits: Partial<Record<DType, readonly [least: number, count: number]>> = 
   int64: [-(2 ** 63), 2 ** 64],
 };
 
-/** Fractions are cut off towards zero. What does not fit becomes the type's least number, as on x86 (the standard leaves it open). */
+/**
+ * Fractions are cut off towards zero. What does not fit becomes the type's least number, as on x86 (the standard leaves
+ * it open).
+ */
 function toInteger(x: number, dtype: DType): number {
   const limit = limits[dtype];
   const whole = Math.trunc(x);

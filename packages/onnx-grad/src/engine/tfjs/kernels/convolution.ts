@@ -1,5 +1,5 @@
-// Conv and ConvTranspose: the input's windows gathered into columns, one matrix product a group. TensorFlow.js' own convolutions know no
-// groups and no strides together with dilations.
+// Conv and ConvTranspose: the input's windows gathered into columns, one matrix product a group. TensorFlow.js' own
+// convolutions know no groups and no strides together with dilations.
 import { type ConvolutionWindow, windowOf } from "../../../operators/convolution.js";
 import { sizeOf } from "../host-array.js";
 import type { DeviceTensor } from "../tensorflow.js";
@@ -42,7 +42,8 @@ function unfold(
     const inside = (at: number) => (at >= 0 && at < length ? at : length);
     const index = Int32Array.from(positions(i, k, outputs[i]!), inside);
     const picked = tf.gather(tf.pad(columns, pads), tf.tensor1d(index, "int32"), axis);
-    // The kernel's elements lie behind the channels, where they belong, once this axis is the first of the spatial ones.
+    // The kernel's elements lie behind the channels, where they belong, once this axis is the first of the spatial
+    // ones.
     const order = picked.shape.map((_, at) => at);
     const first = [0, 1, axis, ...order.slice(2).toSpliced(i, 1)];
     const parted = tf.reshape(tf.transpose(picked, first), [

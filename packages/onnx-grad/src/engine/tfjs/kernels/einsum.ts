@@ -10,7 +10,10 @@ interface Labelled {
   readonly labels: readonly string[];
 }
 
-/** One label an axis, each once: diagonals are read, axes broadcast along are dropped, axes that nobody else names are summed. */
+/**
+ * One label an axis, each once: diagonals are read, axes broadcast along are dropped, axes that nobody else names are
+ * summed.
+ */
 function prepared(
   c: KernelContext,
   { tensor, labels }: Labelled,

@@ -1,4 +1,5 @@
-// Operators that pick elements by index or write to them. Indices are integers, so that they are in memory and checked there.
+// Operators that pick elements by index or write to them. Indices are integers, so that they are in memory and checked
+// there.
 import { normaliseAxis } from "../../../operators/definition.js";
 import { copyElements, HostArray, positionsOf, rowMajor, sizeOf } from "../host-array.js";
 import type { DeviceTensor } from "../tensorflow.js";
@@ -96,7 +97,9 @@ function scatterElements(c: KernelContext): DeviceTensor {
   return tf.reshape(flat, data.shape);
 }
 
-/** Which position along a new axis is hot, as bools: indices counted from the end where negative, none where outside. */
+/**
+ * Which position along a new axis is hot, as bools: indices counted from the end where negative, none where outside.
+ */
 function hotPositions(c: KernelContext): HostArray {
   const indices = c.array(0);
   const depth = c.array(1).numbers()[0]!;
@@ -121,7 +124,8 @@ function nonZero(c: KernelContext): HostArray {
   });
   const strides = rowMajor(x.shape);
   const along = (axis: number) => found.map((i) => Math.floor(i / strides[axis]!) % x.shape[axis]!);
-  return HostArray.ints(x.shape.flatMap((_, axis) => along(axis)), [x.rank, found.length]); // biome-ignore format: one line
+  // biome-ignore format: one line
+  return HostArray.ints(x.shape.flatMap((_, axis) => along(axis)), [x.rank, found.length]);
 }
 
 /** Where a condition is true, and the axis and shape it is taken from: the flattened input where there is no axis. */

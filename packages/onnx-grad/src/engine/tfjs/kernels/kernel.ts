@@ -1,4 +1,5 @@
-// What a kernel is: how one ONNX operator is computed, by TensorFlow.js on its device or by plain loops over arrays in memory.
+// What a kernel is: how one ONNX operator is computed, by TensorFlow.js on its device or by plain loops over arrays in
+// memory.
 import type { Node } from "../../../graph/graph.js";
 import { OperatorContext } from "../../../operators/definition.js";
 import type { HostArray } from "../host-array.js";
@@ -14,7 +15,10 @@ export interface BackendTraits {
   readonly scatterUpdatesInPlace: boolean;
 }
 
-/** What a kernel gives: integers of any width in memory, or an int32 tensor that is then fetched; floats and bools on either side. */
+/**
+ * What a kernel gives: integers of any width in memory, or an int32 tensor that is then fetched; floats and bools on
+ * either side.
+ */
 export type Result = DeviceTensor | HostArray;
 
 /** An operator's attributes and inputs while it runs. */

@@ -44,7 +44,10 @@ export function product(
   return tf.reshape(tf.matMul(left, right, transA, transB), shape);
 }
 
-/** Multiplications from which on a product of two plain matrices makes up for cutting it out of a batch (tfjs-backend-wasm 4.22). */
+/**
+ * Multiplications from which on a product of two plain matrices makes up for cutting it out of a batch
+ * (tfjs-backend-wasm 4.22).
+ */
 const worthwhile = 2 ** 19;
 
 /** [B, M, C] × [B, C, P], one pair of matrices after another. */

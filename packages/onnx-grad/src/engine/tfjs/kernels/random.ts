@@ -1,4 +1,5 @@
-// Dropout. As in the standard, its numbers come from a generator of the engine's own: for a mask that can be repeated see seededDropout.
+// Dropout. As in the standard, its numbers come from a generator of the engine's own: for a mask that can be repeated
+// see seededDropout.
 import type { KernelTable } from "./kernel.js";
 
 export const random: KernelTable = {

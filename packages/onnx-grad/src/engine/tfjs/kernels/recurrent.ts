@@ -1,4 +1,5 @@
-// GRU (ONNX GRU-22) and LSTM, forward. T steps, B sequences, H units; gates lie in the order z (update), r (reset), h (hidden).
+// GRU (ONNX GRU-22) and LSTM, forward. T steps, B sequences, H units; gates lie in the order z (update), r (reset), h
+// (hidden).
 import type { DeviceTensor } from "../tensorflow.js";
 import type { KernelContext, KernelTable } from "./kernel.js";
 

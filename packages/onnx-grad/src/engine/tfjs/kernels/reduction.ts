@@ -103,7 +103,10 @@ function position(sign: 1 | -1): Kernel {
   };
 }
 
-/** For every row of the last axis the positions of its k largest (or smallest) elements, best first; of equal ones the first, or the last. */
+/**
+ * For every row of the last axis the positions of its k largest (or smallest) elements, best first; of equal ones the
+ * first, or the last.
+ */
 function sortedPositions(rows: HostArray, k: number, largest: boolean, lastFirst = false): number[][] {
   const width = rows.shape.at(-1)!;
   const elements = rows.elements();
