@@ -12,7 +12,6 @@ import {
 } from "@cllm4rec/training";
 import { readModel } from "@cllm4rec/training/model";
 import {
-  copyTables,
   mapTask,
   publishModel,
   recordingConfig,
@@ -23,7 +22,7 @@ import {
 } from "@cllm4rec/training/stage";
 import { z } from "zod";
 import type { FinetuneOptions, FinetuneResult } from "./options.js";
-import { check, type Preparation, prepare, STAGE } from "./prepare.js";
+import { check, type Preparation, prepare, STAGE, splitByText } from "./prepare.js";
 
 /**
  * Trains the collaborative tables to predict held-out items from the rest of a user's history (Eq. 9), drawn towards
@@ -40,11 +39,12 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneResult
   const { model, output, stop, onEvent, now } = options;
   notices(options, preparation);
   const { adam, averageDecay, contentSteps, epochs } = settings;
-  const tables = copyTables(preparation.tables);
+  const { tables } = preparation;
   const parameters = new Parameters(
     tableParameters(tables, model.vocabulary.width, {
       adam,
       averageDecay: averageDecay > 0 ? averageDecay : undefined,
+      textMapLearningRate: preparation.rates.textMapLearningRate,
     }),
   );
   const publish = publisher(options, preparation);
@@ -67,7 +67,9 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneResult
     now,
   });
   if (!best) await publish(values, undefined);
-  return { tables: tablesOf(values), ...(best && { best }), reason, updates };
+  // Of a published model the numbers of its file, which training did not have in this form.
+  const saved = output && best && preparation.textMap ? (await readModel(output.directory)).tables : undefined;
+  return { tables: saved ?? readTables(values, preparation), ...(best && { best }), reason, updates };
 }
 
 /**
@@ -77,6 +79,12 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneResult
  */
 export function checkFinetune(options: FinetuneOptions): void {
   check(options);
+}
+
+/** What the model reads: with a text map δ + f(x), of the averaged numbers where averages are kept. */
+function readTables(values: Values, { textMap }: Pick<Preparation, "textMap">): TokenTables {
+  const tables = tablesOf(values);
+  return textMap?.apply(tables) ?? tables;
 }
 
 function notices({ texts, onEvent }: FinetuneOptions, { tables, settings }: Preparation): void {
@@ -96,11 +104,11 @@ function notices({ texts, onEvent }: FinetuneOptions, { tables, settings }: Prep
 
 function tasksOf(
   { model }: FinetuneOptions,
-  { settings, rates, plans: { rec, content }, dropout }: Preparation,
+  { settings, rates, textMap, plans: { rec, content }, dropout }: Preparation,
   tables: TokenTables,
 ): Record<string, Task> {
   const { lambdaC, lambdaL, scaling, clipNorm } = settings;
-  const common = { model, tables, lambdaC, scaling, clipNorm };
+  const common = { model, tables, textMap, lambdaC, scaling, clipNorm };
   return {
     "rec-step": mapTask({
       ...common,
@@ -126,19 +134,20 @@ function tasksOf(
 
 function validationOf(
   options: FinetuneOptions,
-  { settings }: Preparation,
+  preparation: Preparation,
   publish: ReturnType<typeof publisher>,
 ): Validation | undefined {
   const { model, tokenizer, train: history, validation: heldOut, prompts, output, stop } = options;
+  const { settings } = preparation;
   const { epochs, validateEvery, selectBy, patience, userToken, maxLength, order, seed, metrics } = settings;
   if (!heldOut) return undefined;
   return {
     due: (round) => (round + 1) % validateEvery === 0 || round + 1 === epochs,
     select: (found) => selectBy.reduce((sum, name) => sum + found[name]!, 0),
     patience,
-    keep: output ? bestInDirectory(output.directory, publish) : "memory",
+    keep: output ? bestInDirectory(output.directory, preparation, publish) : "memory",
     async measure(values) {
-      const { collaborative } = tablesOf(values);
+      const { collaborative } = readTables(values, preparation);
       const common = {
         model,
         tables: collaborative,
@@ -162,14 +171,15 @@ function validationOf(
 }
 
 /** Writes the model into the run's directory, where it has one. */
-function publisher({ model, output, prompts }: FinetuneOptions, { record, settings }: Preparation) {
+function publisher({ model, output, prompts }: FinetuneOptions, preparation: Preparation) {
+  const { record, settings } = preparation;
   const { userToken, order, maxLength, seed } = settings;
   return async (values: Values, best: BestModel | undefined): Promise<void> => {
     if (!output) return;
     await publishModel(output, {
       stage: STAGE,
       model,
-      tables: tablesOf(values),
+      tables: readTables(values, preparation),
       record,
       prompts,
       recommendation: { userToken, order, maxLength, seed },
@@ -182,7 +192,11 @@ function publisher({ model, output, prompts }: FinetuneOptions, { record, settin
 const bestSchema = z.object({ best: z.object({ epoch: z.number(), selection: z.number() }) });
 
 /** The model directory as the place of the best model. */
-function bestInDirectory(directory: string, publish: ReturnType<typeof publisher>): BestStore {
+function bestInDirectory(
+  directory: string,
+  { features }: Preparation,
+  publish: ReturnType<typeof publisher>,
+): BestStore {
   return {
     name: directory,
     save: publish,
@@ -191,7 +205,8 @@ function bestInDirectory(directory: string, publish: ReturnType<typeof publisher
       const written = bestSchema.safeParse(model?.description.settings);
       if (model?.description.stage !== STAGE || !written.success) return undefined;
       const { width } = model.description.sizes;
-      const parameters = new Parameters(tableParameters(model.tables, width));
+      const tables = features ? splitByText(model.tables, features, width).tables : model.tables;
+      const parameters = new Parameters(tableParameters(tables, width));
       return { best: written.data.best, values: parameters.values };
     },
   };

@@ -2,7 +2,7 @@
 import type { BaseModel } from "@cllm4rec/backbone";
 import type { Csr, DocumentSource, LanguageDocument, Prompts, PromptTokenizer } from "@cllm4rec/corpus";
 import type { BestModel, EventListener, StopReason } from "@cllm4rec/training";
-import type { StageOutput, TokenTables } from "@cllm4rec/training/stage";
+import type { FeatureBlock, StageOutput, TokenTables } from "@cllm4rec/training/stage";
 import type { FinetuneSettings } from "./settings.js";
 
 // Shape legend: I users, J items.
@@ -26,6 +26,11 @@ export interface FinetuneOptions extends FinetuneSettings {
    * `tables.content`.
    */
   readonly texts?: DocumentSource<LanguageDocument> | undefined;
+  /**
+   * Features of the items' texts, [J, columns] each, such as `wordFeatures` of `@cllm4rec/corpus`. Given: an item's
+   * embedding is a learned linear function of them plus a part of its own (the text map). Absent: the paper's method.
+   */
+  readonly features?: readonly FeatureBlock[] | undefined;
   readonly prompts?: Prompts | undefined;
   /**
    * The model directory: the best model so far, and the training state that a run resumes from. Absent: nothing is

@@ -1,6 +1,7 @@
 // A run before its first update: settings with every default, starting tables, batches, and the record of all that
 // decides its bits.
 import { createHash } from "node:crypto";
+import type { EmbeddingTable, SoftTables } from "@cllm4rec/backbone";
 import {
   BatchPlan,
   type Csr,
@@ -15,14 +16,21 @@ import {
   backboneRecord,
   batchSizeOf,
   checkTables,
+  copyTables,
+  deltasOf,
   dropoutOptions,
+  hashFeatures,
   hashTables,
+  joinFeatures,
+  lambdaLOf,
   learningRateRecord,
   parseSettings,
   priorDeviationOf,
   type Rates,
   ratesOf,
+  type SparseRows,
   startingTables,
+  TextMap,
   type TokenTables,
 } from "@cllm4rec/training/stage";
 import type { z } from "zod";
@@ -44,9 +52,14 @@ export interface Preparation {
   readonly settings: z.output<typeof finetuneSchema> & {
     readonly selectBy: readonly string[];
     readonly maxLength: number;
+    readonly lambdaL: number;
   };
   readonly rates: Rates;
+  /** Where training begins, copied: with a text map the items' tables hold δ, the rest being f(x). */
   readonly tables: TokenTables;
+  readonly textMap: TextMap | undefined;
+  /** All blocks as one matrix; with a text map. */
+  readonly features: SparseRows | undefined;
   readonly plans: Plans;
   readonly dropout: (stream: number) => ReturnType<typeof dropoutOptions>;
   readonly record: JsonRecord;
@@ -60,7 +73,8 @@ export function check(options: FinetuneOptions) {
   const { model, texts, tables } = options;
   const parsed = parseSettings(finetuneSchema, options);
   const { metrics, selectBy = metrics, maxLength = model.vocabulary.maxPositions } = parsed;
-  const settings = { ...parsed, selectBy, maxLength };
+  const lambdaL = lambdaLOf(parsed.lambdaL, { textMap: options.features !== undefined });
+  const settings = { ...parsed, selectBy, maxLength, lambdaL };
   new RankingEvaluator({ items: model.vocabulary.items, metrics }); // refuses a name that is given twice
   const unknown = selectBy.find((name) => !metrics.includes(name));
   if (unknown !== undefined)
@@ -71,6 +85,11 @@ export function check(options: FinetuneOptions) {
     );
   }
   if (tables) checkTables(tables, model.vocabulary);
+  if (options.features) {
+    const { rows } = joinFeatures(options.features);
+    if (rows !== model.vocabulary.items)
+      throw new TrainingError(`features: found ${rows} rows, expected ${model.vocabulary.items}, one for each item`);
+  }
   return { settings, plans: batchPlans(options, settings) };
 }
 
@@ -79,12 +98,64 @@ export async function prepare(options: FinetuneOptions): Promise<Preparation> {
   const { model, texts } = options;
   const { settings, plans } = check(options);
   const priorDeviation = await priorDeviationOf(model.backbone, settings.priorDeviation);
-  const rates = ratesOf(priorDeviation, settings);
-  const tables =
+  const { features } = options;
+  const rates = ratesOf(priorDeviation, settings, { textMap: features !== undefined });
+  const given =
     options.tables ??
-    (await startingTables({ model, seed: settings.seed, priorDeviation, content: texts !== undefined }));
+    (await startingTables({ model, seed: settings.seed, priorDeviation, content: texts !== undefined, features }));
+  const { width } = model.vocabulary;
+  const { skipGain = features ? "auto" : 0 } = settings;
+  const gain = skipGain === "auto" ? balancedGain(given.collaborative.items) : skipGain;
+  const start = withSkipPath(copyTables(given), gain, width);
+  const joined = features && joinFeatures(features);
+  const { tables, textMap } = joined ? splitByText(start, joined, width) : { tables: start, textMap: undefined };
   const dropout = (stream: number) => dropoutOptions(settings, stream, STREAMS);
-  return { settings, rates, tables, plans, dropout, record: record(options, settings, rates, plans, tables) };
+  const decided = record(options, settings, rates, plans, given);
+  return {
+    settings,
+    rates,
+    tables,
+    textMap,
+    features: joined,
+    plans,
+    dropout,
+    record: {
+      ...decided,
+      ...(gain > 0 && { skipGain: gain }),
+      ...(joined && {
+        features: hashFeatures(joined),
+        textMapLearningRate: learningRateRecord(rates.textMapLearningRate),
+      }),
+    },
+  };
+}
+
+/** What an item's own contribution to its own score is to begin with, gain·‖z‖². */
+const OWN_SCORE = 10;
+
+/** The gain by which a history of one item scores that item {@link OWN_SCORE} on average. */
+function balancedGain({ rows, data }: EmbeddingTable): number {
+  const square = data.reduce((sum, x) => sum + x * x, 0) / rows;
+  return square > 0 ? OWN_SCORE / square : 0;
+}
+
+/** Begins a skip path where the tables have none yet. */
+function withSkipPath(tables: TokenTables, gain: number, width: number): TokenTables {
+  const { collaborative } = tables;
+  if (gain === 0) return tables;
+  const skipGain = collaborative.skipGain ?? new Float32Array(width).fill(gain);
+  return { ...tables, collaborative: { ...collaborative, skipGain } };
+}
+
+/** Tables of δ, and the map that adds f(x). A map that the tables do not have yet begins at 0. */
+export function splitByText(tables: TokenTables, features: SparseRows, width: number) {
+  const { collaborative, content } = tables;
+  const weights = tables.textMap ?? { rows: features.columns, data: new Float32Array(features.columns * width) };
+  const side = (soft: SoftTables) => ({ ...soft, items: deltasOf(soft.items, features, weights.data) });
+  return {
+    tables: { collaborative: side(collaborative), ...(content && { content: side(content) }), textMap: weights },
+    textMap: new TextMap(features, weights.data, width),
+  };
 }
 
 function batchPlans(

@@ -1,7 +1,14 @@
 // The settings of finetuning, each declared once: types, configuration, flags and the README's table are made of this
 // schema.
 import { type MetricName, PAPER_METRICS, RankingEvaluator } from "@cllm4rec/eval";
-import { count, positiveInteger, runSettings, shareBelowOne, stageSettings } from "@cllm4rec/training/stage";
+import {
+  count,
+  learningRate,
+  positiveInteger,
+  runSettings,
+  shareBelowOne,
+  stageSettings,
+} from "@cllm4rec/training/stage";
 import { z } from "zod";
 
 /** p_m, or a range of it. */
@@ -45,6 +52,19 @@ export const finetuneSection = z.strictObject({
   userToken: z.boolean().default(false).meta({
     description: "the user's own token is in the prompt",
     paper: "true; true",
+  }),
+  skipGain: z
+    .union([z.number().min(0), z.literal("auto")])
+    .optional()
+    .meta({
+      description:
+        "where the gain of the skip path around the LM begins; auto: 10 / mean ‖z‖² of the items; 0: no such path",
+      otherwise: '"auto" with `features`, else 0',
+      paper: "0; 0",
+    }),
+  textMapLearningRate: learningRate.optional().meta({
+    description: "learning rate of the text map's weights",
+    otherwise: "0.003 × priorDeviation",
   }),
   averageDecay: shareBelowOne.default(0.999).meta({
     description: "decay of the moving average of the tables that is validated and published; 0: the tables themselves",

@@ -8,6 +8,7 @@ import {
   checkTables,
   dropoutOptions,
   hashTables,
+  lambdaLOf,
   learningRateRecord,
   parseSettings,
   priorDeviationOf,
@@ -32,7 +33,7 @@ interface Plans {
 
 /** What a run is made of. */
 export interface Preparation {
-  readonly settings: z.output<typeof pretrainSchema>;
+  readonly settings: z.output<typeof pretrainSchema> & { readonly lambdaL: number };
   readonly maxLength: number;
   readonly rates: Rates;
   /** Without content tables where there are no texts. */
@@ -48,7 +49,8 @@ export interface Preparation {
  */
 export function check(options: PretrainOptions) {
   const { model, texts, tables } = options;
-  const settings = parseSettings(pretrainSchema, options);
+  const parsed = parseSettings(pretrainSchema, options);
+  const settings = { ...parsed, lambdaL: lambdaLOf(parsed.lambdaL) };
   if (texts && tables && !tables.content) {
     throw new TrainingError(
       "texts: found text documents without content tables; make them with initialTables({ contentDeviation })",

@@ -3,6 +3,7 @@
 // — the run of a stage —
 export { savedUpdates } from "./checkpoint/checkpoint.js";
 export { stageCheckpoint } from "./checkpoint/model-directory.js";
+export type { SparseRows } from "./kernels/sparse-product.js";
 // — settings —
 export type { RegulariserScaling } from "./objective/regulariser.js";
 export { learningRateRecord } from "./optimiser/schedule.js";
@@ -17,10 +18,11 @@ export {
 } from "./stage/describe-settings.js";
 export { dropoutOptions } from "./stage/dropout.js";
 export { publishModel, type StageOutput } from "./stage/publish.js";
-export { contentDeviationOf, priorDeviationOf, type Rates, ratesOf } from "./stage/scales.js";
+export { contentDeviationOf, lambdaLOf, priorDeviationOf, type Rates, ratesOf } from "./stage/scales.js";
 export {
   batchSizeOf,
   count,
+  learningRate,
   positiveInteger,
   runSettings,
   shareBelowOne,
@@ -42,3 +44,6 @@ export type { TokenisedTexts } from "./tables/text-means.js";
 // — their task: a loss with the regularisers of the MAP objective —
 export type { LossBatches } from "./tasks/batch-source.js";
 export { type MapTaskOptions, mapTask } from "./tasks/map-task.js";
+// — the text map: embeddings as a learned function of texts —
+export { type FeatureBlock, hashFeatures, joinFeatures } from "./text-map/features.js";
+export { deltasOf, TextMap } from "./text-map/text-map.js";

@@ -74,6 +74,14 @@ export const generalSchema = z.strictObject({
   pretrainShare: z.number().gt(0).lt(1).default(0.25).meta({
     description: "share of `minutes` that pretraining gets where finetuning follows",
   }),
+  method: z
+    .enum(["text-map", "paper"])
+    .default("text-map")
+    .meta({
+      description:
+        "text-map: finetuning alone; item embeddings are a learned function of their texts, with a skip path around " +
+        "the LM and a short prompt. paper: pretraining and finetuning as published",
+    }),
   texts: z
     .array(z.enum(TEXT_KINDS))
     .default([...TEXT_KINDS])
@@ -165,11 +173,11 @@ export function readConfig(file: string | undefined, flags: Readonly<Record<stri
 }
 
 /**
- * The configuration in a run's record, with today's default for every setting that there was not yet; `undefined` where
- * it is none.
+ * The configuration in a run's record, with today's default for every setting that there was not yet, but for `method`:
+ * earlier versions had the paper's alone. `undefined` where it is none.
  */
 export function parseRecorded(config: unknown): RunConfig | undefined {
-  return configSchema.safeParse(config).data;
+  return configSchema.safeParse(isTree(config) ? { method: "paper", ...config } : config).data;
 }
 
 function readTree(file: string): Tree {

@@ -16,6 +16,8 @@ export interface TableParameterOptions {
   readonly averageDecay?: number | undefined;
   /** Default: the task's. */
   readonly learningRate?: number | LearningRate | Schedule | undefined;
+  /** Of the text map; default: the task's. */
+  readonly textMapLearningRate?: number | LearningRate | Schedule | undefined;
   /** In front of the names in checkpoints; default nothing. */
   readonly prefix?: string;
 }
@@ -32,11 +34,12 @@ export const gainName = (side: Side) => `${side}.skipGain` as const;
 export function tableParameters(
   tables: TokenTables,
   width: number,
-  { adam, averageDecay, learningRate, prefix = "" }: TableParameterOptions = {},
+  { adam, averageDecay, learningRate, textMapLearningRate, prefix = "" }: TableParameterOptions = {},
 ): Record<string, ParameterOptions> {
   const parameters: Record<string, ParameterOptions> = {};
-  const whole = (name: string, shape: readonly number[], data: Float32Array) => {
-    parameters[name] = { shape, data, place: `${prefix}${name}`, averageDecay, ...(adam && { adam }) };
+  const whole = (name: string, shape: readonly number[], data: Float32Array, rate = learningRate) => {
+    const own = { averageDecay, ...(adam && { adam }), ...(rate !== undefined && { learningRate: rate }) };
+    parameters[name] = { shape, data, place: `${prefix}${name}`, ...own };
   };
   for (const side of SIDES) {
     const soft = tables[side];
@@ -55,7 +58,8 @@ export function tableParameters(
     }
     if (soft.skipGain) whole(gainName(side), [width], soft.skipGain);
   }
-  if (tables.textMap) whole(TEXT_MAP, [tables.textMap.rows, width], tables.textMap.data);
+  if (tables.textMap)
+    whole(TEXT_MAP, [tables.textMap.rows, width], tables.textMap.data, textMapLearningRate ?? learningRate);
   return parameters;
 }
 

@@ -105,7 +105,7 @@ export const stageSettings = {
   }),
   learningRate: learningRate.optional().meta({
     description: "learning rate of the collaborative tables",
-    otherwise: "0.03 × priorDeviation",
+    otherwise: "0.03 × priorDeviation; 0.003 × with a text map",
     paper: "–; 1e-3 in pretraining, 1e-4 in finetuning",
   }),
   contentLearningRate: learningRate.optional().meta({
@@ -120,7 +120,11 @@ export const stageSettings = {
   lambdaC: weight
     .default(0.1)
     .meta({ description: "λ_c: how strongly the two sides are drawn together", paper: "1; 1" }),
-  lambdaL: weight.default(0).meta({ description: "λ_l: the prior of Eq. 1", paper: "0; 0" }),
+  lambdaL: weight.optional().meta({
+    description: "λ_l: the prior of Eq. 1, around 0 or around what the text map says",
+    otherwise: "0; 0.3 with a text map",
+    paper: "0; 0",
+  }),
   scaling: z.enum(["paper", "released-code"]).default("paper").meta({
     description: "how λ_c and λ_l are weighed against the loss",
     paper: '–; "released-code"',

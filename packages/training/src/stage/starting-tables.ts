@@ -1,8 +1,12 @@
 // The tables that a run begins with: random ones, or ones moved towards what the texts say.
-import type { BaseModel } from "@cllm4rec/backbone";
+import type { BaseModel, SoftTables } from "@cllm4rec/backbone";
 import { TrainingError } from "../error.js";
+import type { SparseRows } from "../kernels/sparse-product.js";
 import { initialTables, type TokenTables } from "../tables/tables.js";
 import { type TokenisedTexts, textMeans } from "../tables/text-means.js";
+import { type FeatureBlock, joinFeatures } from "../text-map/features.js";
+import { principalDirections } from "../text-map/principal-directions.js";
+import { TextMap } from "../text-map/text-map.js";
 import { contentDeviationOf, priorDeviationOf } from "./scales.js";
 
 // Shape legend: I users, J items, K width of the backbone.
@@ -16,6 +20,11 @@ export interface StartingTablesOptions {
    * Tokenised texts of users and items, such as token caches of `@cllm4rec/corpus`. Given: content tables are made too.
    */
   readonly texts?: readonly TokenisedTexts[] | undefined;
+  /**
+   * Features of the items' texts. Given: the items' embeddings begin as a linear function of them, the text map, which
+   * is part of the result; `texts` then has no effect on items with features.
+   */
+  readonly features?: readonly FeatureBlock[] | undefined;
   /** Whether content tables are made; default: where there are `texts`. */
   readonly content?: boolean | undefined;
   /** Share of the initial embeddings' variance that comes from `texts`; default 1 where there are any, else 0. */
@@ -41,9 +50,36 @@ export async function startingTables(options: StartingTablesOptions): Promise<To
   const contentDeviation = contentDeviationOf(priorDeviation, textShare, options.contentDeviation);
   const words = textShare > 0 ? await model.backbone.wordEmbeddings() : undefined;
   const means = words && textMeans({ texts, words, width, users, items });
-  return initialTables({
+  const tables = initialTables({
     ...{ users, items, width, seed, priorDeviation },
     ...(content && { contentDeviation }),
     ...(means && { texts: { means, share: textShare } }),
   });
+  if (!options.features) return tables;
+  return mapped(tables, joinFeatures(options.features), { width, seed, deviation: priorDeviation });
+}
+
+/** Items that have features begin at f(x) on both sides; the others as they are. */
+function mapped(
+  { collaborative, content }: TokenTables,
+  features: SparseRows,
+  { width, seed, deviation }: { readonly width: number; readonly seed: number; readonly deviation: number },
+): TokenTables {
+  const weights = principalDirections(features, width, { seed, deviation });
+  const { indptr } = features;
+  const map = new TextMap(features, weights, width);
+  const side = (tables: SoftTables): SoftTables => {
+    const { rows, data } = tables.items;
+    const free = data.map((z, at) => {
+      const row = Math.floor(at / width);
+      return indptr[row + 1]! > indptr[row]! ? 0 : z;
+    });
+    const { items } = map.embeddings({ ...tables, items: { rows, data: free } });
+    return { ...tables, items: { rows, data: items.data.slice() } };
+  };
+  return {
+    collaborative: side(collaborative),
+    ...(content && { content: side(content) }),
+    textMap: { rows: features.columns, data: weights },
+  };
 }

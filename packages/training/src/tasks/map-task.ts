@@ -60,7 +60,16 @@ export function mapTask(options: MapTaskOptions & LossBatches): Task {
 }
 
 async function compute(
-  { model, tables, textMap, side = "collaborative", lambdaC = 0, lambdaL = 0, scaling = "paper", lossOptions }: MapTaskOptions,
+  {
+    model,
+    tables,
+    textMap,
+    side = "collaborative",
+    lambdaC = 0,
+    lambdaL = 0,
+    scaling = "paper",
+    lossOptions,
+  }: MapTaskOptions,
   batch: LossBatch,
   { update }: TaskContext,
   memory: { reusableGradients?: LossGradients },

@@ -27,7 +27,9 @@ export function joinFeatures(blocks: readonly FeatureBlock[]): SparseRows {
   for (const { name, weight, features } of blocks) {
     checkSparse(features);
     if (features.rows !== rows)
-      throw new TrainingError(`text features ${name}: found ${features.rows} rows, expected ${rows} as in ${first.name}`);
+      throw new TrainingError(
+        `text features ${name}: found ${features.rows} rows, expected ${rows} as in ${first.name}`,
+      );
     if (!(weight >= 0 && Number.isFinite(weight)))
       throw new TrainingError(`text features ${name}: found the weight ${weight}, expected a number of at least 0`);
   }

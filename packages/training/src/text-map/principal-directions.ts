@@ -64,7 +64,9 @@ function scaled(weights: Float32Array, features: SparseRows, width: number, devi
 /** Modified Gram–Schmidt over the columns of a [rows, columns], twice ("twice is enough", Giraud and others 2005), in place. */
 function orthonormalise(a: Float32Array, rows: number, columns: number): void {
   // By column, in double precision: the loops run along memory.
-  const vectors = Array.from({ length: columns }, (_, c) => Float64Array.from({ length: rows }, (_, r) => a[r * columns + c]!));
+  const vectors = Array.from({ length: columns }, (_, c) =>
+    Float64Array.from({ length: rows }, (_, r) => a[r * columns + c]!),
+  );
   for (const [c, vector] of vectors.entries()) {
     for (let pass = 0; pass < 2; pass++) {
       for (let b = 0; b < c; b++) {

@@ -3,6 +3,7 @@
 import type { EmbeddingTable, RowGradients, SoftTables } from "@cllm4rec/backbone";
 import { TrainingError } from "../error.js";
 import { SparseProduct, type SparseRows } from "../kernels/sparse-product.js";
+import type { TokenTables } from "../tables/tables.js";
 
 // Shape legend: J items, F features, K width.
 
@@ -36,6 +37,18 @@ export class TextMap {
     return { ...deltas, items: { rows: deltas.items.rows, data: this.items } };
   }
 
+  /** Tables of δ and weights W as the tables that a model reads, in memory of their own. */
+  apply(tables: TokenTables): TokenTables {
+    const { collaborative, content, textMap } = tables;
+    const weights = textMap?.data ?? this.weights;
+    const side = (soft: SoftTables): SoftTables => {
+      const data = new Float32Array(soft.items.data.length);
+      this.product.addTo(soft.items.data, weights, data);
+      return { ...soft, items: { rows: soft.items.rows, data } };
+    };
+    return { ...tables, collaborative: side(collaborative), ...(content && { content: side(content) }) };
+  }
+
   /** ∂loss/∂W, [F, K], from ∂loss/∂z. */
   gradient({ rows, data }: RowGradients): Float32Array {
     const all = this.features.rows;
@@ -50,11 +63,7 @@ export class TextMap {
 }
 
 /** δ = z − xᵀW, so that training begins with the embeddings z. @throws TrainingError as {@link TextMap} does */
-export function deltasOf(
-  { rows, data }: EmbeddingTable,
-  features: SparseRows,
-  weights: Float32Array,
-): EmbeddingTable {
+export function deltasOf({ rows, data }: EmbeddingTable, features: SparseRows, weights: Float32Array): EmbeddingTable {
   const width = data.length / rows;
   const mapped = new Float32Array(data.length);
   new SparseProduct(features, width).addTo(mapped, weights, mapped);
