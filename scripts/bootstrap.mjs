@@ -65,7 +65,7 @@ async function install() {
   const status = isLocal
     ? await run(process.execPath, [path.join(local, "bin", "pnpm.cjs"), ...pnpm], { cwd: root, stdoutToStderr: true })
     : await run("npx", [...npx, packageManager, ...pnpm], { cwd: root, stdoutToStderr: true });
-  if (interrupted()) throw new Failure("Interrupted while installing; the same command again goes on.", interrupted());
+  if (interrupted()) throw new Failure("Interrupted while installing; run the same command again.", interrupted());
   if (status !== 0) {
     throw new Failure(
       "Installing the dependencies failed; the lines above say why. The npm registry must be reachable this first " +
@@ -84,7 +84,7 @@ async function build() {
     [turbo, "run", "build", "--output-logs=errors-only", "--log-order=grouped"],
     { cwd: root, stdoutToStderr: true },
   );
-  if (interrupted()) throw new Failure("Interrupted while building; the same command again goes on.", interrupted());
+  if (interrupted()) throw new Failure("Interrupted while building; run the same command again.", interrupted());
   if (status !== 0) throw new Failure("The build failed; the lines above say where.");
   writeStamp("build", fingerprint(root));
 }
@@ -96,7 +96,7 @@ async function build() {
 function program(/** @type {string} */ file, /** @type {string[]} */ args) {
   const script = path.join(root, file);
   if (!fs.existsSync(script)) throw new Failure(`${file} is not there: this checkout has no such command yet.`);
-  // npm runs scripts in the workspace's root and tells in INIT_CWD where the user stands.
+  // npm runs scripts in the workspace's root and sets INIT_CWD to the user's working directory.
   const { npm_lifecycle_event: byNpm, INIT_CWD: caller } = process.env;
   // How the next command would be typed, for programs that name one.
   const env = byNpm ? { CLLM4REC_PROGRAM: "npm run -s cllm4rec --" } : {};

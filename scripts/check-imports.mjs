@@ -26,14 +26,14 @@ const packageOf = (/** @type {string} */ specifier) =>
     .slice(0, specifier.startsWith("@") ? 2 : 1)
     .join("/");
 
-/** The table must itself run one way: a package may import only what stands above it. */
+/** The table must itself run one way: a package may import only packages above it. */
 function tableErrors(/** @type {Record<string, string[]>} */ rules) {
   const names = Object.keys(rules);
   return Object.entries(rules).flatMap(([name, targets], line) =>
     targets.flatMap((target) => {
       const at = names.indexOf(target);
       if (at < 0) return [`${table}: ${name} may import ${target}, which is not in the table`];
-      return at < line ? [] : [`${table}: ${name} may import ${target}, which stands on the same line or below it`];
+      return at < line ? [] : [`${table}: ${name} may import ${target}, which is on the same line or below it`];
     }),
   );
 }
@@ -51,7 +51,7 @@ function members(/** @type {string} */ root, /** @type {Record<string, string[]>
       const manifest = JSON.parse(fs.readFileSync(path.join(root, folder, "package.json"), "utf8"));
       const short = path.posix.basename(folder);
       const isPackage = folder.startsWith("packages/");
-      // Benchmarks measure everything and nobody imports them; tools stand below all packages.
+      // Benchmarks measure everything and nobody imports them; tools are below all packages.
       const allowed = isPackage ? (rules[short] ?? []) : folder === "benchmarks" ? Object.keys(rules) : [];
       return { folder, short, isPackage, allowed, manifest };
     });
@@ -215,7 +215,7 @@ if (process.argv[1] && import.meta.url === pathToFileURL(fs.realpathSync(process
   const { errors, files, imports } = await checkImports(root);
   if (errors.length > 0) {
     for (const error of errors) console.error(`forbidden import: ${error}`);
-    console.error(`\n${errors.length} violation(s). What may import what stands in ${table}.`);
+    console.error(`\n${errors.length} violation(s). ${table} lists which package may import which.`);
     process.exit(1);
   }
   console.log(`imports: ${imports} imports in ${files} files keep the directions of ${table}.`);

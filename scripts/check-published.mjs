@@ -104,7 +104,7 @@ const entriesOf = (/** @type {Packed} */ { name, manifest }) =>
     .filter((entry) => !entry.endsWith(".json"))
     .map((entry) => name + entry.slice(1));
 
-/** Imports and requires every entry in a Node process of its own, which must also end by itself. */
+/** Imports and requires every entry in a Node process of its own, which must also end on its own. */
 async function importProblems(/** @type {Packed} */ one, /** @type {string} */ project) {
   const code = `
     import { createRequire } from "node:module";

@@ -11,7 +11,7 @@ export const mayImport = {
   "tokenizer-ext": [],
   corpus: ["tokenizer-ext"],
   backbone: ["onnx-grad"],
-  training: ["onnx-grad", "backbone"],
+  training: ["onnx-grad", "corpus", "backbone"],
   eval: [],
   recommend: ["onnx-grad", "tokenizer-ext", "corpus", "backbone", "training", "eval"],
   pretrain: ["training", "backbone", "corpus"],

@@ -98,8 +98,10 @@ const script = (/** @type {string} */ name) => run(node, [path.join(root, "scrip
 const ofWorkspace = [
   {
     name: "lint",
-    what: "style and lint (biome)",
-    execute: () => run(node, [at("@biomejs/biome/bin/biome"), "ci", ...plain, "."], { cwd: root }),
+    what: "style and lint (biome), width of lines",
+    execute: async () =>
+      (await run(node, [at("@biomejs/biome/bin/biome"), "ci", ...plain, "."], { cwd: root })) ||
+      script("check-lines.mjs"),
   },
   { name: "imports", what: "import directions", execute: () => script("check-imports.mjs") },
   { name: "scripts", what: "tests of the workspace's scripts", execute: scriptTests, count: countTap },

@@ -1,4 +1,5 @@
-# The GPT-2 124M forward and backward pass towards the input embeddings in PyTorch, frozen random weights: one JSON object on stdout.
+# The GPT-2 124M forward and backward pass towards the input embeddings in PyTorch, frozen random weights: one JSON
+# object on stdout.
 import json, statistics, time
 import torch
 import torch.nn.functional as F
@@ -11,7 +12,10 @@ def weights(dtype):
     def w(*shape):
         return (torch.randn(*shape) * 0.02).to(dtype)
 
-    return [(w(K, 3 * K), w(3 * K), w(K, K), w(K), w(K, 4 * K), w(4 * K), w(4 * K, K), w(K), w(K) + 1, w(K), w(K) + 1, w(K)) for _ in range(LAYERS)]
+    return [
+        (w(K, 3 * K), w(3 * K), w(K, K), w(K), w(K, 4 * K), w(4 * K), w(4 * K, K), w(K), w(K) + 1, w(K), w(K) + 1, w(K))
+        for _ in range(LAYERS)
+    ]
 
 
 def forward(x, layers):

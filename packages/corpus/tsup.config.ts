@@ -1,7 +1,7 @@
 import { defineConfig } from "tsup";
 
 export default defineConfig({
-  entry: ["src/index.ts", "src/prompts.ts"],
+  entry: ["src/index.ts", "src/prompts.ts", "src/random.ts"],
   format: ["esm"],
   target: "node20",
   dts: true,

@@ -47,11 +47,11 @@ function take(/** @type {string} */ file) {
  */
 export async function withLock(file, work) {
   fs.mkdirSync(path.dirname(file), { recursive: true });
-  let told = false;
+  let reported = false;
   for (let owner = take(file); owner !== undefined; owner = take(file)) {
-    if (owner > 0 && !told) {
+    if (owner > 0 && !reported) {
       console.error(`Waiting for process ${owner}, which is installing or building here …`);
-      told = true;
+      reported = true;
     }
     await sleep(200);
   }

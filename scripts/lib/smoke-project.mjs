@@ -1,5 +1,5 @@
 // An empty project that installs the packed packages as a user would, with third-party versions exactly as the
-// workspace's lockfile has them. Its lockfile is derived from ours, so that nothing is resolved anew and everything
+// workspace's lockfile has them. Its lockfile is derived from ours, so that nothing is resolved again and everything
 // comes out of pnpm's store without a network.
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";

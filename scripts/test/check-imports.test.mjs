@@ -200,7 +200,7 @@ test("finds a table that does not run one way", async (t) => {
   const table = { "tokenizer-ext": ["corpus"], corpus: ["tokenizer-ext"], eval: ["nowhere"] };
   const { errors } = await checkImports(workspace(t), { table });
   assert.deepEqual(errors, [
-    "scripts/package-table.mjs: tokenizer-ext may import corpus, which stands on the same line or below it",
+    "scripts/package-table.mjs: tokenizer-ext may import corpus, which is on the same line or below it",
     "scripts/package-table.mjs: eval may import nowhere, which is not in the table",
   ]);
 });

@@ -18,16 +18,16 @@ export { BaseModel, type LossOptions, type LossResult } from "./model/base-model
 export type { Vocabulary } from "./model/batch.js";
 export type {
   EmbeddingTable,
-  EncoderDecoderDocument,
+  EncoderDecoderInput,
   EncoderDecoderSequence,
-  HeldOutDocument,
-  LanguageDocument,
+  HeldOutInput,
+  LanguageInput,
   Prompt,
-  RecommendationDocument,
+  RecommendationInput,
   Reduction,
   RowGradients,
   SoftTables,
-  TokenDocument,
+  TokenInput,
 } from "./model/documents.js";
 export type { DropoutOptions } from "./model/dropout.js";
 export type { LanguageModel } from "./model/language-model.js";

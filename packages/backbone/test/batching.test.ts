@@ -7,7 +7,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { Backbone } from "../src/model/backbone.js";
 import { BaseModel } from "../src/model/base-model.js";
 import { packBatch } from "../src/model/batch.js";
-import type { SoftTables, TokenDocument } from "../src/model/documents.js";
+import type { SoftTables, TokenInput } from "../src/model/documents.js";
 import { lossGraph } from "../src/model/graphs.js";
 import { expectRelative, modelDirectory, modelOpener, noSoftTokens, table } from "./goldens.js";
 
@@ -42,7 +42,7 @@ function documentsOf(
   seeds: readonly { length: number; seed: number }[],
   { vocabulary }: BaseModel,
   shared: readonly number[] = [],
-): TokenDocument[] {
+): TokenInput[] {
   const { words, users, items } = vocabulary;
   return seeds.map(({ length, seed }, d) => {
     let state = seed;
@@ -207,7 +207,7 @@ describe.each(MODELS)("%s", (name, numRuns, same = SAME) => {
   // for the prompt itself.
   it("generates after prompts that are long enough for blocks", async () => {
     const { model } = await opened;
-    const [{ ids }] = documentsOf([{ length: 301, seed: 3 }], model) as [TokenDocument];
+    const [{ ids }] = documentsOf([{ length: 301, seed: 3 }], model) as [TokenInput];
     const prompt = Array.from(ids, (id) => id % model.vocabulary.words);
     const tables = { users: (await opened).tables.users, items: (await opened).tables.items };
     const uncached = [...prompt];

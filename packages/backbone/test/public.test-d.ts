@@ -3,18 +3,18 @@ import {
   Backbone,
   type BackboneCheckpoint,
   BaseModel,
-  type EncoderDecoderDocument,
-  type HeldOutDocument,
-  type LanguageDocument,
+  type EncoderDecoderInput,
+  type HeldOutInput,
+  type LanguageInput,
   type LossGradients,
   type LossResult,
   openCheckpoint,
   type Prompt,
-  type RecommendationDocument,
+  type RecommendationInput,
   type RowGradients,
   type SoftTables,
   type TensorData,
-  type TokenDocument,
+  type TokenInput,
   type TrainableBackbone,
   writeSafetensors,
 } from "@cllm4rec/backbone";
@@ -52,8 +52,8 @@ test("losses take documents and tables, and give gradients", () => {
 });
 
 test("documents of either form", () => {
-  expectTypeOf<LanguageDocument>().toEqualTypeOf<TokenDocument | EncoderDecoderDocument>();
-  expectTypeOf<RecommendationDocument>().toExtend<HeldOutDocument>();
+  expectTypeOf<LanguageInput>().toEqualTypeOf<TokenInput | EncoderDecoderInput>();
+  expectTypeOf<RecommendationInput>().toExtend<HeldOutInput>();
   expectTypeOf<number[]>().toExtend<Prompt>();
 });
 

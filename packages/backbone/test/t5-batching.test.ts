@@ -1,7 +1,7 @@
 // T5 in batches: what travels with a document does not change what comes out of it, and what a T5 cannot take is
 // refused in so many words.
 import path from "node:path";
-import { Backbone, BaseModel, type EncoderDecoderDocument, type SoftTables } from "@cllm4rec/backbone";
+import { Backbone, BaseModel, type EncoderDecoderInput, type SoftTables } from "@cllm4rec/backbone";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { packPairs } from "../src/packing/pack-pairs.js";
@@ -42,7 +42,7 @@ interface Shape {
 }
 
 /** Documents over words, items, and one user each, so that every user row's gradient comes from one document. */
-function documentsOf(shapes: readonly Shape[], { vocabulary }: BaseModel): EncoderDecoderDocument[] {
+function documentsOf(shapes: readonly Shape[], { vocabulary }: BaseModel): EncoderDecoderInput[] {
   const { words, users, items } = vocabulary;
   return shapes.map(({ encoder, decoder, seed }, d) => {
     let state = seed;

@@ -1,7 +1,7 @@
 // Pretrains the LM that `cllm4rec demo` uses, from nothing, with this repository's own engine, and writes
 // embedded/tiny-lm.
 //   node scripts/pretrain-tiny-lm.mjs [--out FOLDER] [--state FILE] [--updates N]
-// The same command again goes on from the state. Built packages are needed: npx turbo run build.
+// Run the same command again to resume. Built packages are needed: npx turbo run build.
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -104,7 +104,7 @@ await trainWeights({
   validate: { every: 100, measure: async () => ({ loss: (await measure()).loss }) },
   onEvent(event) {
     const seconds = ((performance.now() - begun) / 1000).toFixed(0);
-    if (event.type === "run-started" && event.resumedFrom) console.log(`goes on after update ${event.update}`);
+    if (event.type === "run-started" && event.resumedFrom) console.log(`resumed after update ${event.update}`);
     if (event.type === "step" && event.update % 20 === 0)
       console.log(`${seconds} s, update ${event.update}/${updates}: loss ${event.languageModel.toFixed(4)}`);
     if (event.type === "validation") {

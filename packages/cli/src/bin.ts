@@ -15,7 +15,7 @@ stdout.on("error", (error: NodeJS.ErrnoException) => {
   stderr.write(`error: standard output cannot be written (${error.message}); make room, or direct it elsewhere\n`);
   process.exitCode = exitCode;
 });
-// Where nobody can be told, the exit code has to do.
+// Where no message can be written, the exit code has to do.
 stderr.on("error", () => undefined);
 
 const interruption = new AbortController();

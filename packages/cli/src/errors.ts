@@ -1,5 +1,5 @@
-// From an error to one message and an exit code. Errors of other packages are told by name, so that nothing heavy is
-// loaded for it.
+// From an error to one message and an exit code. Errors of other packages are recognised by name, so that nothing heavy
+// is loaded for it.
 import { CommanderError } from "commander";
 
 /** What the process ends with; 128 + signal number after an interruption. */

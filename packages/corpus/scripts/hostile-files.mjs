@@ -341,11 +341,11 @@ for (const [kind, name, content, expected] of KINDS) {
         found.records.kept + found.records.duplicates === (records ?? 0) - malformed &&
         found.named.length === Math.min(3, malformed);
   sums[right ? (message ? "refused" : malformed > 0 ? "counted" : "whole") : "wrong"]++;
-  const told =
+  const answer =
     found.error ??
     `${found.records?.records} records, ${found.records?.malformed} ` +
       `malformed${found.named.length > 0 ? `: ${found.named[0]}` : ""}`;
-  console.log(`${right ? "ok   " : "WRONG"} ${kind.padEnd(50)} ${told.replaceAll(folder, "").slice(0, 150)}`);
+  console.log(`${right ? "ok   " : "WRONG"} ${kind.padEnd(50)} ${answer.replaceAll(folder, "").slice(0, 150)}`);
   fs.rmSync(own, { recursive: true });
 }
 console.log(

@@ -11,7 +11,13 @@ export { type DatasetContent, writeDataset } from "./dataset/write.js";
 export { concatenateSources } from "./documents/concatenate.js";
 export { type ItemOrder, uniteHistories } from "./documents/histories.js";
 export { type InteractionDocumentOptions, interactionDocuments } from "./documents/interaction-documents.js";
-export { type DocumentLayout, decoderOnly, documentLayout, encoderDecoder } from "./documents/layout.js";
+export {
+  type DocumentLayout,
+  type DocumentLayoutOptions,
+  decoderOnly,
+  documentLayout,
+  encoderDecoder,
+} from "./documents/layout.js";
 export { type RecommendationDocumentOptions, recommendationDocuments } from "./documents/recommendation-documents.js";
 export { type RecommendationRequest, recommendationPrompter } from "./documents/recommendation-prompts.js";
 export { definePrompts, type Prompts, paperPrompts } from "./documents/template.js";

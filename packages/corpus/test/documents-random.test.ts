@@ -27,6 +27,27 @@ describe("Philox4x32-10", () => {
     expect([...out]).toEqual(words(block));
   });
 
+  test("every block is the same in 64-bit integers", () => {
+    const word = fc.nat(0xffffffff);
+    const words = fc.tuple(word, word, word, word, word, word);
+    fc.assert(
+      fc.property(words, ([a, b, c, d, k0, k1]) => {
+        const block = new Uint32Array(4);
+        philox4x32(block, a, b, c, d, k0, k1);
+        let x = [a, b, c, d].map(BigInt) as [bigint, bigint, bigint, bigint];
+        let [key0, key1] = [BigInt(k0), BigInt(k1)];
+        const low = 0xffffffffn;
+        for (let round = 0; round < 10; round++) {
+          const [p, q] = [0xd2511f53n * x[0], 0xcd9e8d57n * x[2]];
+          x = [(q >> 32n) ^ x[1] ^ key0, q & low, (p >> 32n) ^ x[3] ^ key1, p & low];
+          [key0, key1] = [(key0 + 0x9e3779b9n) & low, (key1 + 0xbb67ae85n) & low];
+        }
+        expect([...block].map(BigInt)).toEqual(x);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
   test("the upper half of a product is exact", () => {
     const word = fc.oneof(fc.integer({ min: 0, max: 0xffffffff }), fc.constantFrom(0, 1, 0xffff, 0x10000, 0xffffffff));
     fc.assert(

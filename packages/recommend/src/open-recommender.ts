@@ -16,7 +16,7 @@ export interface OpenRecommenderOptions extends PredictorOptions {
   readonly known?: Known;
   /** Most requests in one forward pass; default 128. */
   readonly maxBatch?: number;
-  /** Told what the caller may want to know, e.g. that an older model needs its dataset. */
+  /** Receives notices, e.g. that an older model needs its dataset. */
   readonly onNotice?: (message: string) => void;
 }
 

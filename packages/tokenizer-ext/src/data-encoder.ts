@@ -114,7 +114,7 @@ export class DataEncoder {
     const forbidden = new Set<number>();
     for (const token of added) {
       if (!allowed(token)) {
-        // The unknown token stands for what has no piece, so any text may yield it.
+        // The unknown token replaces what has no piece, so any text may yield it.
         if (token.id !== this.#unknown?.id) forbidden.add(token.id);
       } else if (token.normalized && normalizer) normalized.set(normalizer.normalize(token.content), token);
       else raw.set(token.content, token);

@@ -108,7 +108,7 @@ export class ExtendedTokenizer {
     return this.rows + this.users + item;
   }
 
-  /** What an id stands for. Throws a RangeError unless it is a whole number in [0, size). */
+  /** What an id means. Throws a RangeError unless it is a whole number in [0, size). */
   kind(id: number): TokenKind {
     return kindOf(id, this);
   }
@@ -217,7 +217,7 @@ export class ExtendedTokenizer {
   }
 
   /**
-   * Ids back to parts: slots where id tokens stand, text between them. The only decoding that tells a slot from text
+   * Ids back to parts: slots where the id tokens are, text between them. The only decoding that tells a slot from text
    * that merely looks like one.
    *
    * @throws RangeError for an id outside [0, size), or an embedding row that has no token (T5: 32,100 to 32,127).

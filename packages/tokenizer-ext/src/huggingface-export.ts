@@ -10,7 +10,7 @@ const CHUNK = 4096;
 
 /** Options of the export. */
 export interface HuggingFaceExportOptions {
-  /** Told once when the export is large (more than 100,000 added tokens). Default: `console.warn`. */
+  /** Called once when the export is large (more than 100,000 added tokens). Default: `console.warn`. */
   readonly warn?: (message: string) => void;
 }
 
@@ -58,7 +58,7 @@ function check(base: TokenizerJson, sizes: IdSpaceSizes, options: HuggingFaceExp
  * The base `tokenizer.json` with added tokens `<user_i>` at N + i and `<item_j>` at N + I + j, which transformers and
  * tokenizers read as it is. The base object is not changed.
  *
- * Python has no untrusted text: there, `<user_3>` becomes an id token wherever it stands, in a review too.
+ * Python has no untrusted text: there, `<user_3>` becomes an id token wherever it occurs, in a review too.
  *
  * @throws RangeError if N is smaller than the tokenizer; Error if its ids have holes.
  */

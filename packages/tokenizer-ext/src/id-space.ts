@@ -13,7 +13,7 @@ export interface IdSpaceSizes {
   readonly items: number;
 }
 
-/** What an id stands for. `index` is the vocabulary id itself, the user i or the item j. */
+/** What an id means. `index` is the vocabulary id itself, the user i or the item j. */
 export interface TokenKind {
   readonly kind: "vocabulary" | "user" | "item";
   readonly index: number;
@@ -55,7 +55,7 @@ export function checkIndex(kind: "user" | "item", index: number, count: number):
   }
 }
 
-/** What `id` stands for; throws a RangeError unless it is a whole number in [0, N + I + J). */
+/** What `id` means; throws a RangeError unless it is a whole number in [0, N + I + J). */
 export function kindOf(id: number, { rows, users, items }: IdSpaceSizes): TokenKind {
   if (!Number.isInteger(id) || id < 0 || id >= rows + users + items) {
     throw new RangeError(`id ${String(id)} is out of range, expected ${rangeInWords(rows + users + items)}`);

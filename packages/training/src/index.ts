@@ -37,12 +37,6 @@ export {
   type TaskResult,
 } from "./tasks/task.js";
 // — training —
+export type { Round, RoundContext, Values } from "./trainer/round.js";
 export { type BestModel, type BestStore, bestCheckpoint, type Validation } from "./trainer/selection.js";
-export {
-  type Round,
-  type RoundContext,
-  type TrainOptions,
-  type TrainResult,
-  train,
-  type Values,
-} from "./trainer/train.js";
+export { type TrainOptions, type TrainResult, train } from "./trainer/train.js";

@@ -3,7 +3,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import type { TokenDocument } from "@cllm4rec/backbone";
+import type { TokenInput } from "@cllm4rec/backbone";
 import type { BatchSource } from "@cllm4rec/training";
 import { onTestFinished } from "vitest";
 
@@ -25,7 +25,7 @@ export function temporaryFolder(): string {
 }
 
 /** The documents in their order, `size` at a time, the same in every epoch but rotated by its number. */
-export function fixedBatches(documents: readonly TokenDocument[], size: number): BatchSource<TokenDocument> {
+export function fixedBatches(documents: readonly TokenInput[], size: number): BatchSource<TokenInput> {
   const steps = Math.ceil(documents.length / size);
   return {
     identity: "fixed",

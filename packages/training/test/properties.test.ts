@@ -8,7 +8,6 @@ import { describe, expect, it } from "vitest";
 import { withRows } from "../src/gradients/row-gradients.js";
 import { countOccurrences } from "../src/objective/occurrences.js";
 import { addPenalty } from "../src/objective/regulariser.js";
-import { philox } from "../src/random/philox.js";
 import { temporaryFolder } from "./helpers.js";
 
 const WIDTH = 3;
@@ -26,29 +25,6 @@ function dense({ rows, data }: { rows: Int32Array; data: Float32Array }): Float3
   });
   return all;
 }
-
-describe("philox", () => {
-  it("is the same in 64-bit integers", () => {
-    const word = fc.nat(0xffffffff);
-    const words = fc.tuple(word, word, word, word, word, word);
-    fc.assert(
-      fc.property(words, ([a, b, c, d, k0, k1]) => {
-        const block = new Uint32Array(4);
-        philox(block, a, b, c, d, k0, k1);
-        let x = [a, b, c, d].map(BigInt) as [bigint, bigint, bigint, bigint];
-        let [key0, key1] = [BigInt(k0), BigInt(k1)];
-        const low = 0xffffffffn;
-        for (let round = 0; round < 10; round++) {
-          const [p, q] = [0xd2511f53n * x[0], 0xcd9e8d57n * x[2]];
-          x = [(q >> 32n) ^ x[1] ^ key0, q & low, (p >> 32n) ^ x[3] ^ key1, p & low];
-          [key0, key1] = [(key0 + 0x9e3779b9n) & low, (key1 + 0xbb67ae85n) & low];
-        }
-        expect([...block].map(BigInt)).toEqual(x);
-      }),
-      { numRuns: 2000 },
-    );
-  });
-});
 
 describe("sparse rows", () => {
   it("with rows added are the same dense gradient, with all rows asked for, ascending", () => {

@@ -5,35 +5,7 @@ import { TrainingError } from "@cllm4rec/training";
 import { initialTables } from "@cllm4rec/training/stage";
 import { describe, expect, it } from "vitest";
 import { fillNormal, portableLog } from "../src/random/normal.js";
-import { philox } from "../src/random/philox.js";
 import { golden } from "./helpers.js";
-
-describe("philox", () => {
-  // kat_vectors of the Random123 library, philox4x32 with 10 rounds.
-  it.each([
-    [
-      [0, 0, 0, 0],
-      [0, 0],
-      [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8],
-    ],
-    [
-      [0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff],
-      [0xffffffff, 0xffffffff],
-      [0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd],
-    ],
-    [
-      [0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344],
-      [0xa4093822, 0x299f31d0],
-      [0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1],
-    ],
-  ])("answers %j with key %j as Random123 does", (counter, key, expected) => {
-    const block = new Uint32Array(4);
-    const [a, b, c, d] = counter as [number, number, number, number];
-    const [k0, k1] = key as [number, number];
-    philox(block, a, b, c, d, k0, k1);
-    expect([...block]).toEqual(expected);
-  });
-});
 
 describe("portableLog", () => {
   it("is within 2 units of the last place of Math.log over 2⁻⁶² … 2⁶²", () => {

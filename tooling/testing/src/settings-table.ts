@@ -28,7 +28,7 @@ function table(settings: readonly Setting[]): string {
 
 /**
  * Holds the table between `<!-- settings:NAME -->` and `<!-- /settings -->` of the package's README against its
- * settings. With vitest's `-u` the README is written anew.
+ * settings. With vitest's `-u` the README is rewritten.
  */
 export async function expectSettingsTable(
   packageDirectory: string,

@@ -1,4 +1,4 @@
-// Small stand-ins for an extended tokenizer, where a test is about what comes after it: the structure of corpus'
+// Small substitutes for an extended tokenizer, where a test is about what comes after it: the structure of corpus'
 // PromptTokenizer.
 import fs from "node:fs";
 import path from "node:path";
@@ -20,7 +20,7 @@ export function asciiTokenizer(users: number, items: number) {
 }
 
 /**
- * Greedy longest match over the vocabulary of a model's directory, where `▁` stands for a space: close to its BPE, and
+ * Greedy longest match over the vocabulary of a model's directory, where `▁` is a space: close to its BPE, and
  * enough for prompts.
  */
 export function greedyTokenizer(directory: string, sizes: Sizes) {

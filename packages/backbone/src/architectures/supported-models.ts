@@ -2,7 +2,7 @@
 // compares the two.
 import type { BackboneConfig } from "../checkpoint/config.js";
 
-/** What a `model_type` of config.json stands for. */
+/** An architecture by its `model_type` in config.json. */
 export interface SupportedModel {
   /** Models that people know it by. */
   readonly knownFrom: string;

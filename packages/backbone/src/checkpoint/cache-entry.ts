@@ -118,7 +118,7 @@ async function publish(temporary: string, place: string, recipe: EntryRecipe): P
     }
     const published = await openEntry(place, recipe);
     if (published) return published;
-    // What stands there is damaged. Move it away in one step; a process that has it mapped keeps its bytes.
+    // The entry is damaged. Move it away in one step; a process that has it mapped keeps its bytes.
     const aside = `${temporary}-damaged`;
     await fs.rename(place, aside).catch(() => undefined);
     await fs.rm(aside, { recursive: true, force: true });

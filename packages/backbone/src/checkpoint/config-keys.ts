@@ -34,7 +34,7 @@ import { z } from "zod";
 import { CheckpointError, shown } from "./errors.js";
 import type { JsonObject } from "./json.js";
 
-/** How one architecture's keys are told apart; made by {@link configKeys}. */
+/** The keys of one architecture by what they do; made by {@link configKeys}. */
 export interface ConfigKeys<S extends z.ZodObject = z.ZodObject> {
   /** The keys that the parser reads and acts on. */
   readonly schema: S;

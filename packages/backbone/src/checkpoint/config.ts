@@ -10,7 +10,7 @@ import { parseT5Config, type T5Config } from "./config-t5.js";
 import { CheckpointError, shown } from "./errors.js";
 import { isJsonObject, type JsonObject } from "./json.js";
 
-/** The typed config of any supported backbone, told apart by `modelType`. */
+/** The typed config of any supported backbone, discriminated by `modelType`. */
 export type BackboneConfig = Gemma3Config | Gpt2Config | GptNeoxConfig | LlamaConfig | OptConfig | T5Config;
 
 const PARSERS: Readonly<Record<string, (config: JsonObject, context: ConfigContext) => BackboneConfig>> = {

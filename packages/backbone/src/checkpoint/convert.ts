@@ -80,7 +80,7 @@ export function bitsOf(dtype: WeightDtype, bytes: Uint8Array): Uint16Array | Uin
     : new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2);
 }
 
-/** What stands at a non-finite bit pattern, for a message. */
+/** What a non-finite bit pattern means, for a message. */
 export function describeNonFinite(dtype: WeightDtype, bits: number): "NaN" | "Infinity" | "-Infinity" {
   const exponent = EXPONENT[dtype];
   const sign = dtype === "F32" ? 0x80000000 : 0x8000;

@@ -43,7 +43,7 @@ export async function scanFile(
     .update(JSON.stringify([file, stamp, header.sha256]))
     .digest("hex");
   const record = path.join(cacheRoot, "scans", `${key.slice(0, 40)}.json`);
-  // a damaged record is made anew
+  // a damaged record is rebuilt
   const known = scanSchema.safeParse(await readJsonObject(record).catch(() => undefined));
   if (known.success && known.data.file === file && known.data.stamp === stamp && known.data.header === header.sha256) {
     onBytes?.(header.fileSize);

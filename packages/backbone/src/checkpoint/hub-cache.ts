@@ -48,7 +48,7 @@ export class ModelCache {
     return path.join(this.folder, "snapshots", commit);
   }
 
-  /** The commit that `revision` stood for when it was last downloaded. */
+  /** The commit that `revision` pointed to when it was last downloaded. */
   async commitOf(revision: string): Promise<string | undefined> {
     if (isCommit(revision)) return revision;
     try {

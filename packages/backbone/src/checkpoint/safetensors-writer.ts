@@ -43,7 +43,7 @@ function dtypeOf(data: TensorArray): SafetensorsDtype {
  * @param tensors by name; the dtype follows from the array (Float32Array → F32, …)
  * @param options.metadata strings to store beside them (`__metadata__`)
  * @throws CheckpointError naming the file, and the tensor whose data does not fit its shape; an abort throws the
- * signal's reason. Whatever is thrown, an existing file is untouched and no temporary file remains.
+ * signal's reason. On any error an existing file stays as it was, and no temporary file remains.
  */
 export async function writeSafetensors(
   file: string,

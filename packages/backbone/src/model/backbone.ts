@@ -9,7 +9,8 @@ import type { TensorLocation } from "../checkpoint/safetensors.js";
 import { readFloat32 } from "../checkpoint/tensor-reader.js";
 import type { PairLengths } from "../packing/pack-pairs.js";
 import { ArchitectureModel } from "./architecture-model.js";
-import { declareWeight, type ModelDeclaration } from "./declared-model.js";
+import { declareWeight } from "./declared-model.js";
+import type { ModelDeclaration } from "./model-declaration.js";
 import { type OpenModelOptions, openModel } from "./open-model.js";
 
 export interface OpenBackboneOptions extends OpenModelOptions {
@@ -113,7 +114,7 @@ export class Backbone extends ArchitectureModel {
     return [...this.locations.values()].reduce((sum, { byteLength }) => sum + byteLength / 4, 0);
   }
 
-  /** SHA-256 of every file that weights are mapped from, read anew: equal before and after training. */
+  /** SHA-256 of every file that weights are mapped from, read again: equal before and after training. */
   fileHashes(signal?: AbortSignal): Promise<Record<string, string>> {
     return this.weights.fileHashes(signal);
   }

@@ -7,8 +7,8 @@ import { int64Vector, type LastFeeds, lastQueries, type PackedBatch, packBatch, 
 import type {
   EmbeddingTable,
   EncoderDecoderSequence,
-  HeldOutDocument,
-  LanguageDocument,
+  HeldOutInput,
+  LanguageInput,
   Prompt,
   Reduction,
   SoftTables,
@@ -62,7 +62,7 @@ interface Target {
 }
 
 /**
- * @typeParam B the LM: a frozen `Backbone` unless told, or a `TrainableBackbone`, whose weights then get gradients too
+ * @typeParam B the LM: a frozen `Backbone` by default, or a `TrainableBackbone`, whose weights then get gradients too
  */
 export class BaseModel<B extends LanguageModel = Backbone> {
   readonly vocabulary: Vocabulary;
@@ -93,7 +93,7 @@ export class BaseModel<B extends LanguageModel = Backbone> {
    * @throws RangeError where a target is no item, or a document is not of the backbone's layout
    */
   async nextItemLoss(
-    documents: readonly LanguageDocument[],
+    documents: readonly LanguageInput[],
     tables: SoftTables,
     options: LossOptions = {},
   ): Promise<LossResult> {
@@ -106,7 +106,7 @@ export class BaseModel<B extends LanguageModel = Backbone> {
    * @throws RangeError where a target is no vocabulary token, or a document is not of the backbone's layout
    */
   async nextWordLoss(
-    documents: readonly LanguageDocument[],
+    documents: readonly LanguageInput[],
     tables: SoftTables,
     options: LossOptions = {},
   ): Promise<LossResult> {
@@ -120,7 +120,7 @@ export class BaseModel<B extends LanguageModel = Backbone> {
    *   layout
    */
   async heldOutLoss(
-    documents: readonly HeldOutDocument[],
+    documents: readonly HeldOutInput[],
     tables: SoftTables,
     options: LossOptions = {},
   ): Promise<LossResult> {
@@ -242,7 +242,7 @@ export class BaseModel<B extends LanguageModel = Backbone> {
 
   private sequenceLoss(
     head: HeadKind,
-    documents: readonly LanguageDocument[],
+    documents: readonly LanguageInput[],
     tables: SoftTables,
     firstClass: number,
     classes: number,
@@ -332,7 +332,7 @@ export class BaseModel<B extends LanguageModel = Backbone> {
   }
 
   /** The sequences of documents. @throws RangeError for one that is not of the backbone's layout */
-  private sequencesOf(documents: readonly (LanguageDocument | HeldOutDocument)[]): Prompt[] {
+  private sequencesOf(documents: readonly (LanguageInput | HeldOutInput)[]): Prompt[] {
     return documents.map((document, i) => {
       if (!("ids" in document)) return document;
       if (this.layout.kind === "decoder-only") return document.ids;

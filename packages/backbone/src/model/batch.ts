@@ -110,7 +110,7 @@ export function lastQueries({ feeds, place, lengths }: PackedBatch): LastFeeds {
   return { scored: int64Vector(last), queries: int64([rows, most], queries), queryPlaces: int64Vector(places) };
 }
 
-/** One soft token of a batch: where it stands among all of the batch's tokens, and its extended id. */
+/** One soft token of a batch: its position among all tokens of the batch, and its extended id. */
 export interface SoftOccurrence {
   readonly position: number;
   readonly token: number;
@@ -157,7 +157,7 @@ export function fillRows(
   return { ids: int64(shape, ids), positions: int64(shape, positions), segments: int64(shape, segments), soft };
 }
 
-/** The graph inputs that say where soft tokens stand and what their embeddings are. */
+/** The graph inputs with the positions and embeddings of the soft tokens. */
 export function softFeeds(
   soft: readonly SoftOccurrence[],
   vocabulary: Vocabulary,

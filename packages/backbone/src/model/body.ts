@@ -81,7 +81,7 @@ function fewQueries(graph: Graph, positions: Value, segments: Value): Queries {
  * Declares the inputs that say what the tokens are, and looks up their embeddings: vocabulary rows inside the graph,
  * soft rows from the table passed in.
  * @param shape [B, T]
- * @param softDropout acts on every occurrence of a soft token by itself
+ * @param softDropout acts on every occurrence of a soft token independently
  */
 export function embedTokens(
   graph: Graph,

@@ -1,24 +1,8 @@
-// An LM as plain data: its config, and where each weight is. Enough to build graphs with, in any thread.
+// An LM that builds graphs from its declaration alone, in any thread.
 import type { Engine, Graph, Value } from "@cllm4rec/onnx-grad";
-import type { BackboneConfig } from "../checkpoint/config.js";
 import { ArchitectureModel } from "./architecture-model.js";
 import type { LanguageModel } from "./language-model.js";
-
-/** A weight in a file, or, where no file is named, one that is an input of the graph because it is trained. */
-export interface DeclaredWeight {
-  readonly shape: readonly number[];
-  readonly file?: string;
-  readonly byteOffset?: number;
-  readonly byteLength?: number;
-}
-
-/** What `postMessage` takes to another thread. */
-export interface ModelDeclaration {
-  readonly config: BackboneConfig;
-  /** By the architecture's names. */
-  readonly weights: ReadonlyMap<string, DeclaredWeight>;
-  readonly trainable: boolean;
-}
+import type { DeclaredWeight, ModelDeclaration } from "./model-declaration.js";
 
 /** A weight as a value of the graph, one for all its uses. */
 export function declareWeight(graph: Graph, name: string, weight: DeclaredWeight): Value {

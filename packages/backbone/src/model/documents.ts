@@ -1,9 +1,10 @@
-// What the base model is given: soft+hard token sequences with their targets, and tables of soft rows.
+// Inputs of the base model: soft+hard token sequences with their targets, and tables of soft rows. Any numeric array
+// will do; the documents that `@cllm4rec/corpus` makes are such inputs.
 // Decoder-only LMs take one sequence a document, encoder–decoder LMs two (A.1): the prompt in the encoder, the main
 // text in the decoder.
 
-/** A soft+hard document for a decoder-only LM. */
-export interface TokenDocument {
+/** A soft+hard document for a decoder-only LM; corpus' `TokenDocument` is one. */
+export interface TokenInput {
   /** Extended token ids, [T]: below N a vocabulary token, N + i user i, N + I + j item j. */
   readonly ids: ArrayLike<number>;
   /** [T]: the extended id that position t predicts, or −1 where it predicts nothing. */
@@ -11,7 +12,7 @@ export interface TokenDocument {
 }
 
 /** A recommendation prompt: its last position scores all items at once. */
-export interface RecommendationDocument {
+export interface RecommendationInput {
   readonly ids: ArrayLike<number>;
   /** Items to predict, by index 0 … J−1 (multi-hot, Eq. 9). */
   readonly heldOut: ArrayLike<number>;
@@ -26,22 +27,22 @@ export interface EncoderDecoderSequence {
 }
 
 /** A soft+hard document for an encoder–decoder LM. */
-export interface EncoderDecoderDocument extends EncoderDecoderSequence {
+export interface EncoderDecoderInput extends EncoderDecoderSequence {
   /** [T]: the extended id that the decoder's position t predicts, or −1 where it predicts nothing. */
   readonly targets: ArrayLike<number>;
 }
 
 /** A recommendation prompt for an encoder–decoder LM: the decoder's last position scores all items at once. */
-export interface EncoderDecoderRecommendation extends EncoderDecoderSequence {
+export interface EncoderDecoderHeldOut extends EncoderDecoderSequence {
   /** Items to predict, by index 0 … J−1 (multi-hot, Eq. 9). */
   readonly heldOut: ArrayLike<number>;
 }
 
-/** A document of either form; the backbone's `layout` says which one it takes. */
-export type LanguageDocument = TokenDocument | EncoderDecoderDocument;
+/** What the next-item and next-word losses take; the backbone's `layout` says which of the two forms. */
+export type LanguageInput = TokenInput | EncoderDecoderInput;
 
-/** A recommendation document of either form. */
-export type HeldOutDocument = RecommendationDocument | EncoderDecoderRecommendation;
+/** What the held-out loss takes; the backbone's `layout` says which of the two forms. */
+export type HeldOutInput = RecommendationInput | EncoderDecoderHeldOut;
 
 /**
  * A sequence of extended ids for a decoder-only LM. An encoder–decoder LM takes its two sequences, or one of ids: then

@@ -9,7 +9,7 @@ export interface DropoutOptions {
    */
   readonly seed: number;
   /**
-   * Probability with which elements of soft-token embeddings are dropped, every occurrence by itself; 0 where absent.
+   * Probability with which elements of soft-token embeddings are dropped, independently per occurrence; default 0.
    */
   readonly softTokens?: number;
   /**

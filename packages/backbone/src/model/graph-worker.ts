@@ -2,8 +2,9 @@
 // would block the caller's.
 import { parentPort } from "node:worker_threads";
 import { type CompiledGraph, compileGraph, type Engine } from "@cllm4rec/onnx-grad";
-import { DeclaredModel, type ModelDeclaration } from "./declared-model.js";
+import { DeclaredModel } from "./declared-model.js";
 import { buildGraph, type GraphRequest } from "./graph-request.js";
+import type { ModelDeclaration } from "./model-declaration.js";
 
 /** What the thread is sent, one at a time. */
 export interface CompileRequest {

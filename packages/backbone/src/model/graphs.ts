@@ -28,7 +28,7 @@ export const WEIGHT_GRADIENT = "gradient of ";
 
 /**
  * Loss, target losses and, where asked for, the gradients of soft rows, of the item table if the head is tied to it,
- * and of the weights in use if they are trainable: a matrix that stands at both ends of the LM gets the sum of both.
+ * and of the weights in use if they are trainable: a matrix used at both ends of the LM gets the sum of both.
  */
 export function lossGraph(
   backbone: LanguageModel,

@@ -2,8 +2,8 @@
 import type { CompiledGraph, Engine, Graph, Session, Value } from "@cllm4rec/onnx-grad";
 import type { DecoderInputs, DecoderOutputs, EncoderInputs, KeyValues } from "../architectures/architecture.js";
 import type { BackboneConfig } from "../checkpoint/config.js";
-import type { ModelDeclaration } from "./declared-model.js";
 import type { SequenceLayout } from "./layout.js";
+import type { ModelDeclaration } from "./model-declaration.js";
 
 // Shape legend: N vocabulary rows, K width.
 

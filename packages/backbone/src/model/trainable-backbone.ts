@@ -22,9 +22,10 @@ import { type TensorData, writeSafetensors } from "../checkpoint/safetensors-wri
 import type { ExpectedWeight } from "../checkpoint/weights.js";
 import { ArchitectureModel } from "./architecture-model.js";
 import type { OpenBackboneOptions } from "./backbone.js";
-import { declareWeight, type ModelDeclaration } from "./declared-model.js";
+import { declareWeight } from "./declared-model.js";
 import type { LanguageModel } from "./language-model.js";
 import { loadInto } from "./load-graph.js";
+import type { ModelDeclaration } from "./model-declaration.js";
 import { openModel } from "./open-model.js";
 
 // Shape legend: N vocabulary rows, K width.

@@ -1,8 +1,9 @@
 """Goldens for the checkpoint readers, from the reference implementations.
 
 Run with torch 2.15.0, safetensors 0.8.0, transformers 5.23.0, numpy 2.4:  python checkpoint.py
-Writes ../fixtures/checkpoint/: safetensors files of a few kilobytes as the Rust writer lays them out, what their tensors hold,
-a digest of all finite half-precision values widened by torch, and config.json files as transformers writes them.
+Writes ../fixtures/checkpoint/: safetensors files of a few kilobytes as the Rust writer lays them out, what their
+tensors hold, a digest of all finite half-precision values widened by torch, and config.json files as transformers
+writes them.
 """
 
 import hashlib
@@ -44,7 +45,11 @@ save_file(mixed, out / "mixed.safetensors", metadata={"format": "pt"})
 
 
 def describe(tensor):
-    raw = tensor.contiguous().view(torch.uint8).numpy().tobytes() if tensor.ndim else tensor.reshape(1).view(torch.uint8).numpy().tobytes()
+    raw = (
+        tensor.contiguous().view(torch.uint8).numpy().tobytes()
+        if tensor.ndim
+        else tensor.reshape(1).view(torch.uint8).numpy().tobytes()
+    )
     entry = {"shape": list(tensor.shape), "sha256": hashlib.sha256(raw).hexdigest()}
     if tensor.dtype in (torch.float32, torch.float16, torch.bfloat16):
         entry["float32"] = tensor.float().flatten().tolist()
@@ -90,7 +95,11 @@ cases = [
     ("scalar", json.dumps({"a": tensor(shape=(), end=4)}), 4),
     ("no tensors", "{}", 0),
     ("only metadata", json.dumps({"__metadata__": {"k": "v"}}), 0),
-    ("empty tensors between", json.dumps({"a": tensor(), "e": tensor(shape=(0,), begin=8, end=8), "b": tensor(begin=8, end=16)}), 16),
+    (
+        "empty tensors between",
+        json.dumps({"a": tensor(), "e": tensor(shape=(0,), begin=8, end=8), "b": tensor(begin=8, end=16)}),
+        16,
+    ),
     ("trailing spaces", json.dumps({"a": tensor()}) + "   ", 8),
     ("leading space", " " + json.dumps({"a": tensor()}), 8),
     ("trailing garbage", json.dumps({"a": tensor()}) + "x", 8),
@@ -145,26 +154,86 @@ def accepted(header, size):
 
 
 goldens["headers"] = [
-    {"what": what, "header": header, "dataBytes": size, "accepted": accepted(header, size)} for what, header, size in cases
+    {"what": what, "header": header, "dataBytes": size, "accepted": accepted(header, size)}
+    for what, header, size in cases
 ]
 
 # 5. Configs: the JSON that transformers writes, and what its object says.
 configs = {
-    "gpt2": GPT2Config(n_embd=64, n_layer=3, n_head=4, n_positions=128, vocab_size=500, n_inner=100, layer_norm_epsilon=1e-6,
-                       attn_pdrop=0.2, activation_function="gelu_pytorch_tanh", eos_token_id=499, bos_token_id=498),
+    "gpt2": GPT2Config(
+        n_embd=64,
+        n_layer=3,
+        n_head=4,
+        n_positions=128,
+        vocab_size=500,
+        n_inner=100,
+        layer_norm_epsilon=1e-6,
+        attn_pdrop=0.2,
+        activation_function="gelu_pytorch_tanh",
+        eos_token_id=499,
+        bos_token_id=498,
+    ),
     "gpt2-default": GPT2Config(),
-    "llama": LlamaConfig(hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=8, num_key_value_heads=2,
-                         vocab_size=300, attention_bias=True, mlp_bias=True, tie_word_embeddings=True, rms_norm_eps=1e-5),
-    "llama-3.1": LlamaConfig(hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
-                             vocab_size=300, max_position_embeddings=131072, eos_token_id=[7, 8], head_dim=32,
-                             rope_parameters={"rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0, "low_freq_factor": 1.0,
-                                              "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}),
-    "llama-linear": LlamaConfig(hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4, vocab_size=300,
-                                rope_parameters={"rope_type": "linear", "rope_theta": 10000.0, "factor": 2.0}),
-    "mistral": MistralConfig(hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
-                             vocab_size=300, sliding_window=None, max_position_embeddings=1024, head_dim=24),
-    "qwen2": Qwen2Config(hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
-                         vocab_size=300, max_position_embeddings=1024, tie_word_embeddings=True),
+    "llama": LlamaConfig(
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=8,
+        num_key_value_heads=2,
+        vocab_size=300,
+        attention_bias=True,
+        mlp_bias=True,
+        tie_word_embeddings=True,
+        rms_norm_eps=1e-5,
+    ),
+    "llama-3.1": LlamaConfig(
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        vocab_size=300,
+        max_position_embeddings=131072,
+        eos_token_id=[7, 8],
+        head_dim=32,
+        rope_parameters={
+            "rope_type": "llama3",
+            "rope_theta": 500000.0,
+            "factor": 8.0,
+            "low_freq_factor": 1.0,
+            "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 8192,
+        },
+    ),
+    "llama-linear": LlamaConfig(
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        vocab_size=300,
+        rope_parameters={"rope_type": "linear", "rope_theta": 10000.0, "factor": 2.0},
+    ),
+    "mistral": MistralConfig(
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        vocab_size=300,
+        sliding_window=None,
+        max_position_embeddings=1024,
+        head_dim=24,
+    ),
+    "qwen2": Qwen2Config(
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        vocab_size=300,
+        max_position_embeddings=1024,
+        tie_word_embeddings=True,
+    ),
 }
 
 
@@ -179,7 +248,11 @@ def expected(config):
         "maxPositions": config.max_position_embeddings,
         "tieWordEmbeddings": config.tie_word_embeddings,
         "bosTokenId": config.bos_token_id,
-        "eosTokenIds": [] if config.eos_token_id is None else config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id],
+        "eosTokenIds": (
+            []
+            if config.eos_token_id is None
+            else config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
+        ),
         "padTokenId": config.pad_token_id,
     }
     if gpt2:
@@ -200,5 +273,7 @@ def expected(config):
     return entry
 
 
-goldens["configs"] = {name: {"json": config.to_dict(), "expected": expected(config)} for name, config in configs.items()}
+goldens["configs"] = {
+    name: {"json": config.to_dict(), "expected": expected(config)} for name, config in configs.items()
+}
 (out / "goldens.json").write_text(json.dumps(goldens, indent=1, ensure_ascii=False) + "\n")

@@ -2,9 +2,11 @@
 
 Run with torch 2.15.0, transformers 5.24.0, safetensors 0.8.0:  python configs.py
 Writes
-  ../fixtures/models/t5-tied-1.1/        a tiny random T5 1.1 exactly as transformers 5 saves it: tied, not scaled, no lm_head
+  ../fixtures/models/t5-tied-1.1/        a tiny random T5 1.1 exactly as transformers 5 saves it: tied, not scaled, no
+                                         lm_head
   ../fixtures/goldens/t5-tied-1.1.*      its logits
-  ../fixtures/checkpoint/rotary.json     rotary frequencies of Llama configs, as the loaded model has them; key/value heads of Mistral and Qwen2
+  ../fixtures/checkpoint/rotary.json     rotary frequencies of Llama configs, as the loaded model has them; key/value
+                                         heads of Mistral and Qwen2
 """
 
 import json
@@ -40,14 +42,17 @@ def tied_t5():
     for i, (read, written) in enumerate([(5, 1), (11, 6)]):
         encoder_ids, decoder_ids = randint(48, read), [0] + randint(48, written - 1)
         with torch.no_grad():
-            logits = loaded(input_ids=torch.tensor([encoder_ids]), decoder_input_ids=torch.tensor([decoder_ids]), use_cache=False).logits
+            logits = loaded(
+                input_ids=torch.tensor([encoder_ids]), decoder_input_ids=torch.tensor([decoder_ids]), use_cache=False
+            ).logits
         tensors[f"{i}.logits"] = logits[0]
         sequences.append({"encoderIds": encoder_ids, "decoderIds": decoder_ids})
     write(NAME, tensors, {"sequences": sequences})
 
 
 LLAMA = dict(
-    model_type="llama", hidden_size=64, intermediate_size=96, num_hidden_layers=1, num_attention_heads=4, vocab_size=300,
+    model_type="llama", hidden_size=64, intermediate_size=96, num_hidden_layers=1, num_attention_heads=4,
+        vocab_size=300,
     max_position_embeddings=1024,
 )  # fmt: skip
 LLAMA3 = dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0)
@@ -58,7 +63,8 @@ ROTARY = {
         rope_scaling=LLAMA3 | dict(original_max_position_embeddings=64), original_max_position_embeddings=32
     ),
     "both, in transformers 5's form": dict(
-        rope_parameters=LLAMA3 | dict(original_max_position_embeddings=64, rope_theta=500000.0), original_max_position_embeddings=128
+        rope_parameters=LLAMA3 | dict(original_max_position_embeddings=64, rope_theta=500000.0),
+        original_max_position_embeddings=128,
     ),
     "neither": dict(rope_scaling=LLAMA3),
 }

@@ -1,13 +1,15 @@
-"""Goldens for the decoders that joined after the first release: Qwen3, SmolLM3, Phi-3, Gemma 3, OPT, GPT-NeoX, yarn, sliding windows.
+"""Goldens for the decoders that joined after the first release: Qwen3, SmolLM3, Phi-3, Gemma 3, OPT, GPT-NeoX, yarn,
+sliding windows.
 
 Run with torch 2.15.0, transformers 5.24.0, safetensors 0.8.0:  python decoders.py [NAME …]
 Writes, beside what models.py writes and in the same forms,
   ../fixtures/models/NAME/            tiny random models, complete Hugging Face directories
-  ../fixtures/goldens/NAME.*          hidden states, logits, loss, gradients towards rows of the vocabulary matrix, continuations
+  ../fixtures/goldens/NAME.*          hidden states, logits, loss, gradients towards rows of the vocabulary matrix,
+                                      continuations
   ../fixtures/goldens/base-NAME.*     losses of the three heads, gradients of all soft rows, for some of them
 
-Everything is computed in float32 with attn_implementation="eager", one sequence at a time: no padding, no batches, no cache. Every model
-has a seed of its own, so that one can be made anew alone. Windows are shorter than most sequences.
+Everything is computed in float32 with attn_implementation="eager", one sequence at a time: no padding, no batches, no
+cache. Every model has a seed of its own, so that one can be made anew alone. Windows are shorter than most sequences.
 """
 
 import json
@@ -36,12 +38,21 @@ from models import NO_ENDS, base_model, continuation, fixtures, generator, golde
 LLAMA = SHORT_LLAMA | dict(max_position_embeddings=640)
 YARN = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=16, rope_theta=10_000.0)
 SHORT, LONGER = [1.0, 1.1, 1.3], [1.5, 2.5, 4.0]
-OPT = dict(vocab_size=48, hidden_size=16, ffn_dim=40, num_hidden_layers=2, num_attention_heads=4, max_position_embeddings=640, **NO_ENDS)
+OPT = dict(
+    vocab_size=48,
+    hidden_size=16,
+    ffn_dim=40,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    max_position_embeddings=640,
+    **NO_ENDS,
+)
 NEOX = dict(vocab_size=48, hidden_size=32, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4,
             max_position_embeddings=640, **NO_ENDS)  # fmt: skip
 GEMMA = LLAMA | dict(num_hidden_layers=3, num_key_value_heads=2, head_dim=8, query_pre_attn_scalar=11)
 
-# name: (config, what config.json says besides or differently; None: nothing). Where a rope is left out, the keys are those of transformers 4.
+# name: (config, what config.json says besides or differently; None: nothing). Where a rope is left out, the keys are
+# those of transformers 4.
 MODELS = {
     "qwen3": (Qwen3Config(**LLAMA, num_key_value_heads=2, head_dim=8, tie_word_embeddings=True), {}),
     # A window in the upper layers, biases; config.json as transformers 4 wrote it.
@@ -59,19 +70,23 @@ MODELS = {
     # yarn with its defaults, with both mscales, and without rounding; keys as in files for transformers 4.
     "llama-rope-yarn": (
         LlamaConfig(**LLAMA | dict(hidden_size=32), rope_parameters=YARN),
-        {"rope_parameters": None, "rope_theta": 10_000.0, "rope_scaling": {k: v for k, v in YARN.items() if k != "rope_theta"}},
+        {"rope_parameters": None, "rope_theta": 10_000.0,
+            "rope_scaling": {k: v for k, v in YARN.items() if k != "rope_theta"}},
     ),
     "qwen3-rope-yarn": (
         Qwen3Config(**LLAMA, num_key_value_heads=2, head_dim=12,
-                    rope_parameters=YARN | dict(mscale=1.0, mscale_all_dim=0.5, truncate=False, beta_fast=8.0, beta_slow=0.5, rope_theta=300.0)),
+                    rope_parameters=YARN | dict(mscale=1.0, mscale_all_dim=0.5, truncate=False, beta_fast=8.0,
+                        beta_slow=0.5, rope_theta=300.0)),
         {},
     ),
     "smollm3": (
-        SmolLM3Config(**LLAMA | dict(num_hidden_layers=4), num_key_value_heads=2, rope_parameters=YARN | dict(attention_factor=1.2)),
+        SmolLM3Config(**LLAMA | dict(num_hidden_layers=4), num_key_value_heads=2,
+            rope_parameters=YARN | dict(attention_factor=1.2)),
         {},
     ),
     "smollm3-window": (
-        SmolLM3Config(**LLAMA | dict(num_hidden_layers=3), num_key_value_heads=2, tie_word_embeddings=False, no_rope_layers=[0, 1, 1],
+        SmolLM3Config(**LLAMA | dict(num_hidden_layers=3), num_key_value_heads=2, tie_word_embeddings=False,
+            no_rope_layers=[0, 1, 1],
                       use_sliding_window=True, sliding_window=5),
         {"layer_types": None, "rope_parameters": None, "rope_theta": 2_000_000.0, "rope_scaling": None},
     ),
@@ -79,29 +94,36 @@ MODELS = {
     "phi3": (Phi3Config(**LLAMA, sliding_window=6), {}),
     # Phi-4-mini: LongRoPE, grouped heads, tied, three quarters of each head turned.
     "phi3-longrope": (
-        Phi3Config(**LLAMA | dict(hidden_size=32), num_key_value_heads=2, tie_word_embeddings=True, original_max_position_embeddings=32,
-                   rope_parameters=dict(rope_type="longrope", short_factor=SHORT, long_factor=LONGER, rope_theta=10_000.0,
+        Phi3Config(**LLAMA | dict(hidden_size=32), num_key_value_heads=2, tie_word_embeddings=True,
+            original_max_position_embeddings=32,
+                   rope_parameters=dict(rope_type="longrope", short_factor=SHORT, long_factor=LONGER,
+                       rope_theta=10_000.0,
                                         partial_rotary_factor=0.75)),
         {"rope_parameters": None, "rope_theta": 10_000.0, "partial_rotary_factor": 0.75,
          "rope_scaling": {"type": "longrope", "short_factor": SHORT, "long_factor": LONGER}},
     ),
     # Embeddings times √K, local layers with a window and a rope of their own; keys of transformers 5.
     "gemma3": (
-        Gemma3TextConfig(**GEMMA, sliding_window=6, layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+        Gemma3TextConfig(**GEMMA, sliding_window=6,
+            layer_types=["sliding_attention", "full_attention", "sliding_attention"],
                          rope_parameters={"full_attention": dict(rope_type="linear", factor=8.0, rope_theta=1_000.0),
                                           "sliding_attention": dict(rope_type="default", rope_theta=100.0)}),
         {},
     ),
     # Gemma 3 1b as it was published: a pattern, ropes by their bases; untied and with biases besides.
     "gemma3-pattern": (
-        Gemma3TextConfig(**GEMMA | dict(num_key_value_heads=1), sliding_window=4, sliding_window_pattern=3, tie_word_embeddings=False,
+        Gemma3TextConfig(**GEMMA | dict(num_key_value_heads=1), sliding_window=4, sliding_window_pattern=3,
+            tie_word_embeddings=False,
                          attention_bias=True, rope_theta=2_000.0, rope_local_base_freq=50.0),
-        {"layer_types": None, "sliding_window_pattern": 3, "rope_parameters": None, "rope_theta": 2_000.0, "rope_local_base_freq": 50.0,
+        {"layer_types": None, "sliding_window_pattern": 3, "rope_parameters": None, "rope_theta": 2_000.0,
+            "rope_local_base_freq": 50.0,
          "rope_scaling": None},
     ),
     "opt": (OPTConfig(**OPT), {}),
-    # OPT-350m: blocks wider than embeddings, norms after each sum. With a smooth activation, so that finite differences can be taken.
-    "opt-projected": (OPTConfig(**OPT, word_embed_proj_dim=12, do_layer_norm_before=False, activation_function="gelu_new"), {}),
+    # OPT-350m: blocks wider than embeddings, norms after each sum. With a smooth activation, so that finite differences
+    # can be taken.
+    "opt-projected": (OPTConfig(**OPT, word_embed_proj_dim=12, do_layer_norm_before=False,
+        activation_function="gelu_new"), {}),
     # Galactica: GELU, neither biases nor scales; untied besides.
     "opt-bare": (
         OPTConfig(**OPT | dict(max_position_embeddings=64), enable_bias=False, layer_norm_elementwise_affine=False,
@@ -114,8 +136,10 @@ MODELS = {
         {"rope_parameters": None, "rotary_pct": 0.25, "rotary_emb_base": 500},
     ),
     "gpt-neox-sequential": (
-        GPTNeoXConfig(**NEOX, use_parallel_residual=False, attention_bias=False, hidden_act="gelu_fast", tie_word_embeddings=True,
-                      rope_parameters=dict(rope_type="linear", factor=2.0, rope_theta=1_000.0, partial_rotary_factor=0.5)),
+        GPTNeoXConfig(**NEOX, use_parallel_residual=False, attention_bias=False, hidden_act="gelu_fast",
+            tie_word_embeddings=True,
+                      rope_parameters=dict(rope_type="linear", factor=2.0, rope_theta=1_000.0,
+                          partial_rotary_factor=0.5)),
         {},
     ),
 }  # fmt: skip
@@ -134,7 +158,9 @@ def randomise(model):
             elif name.endswith("bias"):
                 parameter.copy_(0.3 * noise)
             elif "embed" in name or "lm_head" in name:
-                parameter.copy_(0.7 * noise * (4 if model.config.model_type.startswith("gemma") else 1) / 4**(centre == 0))
+                parameter.copy_(
+                    0.7 * noise * (4 if model.config.model_type.startswith("gemma") else 1) / 4 ** (centre == 0)
+                )
             else:
                 parameter.copy_(1.3 * noise / parameter.shape[1] ** 0.5)
     model.tie_weights()
@@ -161,7 +187,9 @@ def write_model(name):
     for (key, a), (_, b) in zip(model.state_dict().items(), loaded.state_dict().items(), strict=True):
         assert torch.equal(a, b), (name, key)
     ids = torch.tensor([randint(config.vocab_size, 30)])
-    assert torch.equal(model(input_ids=ids).logits, loaded(input_ids=ids).logits), f"{name}: config.json says something else"
+    assert torch.equal(
+        model(input_ids=ids).logits, loaded(input_ids=ids).logits
+    ), f"{name}: config.json says something else"
     return loaded
 
 

@@ -1,15 +1,19 @@
-"""Goldens for architectures and base model, from Hugging Face transformers and from a twin of the base model in PyTorch.
+"""Goldens for architectures and base model, from Hugging Face transformers and from a twin of the base model in
+PyTorch.
 
-Run with torch 2.15.0, transformers 5.23.0, safetensors 0.8.0, numpy 2.4, and node for the real models:  python models.py
-Writes
+Run with torch 2.15.0, transformers 5.23.0, safetensors 0.8.0, numpy 2.4, and node for the real models:  python
+models.py Writes
   ../fixtures/models/NAME/            tiny random models, complete Hugging Face directories
   ../fixtures/goldens/NAME.safetensors, NAME.json
-                                      what transformers computes with them: hidden states, logits, loss, gradients, continuations
-  ../fixtures/goldens/base-NAME.*     what the twin of the base model computes: losses of the three heads, gradients of all soft rows
-  ../fixtures/goldens/real-NAME.*     the same as the first for two pretrained models, thinned out; skipped where they are absent
+                                      what transformers computes with them: hidden states, logits, loss, gradients,
+                                      continuations
+  ../fixtures/goldens/base-NAME.*     what the twin of the base model computes: losses of the three heads, gradients of
+                                      all soft rows
+  ../fixtures/goldens/real-NAME.*     the same as the first for two pretrained models, thinned out; skipped where they
+                                      are absent
 
-Everything is computed in float32 (one exception: see real) with attn_implementation="eager", one sequence at a time: no padding, no
-batches, no cache. `python models.py real` writes only the last of these.
+Everything is computed in float32 (one exception: see real) with attn_implementation="eager", one sequence at a time: no
+padding, no batches, no cache. `python models.py real` writes only the last of these.
 """
 
 import json
@@ -38,12 +42,15 @@ def randint(high, size):
     return torch.randint(high, (size,), generator=generator).tolist()
 
 
-# ---------------------------------------------------------------------------------------------------------------- tiny random models
-NO_ENDS = dict(bos_token_id=None, eos_token_id=None, pad_token_id=None)  # so that continuations run to their full length
+# --------------------------------------------------------------------------------------------------- tiny random models
+# so that continuations run to their full length
+NO_ENDS = dict(bos_token_id=None, eos_token_id=None, pad_token_id=None)
 GPT2 = dict(vocab_size=50, n_positions=48, n_embd=16, n_layer=2, n_head=2, **NO_ENDS)
 LLAMA = dict(vocab_size=48, hidden_size=16, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4,
              max_position_embeddings=64, rms_norm_eps=1e-5, **NO_ENDS)  # fmt: skip
-LLAMA3 = dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=128)
+LLAMA3 = dict(
+    rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=128
+)
 
 
 def bare(state):
@@ -76,13 +83,19 @@ MODELS = {
     # As the first GPT-2 checkpoints were written: bare names, mask buffers, no head.
     "gpt2": (GPT2Config(**GPT2 | dict(n_positions=640)), lambda s: with_masks(bare(s), "", 2, 8, False), {}),
     "gpt2-untied": (
-        GPT2Config(**GPT2 | dict(n_embd=24, n_head=3, n_layer=3, n_inner=40), activation_function="gelu", tie_word_embeddings=False),
+        GPT2Config(
+            **GPT2 | dict(n_embd=24, n_head=3, n_layer=3, n_inner=40),
+            activation_function="gelu",
+            tie_word_embeddings=False,
+        ),
         dict,
         {},
     ),
     "gpt2-relu": (
         GPT2Config(**GPT2, activation_function="relu", layer_norm_epsilon=1e-3),
-        lambda s: with_masks(dict(s), "transformer.", 2, 8, True) | {"lm_head.weight": s["transformer.wte.weight"].clone()},
+        lambda s: with_masks(dict(s), "transformer.", 2, 8, True) | {
+            "lm_head.weight": s["transformer.wte.weight"].clone()
+        },
         {},
     ),
     "llama": (LlamaConfig(**LLAMA), with_inv_freq, {}),
@@ -105,7 +118,10 @@ MODELS = {
     ),
     # config.json as transformers 4 wrote it.
     "llama-rope-llama3": (
-        LlamaConfig(**LLAMA | dict(hidden_size=32, num_hidden_layers=3, max_position_embeddings=256), rope_parameters=LLAMA3 | dict(rope_theta=10_000.0)),
+        LlamaConfig(
+            **LLAMA | dict(hidden_size=32, num_hidden_layers=3, max_position_embeddings=256),
+            rope_parameters=LLAMA3 | dict(rope_theta=10_000.0),
+        ),
         dict,
         {"rope_parameters": None, "rope_theta": 10_000.0, "rope_scaling": LLAMA3},
     ),
@@ -172,13 +188,15 @@ def write_model(name):
     return loaded
 
 
-# ---------------------------------------------------------------------------------------------------------------- what transformers says
+# ----------------------------------------------------------------------------------------------- what transformers says
 def matrix_of_words(model):
     return model.get_input_embeddings().weight
 
 
 def states(model, embeddings):
-    """Hidden states after the last normalisation, [T, K], from rows of the matrix of words or rows like them, which Gemma multiplies by √K."""
+    """Hidden states after the last normalisation, [T, K], from rows of the matrix of words or rows like them, which
+    Gemma multiplies by √K.
+    """
     scale = getattr(model.get_input_embeddings(), "scalar_embed_scale", 1)
     return model.base_model(inputs_embeds=scale * embeddings[None], use_cache=False).last_hidden_state[0]
 
@@ -202,7 +220,8 @@ def golden(model, ids, targets):
 def continuation(model, ids, tokens=16):
     """The greedy continuation, and by how much the chosen token's logit leads at the closest of the choices."""
     out = model.generate(
-        torch.tensor([ids]), attention_mask=torch.ones(1, len(ids), dtype=torch.int64), do_sample=False, max_new_tokens=tokens,
+        torch.tensor([ids]), attention_mask=torch.ones(1, len(ids), dtype=torch.int64), do_sample=False,
+            max_new_tokens=tokens,
         min_new_tokens=tokens, pad_token_id=0, eos_token_id=None,
     )[0].tolist()  # fmt: skip
     assert len(out) == len(ids) + tokens
@@ -235,9 +254,11 @@ def tiny(name):
     return model
 
 
-# ---------------------------------------------------------------------------------------------------------------- twin of the base model
+# ----------------------------------------------------------------------------------------------- twin of the base model
 def base_model(name, model, users=5, items=9):
-    """Eq. 3: embeddings of words (frozen), users and items (tables); heads tied to the items (Eq. 4, 9) or the vocabulary (Eq. 5)."""
+    """Eq. 3: embeddings of words (frozen), users and items (tables); heads tied to the items (Eq. 4, 9) or the
+    vocabulary (Eq. 5).
+    """
     words, width = matrix_of_words(model).shape
     model.requires_grad_(False)
     scale = matrix_of_words(model).std()
@@ -246,7 +267,8 @@ def base_model(name, model, users=5, items=9):
     item = lambda j: words + users + j  # noqa: E731
     w = randint(words, 40)
 
-    # −1: no target. Items stand in the prompt and in the head; soft tokens repeat inside a document and across documents.
+    # −1: no target. Items stand in the prompt and in the head; soft tokens repeat inside a document and across
+    # documents.
     histories = [
         ([user(0), w[0], w[1], item(3), item(1), item(3)], [-1, -1, item(3), item(1), item(3), item(8)]),
         ([user(4), w[2], item(3), item(3), item(3)], [-1, item(3), item(3), item(3), -1]),
@@ -270,7 +292,9 @@ def base_model(name, model, users=5, items=9):
     ]
 
     def run(documents, classes, scored):
-        """Losses of all documents as a function of the tables; `scored` gives (position, target) pairs of a document."""
+        """Losses of all documents as a function of the tables; `scored` gives (position, target) pairs of a
+        document.
+        """
         users_table = tables["users"].clone().requires_grad_()
         items_table = tables["items"].clone().requires_grad_()
         extended = torch.cat([matrix_of_words(model), users_table, items_table])
@@ -312,12 +336,14 @@ def base_model(name, model, users=5, items=9):
     write(f"base-{name}", {k: v.detach() for k, v in tensors.items()}, record)
 
 
-# ---------------------------------------------------------------------------------------------------------------- real models
+# ---------------------------------------------------------------------------------------------------------- real models
 STRIDE = 37  # of the samples: odd and prime, so that every column and every row is met
 
 
 def in_float64(model):
-    """The model in float64 throughout; transformers itself computes norms, softmax and rotary angles in float32 whatever it is given."""
+    """The model in float64 throughout; transformers itself computes norms, softmax and rotary angles in float32
+    whatever it is given.
+    """
     softmax = F.softmax
 
     def norm(self, x):
@@ -339,9 +365,10 @@ def in_float64(model):
 
 def real(name, folder, text, lengths, prompt, logits_stride, float64_gradients=False):
     """
-    With float64_gradients, the gradients are those of the model in float64, because float32 is too coarse for a golden: the first token of
-    smollm2-135m has hidden states of 24,000 beside ones of 1, and PyTorch's own float32 gradient is off in the fourth digit. The record
-    says by how much, in the measure of expectRelative (goldens.ts), and as a quotient of norms.
+    With float64_gradients, the gradients are those of the model in float64, because float32 is too coarse for a golden:
+    the first token of smollm2-135m has hidden states of 24,000 beside ones of 1, and PyTorch's own float32 gradient is
+    off in the fourth digit. The record says by how much, in the measure of expectRelative (goldens.ts), and as a
+    quotient of norms.
     """
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32).eval()
@@ -366,7 +393,9 @@ def real(name, folder, text, lengths, prompt, logits_stride, float64_gradients=F
         model = in_float64(model)
         for i, (sequence, coarse) in enumerate(zip(sequences, float32, strict=True)):
             hidden, _, loss, gradient = golden(model, sequence["ids"], sequence["targets"])
-            assert abs(loss - sequence["loss"]) < 1e-5 * loss and torch.allclose(hidden.float().flatten()[::STRIDE], tensors[f"{i}.hidden"], rtol=1e-3, atol=1e-3)
+            assert abs(loss - sequence["loss"]) < 1e-5 * loss and torch.allclose(
+                hidden.float().flatten()[::STRIDE], tensors[f"{i}.hidden"], rtol=1e-3, atol=1e-3
+            )
             tensors[f"{i}.gradient"] = gradient.float().flatten()[::STRIDE]
             difference = coarse - gradient
             scale = gradient.abs().clamp(min=gradient.pow(2).mean().sqrt())
@@ -379,19 +408,21 @@ def real(name, folder, text, lengths, prompt, logits_stride, float64_gradients=F
 
 
 STORY = (
-    "Once upon a time there was a little girl named Lily. She loved to play in the park with her dog, Max. One day, they found a big "
-    "red ball under a tree. Lily wanted to throw it, but it was too heavy for her. Max barked and pushed the ball with his nose. It "
-    "rolled down the hill, faster and faster, until it fell into the pond. \"Oh no!\" said Lily. \"Now it is wet!\" A kind old frog sat on a "
-    "leaf. \"I can help you,\" said the frog. He jumped on the ball and paddled with his long green legs, and slowly the ball came back "
-    "to the shore. Lily was very happy. She gave the frog a piece of her bread, and Max wagged his tail. From then on the three of them "
-    "met at the pond every day and played together until the sun went down. When the winter came, the pond was covered with ice, and "
-    "the frog went to sleep in the mud. Lily and Max waited for him. In spring, when the first flowers bloomed, they heard a small "
-    "voice by the water. \"Who wants to play ball?\" it asked. And they all laughed. "
+    "Once upon a time there was a little girl named Lily. She loved to play in the park with her dog, Max. One day,"
+    " they found a big red ball under a tree. Lily wanted to throw it, but it was too heavy for her. Max barked and"
+    " pushed the ball with his nose. It rolled down the hill, faster and faster, until it fell into the pond. \"Oh"
+    " no!\" said Lily. \"Now it is wet!\" A kind old frog sat on a leaf. \"I can help you,\" said the frog. He jumped"
+    " on the ball and paddled with his long green legs, and slowly the ball came back to the shore. Lily was very"
+    " happy. She gave the frog a piece of her bread, and Max wagged his tail. From then on the three of them met at the"
+    " pond every day and played together until the sun went down. When the winter came, the pond was covered with ice,"
+    " and the frog went to sleep in the mud. Lily and Max waited for him. In spring, when the first flowers bloomed,"
+    " they heard a small voice by the water. \"Who wants to play ball?\" it asked. And they all laughed. "
 )
 REVIEW = (
-    "I bought this strap for my acoustic guitar and it has held up well for two years. The leather is soft, the stitching is clean, and "
-    "the end holes fit snugly over both strap pins, so the guitar has never slipped. My only complaint is that the length is hard to "
-    "adjust with one hand. For the price it is hard to beat, and I would buy it again for a second guitar."
+    "I bought this strap for my acoustic guitar and it has held up well for two years. The leather is soft, the"
+    " stitching is clean, and the end holes fit snugly over both strap pins, so the guitar has never slipped. My only"
+    " complaint is that the length is hard to adjust with one hand. For the price it is hard to beat, and I would buy"
+    " it again for a second guitar."
 )
 
 if __name__ == "__main__":
@@ -404,8 +435,17 @@ if __name__ == "__main__":
         if each in ("gpt2-untied", "llama-gqa", "qwen2"):
             base_model(each, reference)
     if shared.is_dir():
-        smollm2 = subprocess.run(["node", shared / "models" / "unpack.mjs"], check=True, capture_output=True, text=True).stdout.strip()
-        real("tinystories-656k", shared / "models" / "tinystories-656k", 2 * STORY, [1, 2, 7, 20, 300], "Once upon a time", 1)
+        smollm2 = subprocess.run(
+            ["node", shared / "models" / "unpack.mjs"], check=True, capture_output=True, text=True
+        ).stdout.strip()
+        real(
+            "tinystories-656k",
+            shared / "models" / "tinystories-656k",
+            2 * STORY,
+            [1, 2, 7, 20, 300],
+            "Once upon a time",
+            1,
+        )
         real("smollm2-135m", smollm2, REVIEW, [1, 2, 7, 20, 80], "The capital of France is", 97, float64_gradients=True)
     else:
         print(f"{shared} is absent: the goldens of the real models stay as they are")

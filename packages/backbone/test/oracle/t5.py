@@ -1,14 +1,16 @@
 """Goldens for T5: from Hugging Face transformers, and from a twin of the base model over T5 in PyTorch.
 
-Run with torch 2.15.0, transformers 5.23.0 (mT5 and UMT5: 5.24.0), safetensors 0.8.0:  python t5.py; python t5.py later: only these two
-Writes, beside what models.py writes and in the same forms,
+Run with torch 2.15.0, transformers 5.23.0 (mT5 and UMT5: 5.24.0), safetensors 0.8.0:  python t5.py; python t5.py later:
+only these two Writes, beside what models.py writes and in the same forms,
   ../fixtures/models/t5*/             tiny random models, complete Hugging Face directories
-  ../fixtures/goldens/t5*.*           hidden states of the decoder, logits, loss, gradients towards both inputs, continuations
+  ../fixtures/goldens/t5*.*           hidden states of the decoder, logits, loss, gradients towards both inputs,
+                                      continuations
   ../fixtures/goldens/base-t5*.*      losses of the three heads, gradients of all soft rows
   ../fixtures/goldens/weights-t5*.*   gradients of every weight, as weights.py has them
   ../fixtures/goldens/t5-buckets.json the bucket of every distance, for several numbers of buckets
 
-Everything is computed in float32 with attn_implementation="eager", one document at a time: no padding, no batches, no cache.
+Everything is computed in float32 with attn_implementation="eager", one document at a time: no padding, no batches, no
+cache.
 """
 
 import json
@@ -24,7 +26,9 @@ from transformers.models.t5.modeling_t5 import T5Attention
 
 from models import fixtures, generator, randint, randn, write
 
-SIZES = dict(vocab_size=48, d_model=16, d_kv=6, d_ff=40, num_layers=2, num_heads=3, decoder_start_token_id=0, pad_token_id=0)
+SIZES = dict(
+    vocab_size=48, d_model=16, d_kv=6, d_ff=40, num_layers=2, num_heads=3, decoder_start_token_id=0, pad_token_id=0
+)
 UNUSED = "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight"
 
 
@@ -41,7 +45,8 @@ def without_shared(state):
     return state
 
 
-# name: (config, untied, what the file holds instead of the state dict, how config.json differs from what transformers 5 writes)
+# name: (config, untied, what the file holds instead of the state dict, how config.json differs from what transformers 5
+# writes)
 MODELS = {
     # T5 1.0: ReLU, tied and scaled head. config.json as transformers 4 wrote it.
     "t5": (
@@ -50,10 +55,12 @@ MODELS = {
         with_copies,
         {"scale_decoder_outputs": None, "tie_word_embeddings": None, "dense_act_fn": None, "is_gated_act": None},
     ),
-    # T5 1.1 and Flan-T5: gated GELU, a head of its own without scale; a deeper decoder, few buckets. config.json as transformers 4 wrote it.
+    # T5 1.1 and Flan-T5: gated GELU, a head of its own without scale; a deeper decoder, few buckets. config.json as
+    # transformers 4 wrote it.
     "t5-gated": (
         T5Config(
-            **SIZES | dict(num_decoder_layers=3, d_kv=4, num_heads=2), feed_forward_proj="gated-gelu", tie_word_embeddings=False,
+            **SIZES | dict(num_decoder_layers=3, d_kv=4, num_heads=2), feed_forward_proj="gated-gelu",
+                tie_word_embeddings=False,
             relative_attention_num_buckets=8, relative_attention_max_distance=20, eos_token_id=1,
         ),
         True,
@@ -62,13 +69,15 @@ MODELS = {
     ),
     # The same family as transformers 5 writes it, in BF16: "tied", but not scaled, with a head in the file.
     "t5-bfloat16": (
-        T5Config(**SIZES | dict(num_layers=1), feed_forward_proj="gated-silu", tie_word_embeddings=False, eos_token_id=None),
+        T5Config(**SIZES | dict(num_layers=1), feed_forward_proj="gated-silu", tie_word_embeddings=False,
+            eos_token_id=None),
         True,
         dict,
         {},
     ),
     # Exact GELU without a gate, tied.
-    "t5-gelu": (T5Config(**SIZES | dict(num_layers=3, num_decoder_layers=1), feed_forward_proj="gelu", eos_token_id=None), False, without_shared, {}),
+    "t5-gelu": (T5Config(**SIZES | dict(num_layers=3, num_decoder_layers=1), feed_forward_proj="gelu",
+        eos_token_id=None), False, without_shared, {}),
     # mT5 as Google published it: gated GELU by default, a head of its own.
     "mt5": (
         MT5Config(**SIZES, eos_token_id=None),
@@ -90,7 +99,9 @@ LONG_LENGTHS = [(300, 40), (30, 300), (600, 520)]
 
 
 def randomise(model):
-    """Weights that make every part matter: attention far from uniform, norms far from 1, biases that change what is looked at."""
+    """Weights that make every part matter: attention far from uniform, norms far from 1, biases that change what is
+    looked at.
+    """
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             noise = randn(*parameter.shape)
@@ -126,8 +137,13 @@ def write_model(name):
         tensors = {k: v.to(torch.bfloat16) for k, v in tensors.items()}
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     written = json.loads(config.to_json_string(use_diff=False)) | {"architectures": [type(model).__name__]}
-    known = set(T5Config().to_dict()) - {"dtype", "transformers_version", "id2label", "label2id"} | {"n_positions", "scale_decoder_outputs"}
-    written = {k: v for k, v in written.items() if k in known or k in ("architectures", "model_type", "decoder_start_token_id")}
+    known = set(T5Config().to_dict()) - {"dtype", "transformers_version", "id2label", "label2id"} | {
+        "n_positions",
+        "scale_decoder_outputs",
+    }
+    written = {
+        k: v for k, v in written.items() if k in known or k in ("architectures", "model_type", "decoder_start_token_id")
+    }
     for key, value in overrides.items():
         written[key] = value
         if value is None:
@@ -140,11 +156,13 @@ def write_model(name):
     return loaded
 
 
-# ---------------------------------------------------------------------------------------------------------------- what transformers says
+# ----------------------------------------------------------------------------------------------- what transformers says
 def decoded(model, encoder_embeddings, decoder_embeddings):
     """The decoder's hidden states after the last normalisation, [T, K]."""
     states = model.encoder(inputs_embeds=encoder_embeddings[None]).last_hidden_state
-    return model.decoder(inputs_embeds=decoder_embeddings[None], encoder_hidden_states=states, use_cache=False).last_hidden_state[0]
+    return model.decoder(
+        inputs_embeds=decoder_embeddings[None], encoder_hidden_states=states, use_cache=False
+    ).last_hidden_state[0]
 
 
 def word_scale(model):
@@ -156,7 +174,9 @@ def golden(model, encoder_ids, decoder_ids, targets):
     inputs = [words[torch.tensor(ids)].detach().requires_grad_() for ids in (encoder_ids, decoder_ids)]
     hidden = decoded(model, *inputs)
     logits = model.lm_head(hidden * word_scale(model))
-    expected = model(input_ids=torch.tensor([encoder_ids]), decoder_input_ids=torch.tensor([decoder_ids]), use_cache=False).logits[0]
+    expected = model(
+        input_ids=torch.tensor([encoder_ids]), decoder_input_ids=torch.tensor([decoder_ids]), use_cache=False
+    ).logits[0]
     assert torch.allclose(logits, expected, rtol=1e-5, atol=1e-5)
     loss = F.cross_entropy(logits, torch.tensor(targets))  # mean over positions
     loss.backward()
@@ -165,12 +185,15 @@ def golden(model, encoder_ids, decoder_ids, targets):
 
 def continuation(model, ids, tokens=16):
     out = model.generate(
-        torch.tensor([ids]), attention_mask=torch.ones(1, len(ids), dtype=torch.int64), do_sample=False, max_new_tokens=tokens,
+        torch.tensor([ids]), attention_mask=torch.ones(1, len(ids), dtype=torch.int64), do_sample=False,
+            max_new_tokens=tokens,
         min_new_tokens=tokens, eos_token_id=None, decoder_start_token_id=0, num_beams=1, use_cache=False,
     )[0].tolist()  # fmt: skip
     assert out[0] == 0 and len(out) == 1 + tokens
     with torch.no_grad():
-        logits = model(input_ids=torch.tensor([ids]), decoder_input_ids=torch.tensor([out]), use_cache=False).logits[0, :-1]
+        logits = model(input_ids=torch.tensor([ids]), decoder_input_ids=torch.tensor([out]), use_cache=False).logits[
+            0, :-1
+        ]
     best = logits.topk(2).values
     assert (best[:, 0] - best[:, 1]).min().item() > 1e-3, "too close a choice for a golden"
     return {"prompt": ids, "continuation": out[1:]}
@@ -192,20 +215,27 @@ def tiny(name):
     for i, (read, written) in enumerate(LENGTHS + (LONG_LENGTHS if name in LONG else [])):
         encoder_ids, decoder_ids, targets = randint(words, read), randint(words, written), randint(words, written)
         hidden, logits, loss, encoder_gradient, decoder_gradient = golden(model, encoder_ids, decoder_ids, targets)
-        tensors |= {f"{i}.hidden": hidden, f"{i}.encoderGradient": encoder_gradient, f"{i}.decoderGradient": decoder_gradient}
+        tensors |= {
+            f"{i}.hidden": hidden,
+            f"{i}.encoderGradient": encoder_gradient,
+            f"{i}.decoderGradient": decoder_gradient,
+        }
         if i < len(LENGTHS):
             tensors[f"{i}.logits"] = logits
         sequences.append({"encoderIds": encoder_ids, "decoderIds": decoder_ids, "targets": targets, "loss": loss})
-    greedy = [clear_continuation(model, length) if name in LATER else continuation(model, randint(words, length)) for length in (1, 5, 12)]
+    greedy = [
+        clear_continuation(model, length) if name in LATER else continuation(model, randint(words, length))
+        for length in (1, 5, 12)
+    ]
     write(name, tensors, {"sequences": sequences, "greedy": greedy})
     return model
 
 
-# ---------------------------------------------------------------------------------------------------------------- twin of the base model
+# ----------------------------------------------------------------------------------------------- twin of the base model
 def base_model(name, model, users=5, items=9):
     """
-    Eq. 3 with the prompt in the encoder and the main text in the decoder (A.1). The head over items is tied to input embeddings and so takes
-    hidden states times K^-1/2, as T5's own tied head does; the head over words is T5's own.
+    Eq. 3 with the prompt in the encoder and the main text in the decoder (A.1). The head over items is tied to input
+    embeddings and so takes hidden states times K^-1/2, as T5's own tied head does; the head over words is T5's own.
     """
     words, width = model.shared.weight.shape
     model.requires_grad_(False)
@@ -214,7 +244,8 @@ def base_model(name, model, users=5, items=9):
     item = lambda j: words + users + j  # noqa: E731
     w = randint(words, 40)
 
-    # −1: no target. Items stand in the encoder, the decoder and the head; soft tokens repeat within a document and across documents.
+    # −1: no target. Items stand in the encoder, the decoder and the head; soft tokens repeat within a document and
+    # across documents.
     histories = [
         ([user(0), w[0], w[1], 1], [0, item(3), item(1), item(3)], [item(3), item(1), item(3), item(8)]),
         ([user(4), w[2]], [0, item(3), item(3)], [item(3), item(3), item(3)]),
@@ -244,7 +275,11 @@ def base_model(name, model, users=5, items=9):
         losses, count = [], 0
         for encoder_ids, decoder_ids, wanted in documents:
             hidden = decoded(model, extended[torch.tensor(encoder_ids)], extended[torch.tensor(decoder_ids)])
-            logits = hidden * width**-0.5 @ items_table.T if classes == "items" else model.lm_head(hidden * word_scale(model))
+            logits = (
+                hidden * width**-0.5 @ items_table.T
+                if classes == "items"
+                else model.lm_head(hidden * word_scale(model))
+            )
             log_p = F.log_softmax(logits, dim=-1)
             pairs = scored(decoder_ids, wanted)
             losses.append(-sum(log_p[t, c] for t, c in pairs))
@@ -283,10 +318,15 @@ def base_model(name, model, users=5, items=9):
 
 
 def weights(name, model, kinds, users=3, items=5):
-    """∂loss/∂weight of the mean next-word loss over plain text (words), and of the mean next-item loss with users and items (items)."""
+    """∂loss/∂weight of the mean next-word loss over plain text (words), and of the mean next-item loss with users and
+    items (items).
+    """
     model.requires_grad_(True)
     words, width = model.shared.weight.shape
-    texts = [(randint(words, read), [0, *randint(words, length - 1)], randint(words, length)) for read, length in ((1, 1), (9, 4), (3, 14), (20, 7))]
+    texts = [
+        (randint(words, read), [0, *randint(words, length - 1)], randint(words, length))
+        for read, length in ((1, 1), (9, 4), (3, 14), (20, 7))
+    ]
     table = 0.5 * randn(users + items, width)
     item = words + users
     histories = [
@@ -302,7 +342,9 @@ def weights(name, model, kinds, users=3, items=5):
         for encoder_ids, decoder_ids, targets in texts if kind == "words" else histories:
             extended = torch.cat([model.shared.weight, users_table, items_table])
             hidden = decoded(model, extended[torch.tensor(encoder_ids)], extended[torch.tensor(decoder_ids)])
-            logits = model.lm_head(hidden * word_scale(model)) if kind == "words" else hidden * width**-0.5 @ items_table.T
+            logits = (
+                model.lm_head(hidden * word_scale(model)) if kind == "words" else hidden * width**-0.5 @ items_table.T
+            )
             first = 0 if kind == "words" else item
             losses.append(F.cross_entropy(logits, torch.tensor(targets) - first, reduction="none"))
         loss = torch.cat(losses).mean()
@@ -321,8 +363,11 @@ def buckets():
     cases = []
     for count, distance in ((32, 128), (8, 20), (16, 64), (5, 9), (64, 256)):
         relative = torch.arange(-distance - 3, distance + 4)
-        find = lambda both: T5Attention._relative_position_bucket(relative, both, count, distance).tolist()  # noqa: B023, E731
-        cases.append({"positionBuckets": count, "maxDistance": distance, "bidirectional": find(True), "causal": find(False)})
+        # noqa: B023, E731
+        find = lambda both: T5Attention._relative_position_bucket(relative, both, count, distance).tolist()
+        cases.append(
+            {"positionBuckets": count, "maxDistance": distance, "bidirectional": find(True), "causal": find(False)}
+        )
     (fixtures / "goldens" / "t5-buckets.json").write_text(json.dumps(cases, separators=(",", ":")) + "\n")
 
 

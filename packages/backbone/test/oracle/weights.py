@@ -1,9 +1,10 @@
 """Goldens for full training: the gradient of every weight, from Hugging Face transformers and PyTorch's autograd.
 
-Run with torch 2.15.0, transformers 5.23.0 (the last seven: 5.24.0), safetensors 0.8.0, after models.py and decoders.py:  python weights.py
-Writes ../fixtures/goldens/weights-NAME.safetensors and .json for some of the tiny models:
-  words.WEIGHT, items.WEIGHT   ∂loss/∂WEIGHT of the mean next-word loss over plain text, and of the mean next-item loss over documents with
-                               users and items, whose embeddings are parameters too (users, items): everything is trained at once
+Run with torch 2.15.0, transformers 5.23.0 (the last seven: 5.24.0), safetensors 0.8.0, after models.py and decoders.py:
+ python weights.py Writes ../fixtures/goldens/weights-NAME.safetensors and .json for some of the tiny models:
+  words.WEIGHT, items.WEIGHT   ∂loss/∂WEIGHT of the mean next-word loss over plain text, and of the mean next-item loss
+                               over documents with users and items, whose embeddings are parameters too (users, items):
+                               everything is trained at once
 Computed in float32 with attn_implementation="eager", one sequence at a time.
 """
 
@@ -29,7 +30,9 @@ def randint(high, size):
 
 
 def gradients(name):
-    model = AutoModelForCausalLM.from_pretrained(fixtures / "models" / name, attn_implementation="eager", dtype=torch.float32).eval()
+    model = AutoModelForCausalLM.from_pretrained(
+        fixtures / "models" / name, attn_implementation="eager", dtype=torch.float32
+    ).eval()
     words, width = model.get_input_embeddings().weight.shape
     texts = [(randint(words, length), randint(words, length)) for length in (1, 9, 14, 30)]
     table = 0.5 * torch.randn(USERS + ITEMS, width, generator=generator)
@@ -51,7 +54,10 @@ def gradients(name):
         tensors.update({f"{kind}.{key}": value.grad.clone() for key, value in extra.items()})
         return loss.item()
 
-    plain = [F.cross_entropy(model(input_ids=torch.tensor([ids])).logits[0], torch.tensor(targets), reduction="none") for ids, targets in texts]
+    plain = [
+        F.cross_entropy(model(input_ids=torch.tensor([ids])).logits[0], torch.tensor(targets), reduction="none")
+        for ids, targets in texts
+    ]
     record = {"users": USERS, "words": {"documents": texts, "loss": collect("words", plain, {})}}
 
     users, items = table[:USERS].clone().requires_grad_(), table[USERS:].clone().requires_grad_()

@@ -19,8 +19,8 @@ interface Flags {
 }
 
 const HELP = `
-Every item is ranked but those of the user's history, which stands in the prompt: the training items, as in the paper,
-or with --history train+validation the validation items too. recall@K divides by min(K, held-out items). Users without
+All items are ranked except those in the user's history, which is the prompt: the training items, as in the paper, or
+with --history train+validation the validation items too. recall@K divides by min(K, held-out items). Users without
 held-out items do not count.
 
 Examples:

@@ -47,7 +47,7 @@ interface Flags {
 }
 
 const HELP = `
-Formats (recognised by content where --format is left out; each --meta file by itself):
+Formats (recognised by content where --format is left out; each --meta file separately):
 ${Object.entries(FORMAT_DESCRIPTIONS)
   .map(([name, about]) => `  ${name.padEnd(15)} ${about}`)
   .join("\n")}

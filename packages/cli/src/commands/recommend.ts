@@ -27,9 +27,10 @@ interface Flags {
 const KNOWN = ["all", "train+validation", "train"] as const satisfies readonly Known[];
 
 const HELP = `
-A user's history stands in the prompt, and what is in it is not recommended. It is everything that the dataset knows of
-the user: items of train, validation and test. --known train leaves out what was held out, as evaluate does; --history
-names the items instead. A user whom the model does not know is an error unless --history says what is known of them.
+The prompt holds the user's history, and items in it are not recommended. The history is everything that the dataset
+has of the user: items of train, validation and test. --known train leaves out what was held out, as evaluate does;
+--history names the items instead. A user whom the model does not know is an error unless --history says what is known
+of them.
 
 Examples:
   $ cllm4rec recommend --model model --user A1YJEY40YUW4SE A60XNB876KYML -k 5 --json

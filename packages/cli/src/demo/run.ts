@@ -27,7 +27,7 @@ export interface DemoItem {
 
 export interface DemoUser {
   readonly user: string;
-  /** What the model was told of the user. */
+  /** The user's history, as the model got it. */
   readonly history: readonly DemoItem[];
   /** `found`: among the test items, which the model has not seen. */
   readonly recommended: readonly (DemoItem & { readonly score: number; readonly found: boolean })[];

@@ -25,7 +25,7 @@ export function quickBaselines(
   return [mostPopular(train, { items }), ...knn.map((options) => itemKnn(train, { items, ...options }))];
 }
 
-/** EASE by itself, or with what the dataset's texts say of the items. */
+/** EASE alone, or with the dataset's item texts as side information. */
 export type EaseKind = "ease" | "ease with text";
 
 export interface FittedEase {

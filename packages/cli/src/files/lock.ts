@@ -29,7 +29,7 @@ type Holder = z.infer<typeof holderSchema>;
 const LOCK = "lock.json";
 const CLAIM = /^lock\.json\.[0-9a-f]{16}\.claim$/;
 /**
- * Taking a lock is a matter of milliseconds; a contender that stands still for longer is stopped, or on another
+ * Taking a lock is a matter of milliseconds; a contender that takes longer is stopped, or on another
  * machine.
  */
 const PATIENCE = 10_000;

@@ -20,7 +20,7 @@ export async function writeWhole(file: string, text: string): Promise<void> {
   }
 }
 
-/** The reason stands once, also where {@link writeAtomically} has named the file. */
+/** The reason is given once, also where {@link writeAtomically} has named the file. */
 export function cannotWrite(file: string, error: unknown): TrainingError {
   const reason = error instanceof CheckpointError && error.cause !== undefined ? error.cause : error;
   return new TrainingError(`${file}: cannot be written (${reasonOf(reason)}); make room, or choose another --out`, {

@@ -12,7 +12,7 @@ const ALIKE = 0.5;
 
 /**
  * The model with the mean embeddings of all of them, and how alike its members are: the least mean cosine between rows
- * of the first's tables and another's, of items, and of users where they stand in the prompt.
+ * of the first's tables and another's, of items, and of users where the prompt has them.
  * @throws TrainingError where there is one only, or where they did not begin alike
  */
 export function merged(models: Ensemble): { readonly model: SavedModel; readonly similarity: number } {

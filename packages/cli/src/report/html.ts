@@ -1,4 +1,4 @@
-// Markup that cannot be injected into: the only way to make Html is this template tag, and it escapes whatever is put
+// Markup that cannot be injected into: the only way to make Html is this template tag, and it escapes everything put
 // into it.
 
 type Insertion = string | number | Html | undefined | readonly Insertion[];
@@ -16,11 +16,11 @@ class Html {
 
 export type { Html };
 
-/** Where in the markup an insertion stands. */
+/** The place of an insertion in the markup. */
 type Place = "content" | "attribute";
 
 /**
- * Template tag. Strings and numbers are escaped, Html stands as it is, lists are joined, `undefined` is nothing.
+ * Template tag. Strings and numbers are escaped, Html is inserted as it is, lists are joined, `undefined` is nothing.
  * @throws TypeError where the place of an insertion is one that escaping does not make safe: outside the quotes of an
  *   attribute, in an attribute that a browser runs or follows, in a script or style sheet, in a comment; and for Html
  *   inside an attribute
@@ -71,7 +71,7 @@ function placesOf(strings: TemplateStringsArray): readonly Place[] {
   const places = strings.slice(0, -1).map((piece) => {
     text += piece;
     const place = placeAtEnd(text);
-    text += "·"; // stands for what is inserted, which cannot end what it stands in
+    text += "·"; // a placeholder for the insertion, which cannot end the context it is in
     return place;
   });
   known.set(strings, places);

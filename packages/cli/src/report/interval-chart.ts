@@ -14,7 +14,7 @@ const WIDTH = 640;
 const ROW = 26;
 const MARGIN = { top: 8, right: 64, bottom: 24, left: 180 };
 
-/** The first row is the one that stands out: the model. `id` is unique on the page. */
+/** The first row is the model and is highlighted. `id` is unique on the page. */
 export function intervalChart(id: string, title: string, rows: readonly IntervalRow[]): Html {
   const height = MARGIN.top + rows.length * ROW + MARGIN.bottom;
   const bottom = height - MARGIN.bottom;

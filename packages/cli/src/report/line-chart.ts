@@ -16,7 +16,7 @@ export interface LineChart {
   /** Unique on the page: the start of the ids of title and description. */
   readonly id: string;
   readonly title: string;
-  /** What someone who does not see the chart is told. */
+  /** A description for screen readers. */
   readonly description: string;
   readonly x: string;
   readonly series: readonly Series[];
@@ -109,7 +109,7 @@ function extent(values: readonly number[]): [number, number] {
   }
   if (low > high) return [0, 1];
   const size = Math.max(Math.abs(low), Math.abs(high));
-  // Ticks cannot be told apart in a stretch that is hardly longer than the precision of its ends.
+  // Ticks cannot be distinguished in a range that is hardly longer than the precision of its ends.
   if (high - low <= 1e-12 * Math.max(size, 1)) {
     const around = size > 1e-9 ? 0.05 * size : 1;
     return [low - around, high + around];

@@ -9,7 +9,7 @@ import { runSection } from "./run-section.js";
 import { samplesSection } from "./samples-section.js";
 import { style } from "./style.js";
 
-/** One HTML document, whole: no scripts, nothing loaded; a browser is told to refuse both. */
+/** One HTML document, whole: no scripts, nothing loaded; a content security policy forbids both. */
 export function page(content: ReportContent): string {
   const name = path.basename(path.resolve(content.directory));
   const sections = [

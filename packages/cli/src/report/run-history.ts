@@ -1,4 +1,4 @@
-// What happened in a run, from its events.jsonl: the steps that stand, validations, checkpoints and notices.
+// What happened in a run, from its events.jsonl: the steps that count, validations, checkpoints and notices.
 import fs from "node:fs";
 import readline from "node:readline";
 import { z } from "zod";
@@ -41,12 +41,12 @@ export type Step = z.infer<(typeof schemas)["step"]>;
 export type Validation = z.infer<(typeof schemas)["validation"]>;
 type Ended = z.infer<(typeof schemas)["run-ended"]>;
 
-/** One stage's events. Of updates that a resumed run repeated, the later ones stand. */
+/** One stage's events. Where a resumed run repeated updates, the later ones count. */
 export interface StageHistory {
   readonly stage: string;
   readonly steps: readonly Step[];
   readonly validations: readonly Validation[];
-  /** Milliseconds of each save, those of repeated updates included: the time was spent. */
+  /** Milliseconds of each save, including those of repeated updates. */
   readonly checkpoints: readonly number[];
   /** How often the stage was begun or went on. */
   readonly sittings: number;

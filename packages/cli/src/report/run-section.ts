@@ -119,7 +119,7 @@ function stageTimings(stage: StageHistory, total: number | undefined): Html {
   )}${plain("validation", validations)}${plain("saving", saves)}</tbody></table></div>`;
 }
 
-/** What a task's steps took: those that stand, not those that were lost with a process and done again. */
+/** What a task's steps took, without those that were lost when a process ended and then repeated. */
 function taskTimes(task: string, steps: readonly Step[]) {
   const epochs = new Map<number, { seconds: number; whole: boolean }>();
   let [time, useful, computed] = [0, 0, 0];

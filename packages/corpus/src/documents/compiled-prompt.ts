@@ -1,5 +1,5 @@
 // A template and a tokenizer made into token ids once, so that building a prompt only writes numbers: no text is
-// encoded per document. Checks on the way that id tokens are atomic: which user or item stands in a slot changes no
+// encoded per document. Checks on the way that id tokens are atomic: which user or item fills a slot changes no
 // other token.
 import type { PromptPart } from "@cllm4rec/tokenizer-ext";
 import { CorpusUsageError } from "../errors.js";

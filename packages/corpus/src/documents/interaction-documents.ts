@@ -20,13 +20,13 @@ export interface InteractionDocumentOptions<D, R> {
   readonly maxLength: number;
   /** Default: {@link paperPrompts}. */
   readonly prompts?: Prompts;
-  /** Default `"shuffled"`: the item tokens are permuted anew for every (seed, epoch), the prompt stays (§3.3.4). */
+  /** Default `"shuffled"`: the item tokens are permuted again for every (seed, epoch), the prompt stays (§3.3.4). */
   readonly order?: ItemOrder;
 }
 
 /**
  * One document for each user with at least one item; the others are counted in `skippedUsers`. Main text: the extended
- * ids of the items. A history too long for `maxLength` is sampled, anew for every (seed, epoch); the prompt stays
+ * ids of the items. A history too long for `maxLength` is sampled, again for every (seed, epoch); the prompt stays
  * whole.
  *
  * @throws {@link CorpusUsageError} for an unsound matrix or template, or a prompt that leaves no room for an item.

@@ -103,17 +103,17 @@ export function encoderDecoder({
   };
 }
 
-/** Which of the two layouts, with its special tokens; what `BaseModel.layout` of `@cllm4rec/backbone` says is one. */
-export type SequenceLayout =
+/** Which of the two layouts, with its special tokens. `BaseModel.layout` of `@cllm4rec/backbone` is of this form. */
+export type DocumentLayoutOptions =
   | ({ readonly kind: "decoder-only" } & DecoderOnlyOptions)
   | ({ readonly kind: "encoder-decoder" } & EncoderDecoderOptions);
 
 /**
  * The layout that a language model asks for.
  * @example
- * const documents = interactionDocuments({ tokenizer, interactions, layout: documentLayout(model.layout), maxLength:
- * 512 });
+ * const layout = documentLayout(model.layout);
+ * const documents = interactionDocuments({ tokenizer, interactions, layout, maxLength: 512 });
  */
-export function documentLayout(layout: SequenceLayout): DocumentLayout<LanguageDocument, HeldOutDocument> {
+export function documentLayout(layout: DocumentLayoutOptions): DocumentLayout<LanguageDocument, HeldOutDocument> {
   return layout.kind === "decoder-only" ? decoderOnly(layout) : encoderDecoder(layout);
 }

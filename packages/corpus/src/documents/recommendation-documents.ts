@@ -22,7 +22,7 @@ export interface RecommendationOptions<D, R> {
    * Default true: the prompt `recommendation`. False: the prompt `historyOnly`, which says nothing of who the user is.
    */
   readonly userToken?: boolean;
-  /** Default `"shuffled"`: the history is permuted anew for every (seed, epoch) (§3.4.2). */
+  /** Default `"shuffled"`: the history is permuted again for every (seed, epoch) (§3.4.2). */
   readonly order?: ItemOrder;
 }
 
@@ -77,7 +77,7 @@ function shareRange(share: number | readonly [number, number]): readonly [number
 /**
  * One document for each user with at least two training items: with fewer, nothing can be held out and something kept;
  * these users are counted in `skippedUsers` (they can still be recommended to). For every (seed, epoch) the masked
- * items are drawn anew. A history too long for `maxLength` is sampled after masking: held-out items stay targets, the
+ * items are drawn again. A history too long for `maxLength` is sampled after masking: held-out items stay targets, the
  * prompt's words stay whole.
  *
  * @throws {@link CorpusUsageError} for an unsound matrix, template or share, or a prompt that leaves no room for an

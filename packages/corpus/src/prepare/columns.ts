@@ -74,7 +74,7 @@ export async function readColumns(
       }
     }
   }
-  // From here on the ids stand for them: their memory is for what follows.
+  // The ids replace them from here on, which frees their memory.
   await engine.run(`ALTER TABLE records DROP COLUMN "user"; ALTER TABLE records DROP COLUMN item`);
   return { pairs: { users, items, user, item, timestamp }, rated, alive, withRating, withTime };
 }

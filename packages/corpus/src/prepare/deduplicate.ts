@@ -1,5 +1,5 @@
-// One record for each (user, item) pair: the latest by timestamp stands; of records with the same time, the last in the
-// input.
+// One record for each (user, item) pair: the latest by timestamp is kept; of records with the same time, the last in
+// the input.
 import { groupBy, type Pairs } from "./pairs.js";
 
 /**
@@ -21,7 +21,7 @@ export function deduplicate({ user, item, timestamp, users, items }: Pairs, aliv
         standing[i] = p;
         continue;
       }
-      // Positions rise within a group, so that `p` is the later in the input: it stands unless it is older.
+      // Positions rise within a group, so that `p` is the later in the input: it is kept unless it is older.
       const older = before(timestamp[p]!, timestamp[standing[i]!]!);
       alive[older ? p : standing[i]!] = 0;
       if (!older) standing[i] = p;

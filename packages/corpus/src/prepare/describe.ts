@@ -124,7 +124,7 @@ async function metadataProvenance(file: string, signal: AbortSignal | undefined)
   return { name: path.basename(file), role: "meta", bytes, sha256 };
 }
 
-/** SQL: what the `metadata` table finally says of each user or item; the last record stands. */
+/** SQL: the text of each user or item in the `metadata` table; the last record counts. */
 export function latestMetadata(kind: "user" | "item"): string {
   return (
     `(SELECT index, arg_max({'title': title, 'text': "text"}, seq) AS described FROM metadata WHERE kind = ` +

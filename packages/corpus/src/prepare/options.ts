@@ -15,7 +15,7 @@ export interface PrepareOptions {
   readonly inputs: readonly string[];
   /** Files that describe items and users; matched to the interactions by raw id. */
   readonly meta?: readonly string[];
-  /** Format of `inputs`; recognised from the first file if left out. Each file of `meta` is recognised by itself. */
+  /** Format of `inputs`; recognised from the first file if left out. Each file of `meta` is recognised separately. */
   readonly format?: FormatName;
   /**
    * Column mapping for csv, tsv, jsonl, json and parquet; by positions ("1", "2", …) for csv and tsv without a header.
@@ -24,7 +24,7 @@ export interface PrepareOptions {
   /** Columns of generic metadata: `item` or `user` (the raw id), `title`, `text`. */
   readonly metaColumns?: MetaColumns;
   /**
-   * "double": fields of csv and tsv files may stand in double quotes; "none": quotes are text. Default: "double" for
+   * "double": fields of csv and tsv files may be in double quotes; "none": quotes are text. Default: "double" for
    * csv, "none" for tsv.
    */
   readonly quote?: Quote;

@@ -1,4 +1,4 @@
-// Which column of a generic file is what: a mapping as text, and the usual names that stand in for one.
+// Which column of a generic file is what: a mapping as text, and the usual names that apply without one.
 import { CorpusError, CorpusUsageError } from "../errors.js";
 import type { ColumnMapping, MetaColumns } from "./reader.js";
 

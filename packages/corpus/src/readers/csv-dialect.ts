@@ -2,7 +2,7 @@
 // record. Quoting is RFC 4180's: a field that begins with a quote ends with one, and a doubled quote inside it is a
 // quote. As DuckDB does, spaces around the quotes are passed over, and a quote inside an unquoted field is text.
 
-/** "double": fields may stand in double quotes; "none": a quote is a character like any other. */
+/** "double": fields may be in double quotes; "none": a quote is a character like any other. */
 export const QUOTES = ["double", "none"] as const;
 export type Quote = (typeof QUOTES)[number];
 

@@ -16,7 +16,7 @@ export interface CsvRecord {
   readonly problem?: string;
 }
 
-/** The columns by which a line is told to be a record, as indices. */
+/** The columns that a line must have to count as a record, as indices. */
 export interface RecordSigns {
   readonly columns: number;
   readonly user?: number;

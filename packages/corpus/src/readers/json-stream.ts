@@ -1,5 +1,6 @@
 // JSON files in which a record is not a line: an array of objects, or objects one after another over several lines
-// each. The text is divided at brackets and quotes alone, so that one object that is not JSON is malformed by itself.
+// each. The text is divided at brackets and quotes alone, so that an object that is not valid JSON is the only one
+// lost.
 import fs from "node:fs";
 import zlib from "node:zlib";
 import type { Engine } from "../duckdb/engine.js";

@@ -1,4 +1,4 @@
-// Files of kinds that are not read, told by their first bytes, so that an error can name what they are.
+// Files of kinds that are not read, recognised by their first bytes, so that an error can name what they are.
 
 interface Kind {
   readonly name: string;

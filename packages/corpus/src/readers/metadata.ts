@@ -12,7 +12,7 @@ import { readJsonObject } from "./sequences.js";
 import { physicalLine, type SourceFile, streamLines } from "./source.js";
 import { wellFormed } from "./text.js";
 
-/** `seq` orders the records of one id: the last stands. */
+/** `seq` orders the records of one id: the last one counts. */
 export const METADATA_TABLE = `CREATE TABLE metadata (kind VARCHAR, index INTEGER, seq INTEGER, title VARCHAR,
   "text" VARCHAR)`;
 

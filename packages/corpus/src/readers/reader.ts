@@ -42,7 +42,7 @@ export interface ColumnMapping {
 /** Which column of generic metadata is the raw id (of an item or a user) and which are text. */
 export type MetaColumns = Readonly<Partial<Record<"item" | "user" | "title" | "text", string>>>;
 
-/** The start of a file, by which formats are told apart. */
+/** The start of a file, by which formats are recognised. */
 export interface Probe {
   readonly source: SourceFile;
   /** File name in lower case, without compression suffix. */

@@ -87,7 +87,7 @@ export const recbole: Reader = {
         },
       );
     }
-    // A history and its target are one interaction each; the position stands in for the time.
+    // A history and its target are one interaction each; the position replaces the time.
     const list =
       `list_filter(list_concat(string_split(${history}, ' ')${item === undefined ? "" : `, [${item}]`}), lambda x ` +
       ": x <> '')";

@@ -84,7 +84,7 @@ export interface LoadedFile {
   locateRejected?(lines: readonly number[]): Promise<number[]>;
   /** Physical lines accounted for, where a row is a line. */
   readonly lines: number | undefined;
-  /** Where the k-th row (from 0) stands in the file: "line 7", "row 7". */
+  /** The place of the k-th row (from 0) in the file: "line 7", "row 7". */
   locate(rows: readonly number[]): Promise<Place[]>;
 }
 

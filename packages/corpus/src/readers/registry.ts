@@ -218,11 +218,11 @@ export function metadataReader(probe: Probe, inputs: Reader | undefined, metaCol
   throw notRecognised(probe, "metaColumns", ": item=…,title=…,text=…");
 }
 
-/** Interaction files that stand for a whole folder, by file name without compression suffix. */
+/** Interaction files that represent a whole folder, by file name without compression suffix. */
 const FOLDER_FILES = [/\.inter$/, /^u\.data$/, /^ratings\.(dat|csv)$/] as const;
 
 /**
- * What a folder stands for: a matrices folder for itself, else its one interaction file.
+ * What to read for a folder: a matrices folder itself, else its one interaction file.
  * @throws CorpusError if there is none, or more than one.
  */
 export function resolveFolder(folder: string, format: FormatName | undefined): { matrices: boolean; file: string } {

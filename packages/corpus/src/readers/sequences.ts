@@ -1,4 +1,4 @@
-// Files in which a line holds a user's items in time order; the position in the sequence stands in for the time.
+// Files in which a line holds a user's items in time order; the position in the sequence replaces the time.
 // S3-Rec and its descendants: "user item item …"; and one JSON object {"user": [items]} for a whole data set.
 import type { Engine } from "../duckdb/engine.js";
 import { CorpusError, reasonOf } from "../errors.js";

@@ -3,9 +3,10 @@
 Usage: python cllm4rec_split.py reviews_Musical_Instruments_5.json.gz > ../fixtures/cllm4rec-split.json
 Written with Python 3.11 and NumPy 2.4; both streams are frozen.
 
-The rule is that of github.com/anord-wang/LLM4REC, src/data_preprocess_amazon.py (two of the paper's authors), written anew:
-ratings above 3, 5-core, users in the order of their first positive record shuffled by random.shuffle, items numbered by first
-appearance in the users' lists (sorted by time, stable), each list shuffled by np.random.shuffle: training, validation, test.
+The rule is that of github.com/anord-wang/LLM4REC, src/data_preprocess_amazon.py (two of the paper's authors), written
+anew: ratings above 3, 5-core, users in the order of their first positive record shuffled by random.shuffle, items
+numbered by first appearance in the users' lists (sorted by time, stable), each list shuffled by np.random.shuffle:
+training, validation, test.
 """
 
 import collections
@@ -45,20 +46,28 @@ def split(records, seed):
         np.random.shuffle(own)
         held = max(1, int(len(own) * 0.1))
         train = len(own) - 2 * held
-        for part, chosen in (("train", own[:train]), ("validation", own[train : train + held]), ("test", own[train + held :])):
+        for part, chosen in (
+            ("train", own[:train]),
+            ("validation", own[train : train + held]),
+            ("test", own[train + held :]),
+        ):
             triples += [[k, item, part] for item in chosen]
     return users, items, sorted(triples)
 
 
 def generated():
-    """1,600 records of 90 users and 150 items, a third of them outside the 5-core; many equal times, ratings of 1 to 5, in no order."""
+    """1,600 records of 90 users and 150 items, a third of them outside the 5-core; many equal times, ratings of 1 to 5,
+    in no order.
+    """
     rng = random.Random(7)
     pairs = set()
     while len(pairs) < 1600:
         pairs.add((f"u{int(90 * rng.random() ** 1.5)}", f"i{int(150 * rng.random() ** 2.5)}"))
     pairs = sorted(pairs)
     rng.shuffle(pairs)
-    return [(user, item, rng.choice([1, 2, 3, 4, 4, 5, 5, 5]), 86400 * rng.randrange(12000, 12020)) for user, item in pairs]
+    return [
+        (user, item, rng.choice([1, 2, 3, 4, 4, 5, 5, 5]), 86400 * rng.randrange(12000, 12020)) for user, item in pairs
+    ]
 
 
 def digest(users, items, triples):
@@ -73,6 +82,12 @@ if __name__ == "__main__":
         reviews = [json.loads(line) for line in lines]
     real = split([(r["reviewerID"], r["asin"], r["overall"], int(r["unixReviewTime"])) for r in reviews], SEED)
     counts = collections.Counter(part for _, _, part in real[2])
-    instruments = {"users": len(real[0]), "items": len(real[1]), **counts, "first": [real[0][:3], real[1][:3]], "sha256": digest(*real)}
+    instruments = {
+        "users": len(real[0]),
+        "items": len(real[1]),
+        **counts,
+        "first": [real[0][:3], real[1][:3]],
+        "sha256": digest(*real),
+    }
     json.dump({"records": records, "splits": small, "instruments": instruments}, sys.stdout, separators=(",", ":"))
     print()

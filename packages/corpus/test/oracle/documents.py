@@ -4,8 +4,9 @@ Usage: python documents.py MODELS_FOLDER > ../fixtures/documents.json
 MODELS_FOLDER holds gpt2-tokenizer (vocab.json, merges.txt) and t5-tokenizer (tokenizer.json).
 Written with transformers 5.23.0, tokenizers 0.23.3, Python 3.11.
 
-User and item tokens are added tokens of the Hugging Face tokenizer, users first; the documents are then assembled as plain lists:
-a decoder-only sequence is prompt + main shifted by one, an encoder-decoder pair is (prompt + </s>, start + main shifted by one).
+User and item tokens are added tokens of the Hugging Face tokenizer, users first; the documents are then assembled as
+plain lists: a decoder-only sequence is prompt + main shifted by one, an encoder-decoder pair is (prompt + </s>, start +
+main shifted by one).
 """
 
 import json
@@ -44,14 +45,15 @@ def documents(plain, extended, size, rows, end):
         "interactions": {"prompt": prompt("<user_1> has interacted with"), "main": [item(j) for j in (2, 0, 7)]},
         "review": {"prompt": prompt("<user_1> writes the review for<item_2> :"), "main": data(REVIEW)},
         "hostile": {"prompt": prompt("<user_1> writes the review for<item_0> :"), "main": data(HOSTILE)},
-        "itemText": {"prompt": prompt("The content of<item_5> is :"), "main": data("Electric guitar strings, nickel wound")},
+        "itemText": {
+            "prompt": prompt("The content of<item_5> is :"),
+            "main": data("Electric guitar strings, nickel wound"),
+        },
         "userText": {"prompt": prompt("The biography of<user_0> is :"), "main": data("Plays the blues.")},
         "recommendation": {
             "prompt": prompt("<user_1> has interacted with<item_2><item_0><item_7> the user will interact with:")
         },
-        "historyOnly": {
-            "prompt": prompt("The user has interacted with<item_4><item_6> the user will interact with:")
-        },
+        "historyOnly": {"prompt": prompt("The user has interacted with<item_4><item_6> the user will interact with:")},
     }
 
 

@@ -30,7 +30,8 @@ def rows(**options):
     return {
         "words": words,
         "rows": [
-            {words[c]: round(float(v), 9) for c, v in zip(r.indices, r.data)} for r in (matrix[i] for i in range(len(TEXTS)))
+            {words[c]: round(float(v), 9) for c, v in zip(r.indices, r.data)}
+            for r in (matrix[i] for i in range(len(TEXTS)))
         ],
     }
 

@@ -1,4 +1,4 @@
-// Per-user accuracy metrics, each a pure function of where the held-out items stand in the ranking.
+// Per-user accuracy metrics, each a pure function of the ranks of the held-out items.
 // Notation: M held-out items of the user, K cut-off, ranks 1-based and ascending.
 import type { CutMetric, RankMetric } from "./names.js";
 

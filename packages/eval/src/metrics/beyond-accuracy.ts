@@ -2,7 +2,7 @@
 // Notation: J items; c_i how many lists hold item i.
 import { EvaluationError } from "../error.js";
 
-/** Share of the J items that stand in at least one list. `counts` [J] is c_i. */
+/** Share of the J items that occur in at least one list. `counts` [J] is c_i. */
 export function coverage(counts: ArrayLike<number>): number {
   let listed = 0;
   for (let i = 0; i < counts.length; i++) if (counts[i]! > 0) listed++;

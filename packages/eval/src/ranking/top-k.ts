@@ -132,8 +132,8 @@ export class RowSelector {
 
   /**
    * Puts the best of every `stride`-th item into the heap, passing over scores below `least`; returns how many places
-   * are filled. NaN fails every comparison and −Infinity is told apart, so no unmasked score goes unchecked: all reach
-   * the slow path.
+   * are filled. NaN fails every comparison and −Infinity is distinguished, so no unmasked score goes unchecked: all
+   * reach the slow path.
    */
   #scan(scores: Float32Array, base: number, marks: Uint8Array, user: number, stride: number, least: number): number {
     const heapScores = this.scores;

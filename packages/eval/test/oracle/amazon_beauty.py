@@ -1,6 +1,8 @@
-"""Prints the figures of amazon-beauty.test.ts: python test/oracle/amazon_beauty.py FOLDER (with train_matrix.npz and test_matrix.npz).
+"""Prints the figures of amazon-beauty.test.ts: python test/oracle/amazon_beauty.py FOLDER (with train_matrix.npz and
+test_matrix.npz).
 
-Popularity and item-cosine KNN on the authors' split, training items masked, ties to the lower item index; NumPy 2.4.6, SciPy 1.17.1.
+Popularity and item-cosine KNN on the authors' split, training items masked, ties to the lower item index; NumPy 2.4.6,
+SciPy 1.17.1.
 """
 
 import sys

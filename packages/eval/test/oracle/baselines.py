@@ -1,6 +1,7 @@
 """Writes fixtures/baselines.json: python test/oracle/baselines.py (NumPy 2.4.6).
 
-Random binary interactions with two item groups, and the scores that item KNN and EASE give to their users, from the textbook formulas.
+Random binary interactions with two item groups, and the scores that item KNN and EASE give to their users, from the
+textbook formulas.
 """
 
 import json
@@ -59,7 +60,8 @@ tags[2] = 0
 cases = [(5, 0.0, [2, 0]), (5, 0.0, [0.5, 4]), (1, 0.4, [1, 1]), (3, 0.75, [])]
 fixture["features"] = [[[float(v) for v in row] for row in block] for block in (words, tags)]
 fixture["easeWithText"] = [
-    {"lambda": weight, "dropout": p, "weights": w, "scores": rows(ease(weight, p, zip(w, (words, tags))))} for weight, p, w in cases
+    {"lambda": weight, "dropout": p, "weights": w, "scores": rows(ease(weight, p, zip(w, (words, tags))))}
+    for weight, p, w in cases
 ]
 path = pathlib.Path(__file__).parents[1] / "fixtures" / "baselines.json"
 path.write_text(json.dumps(fixture, separators=(",", ":")) + "\n")

@@ -1,8 +1,9 @@
 """Writes the golden values of this package's tests: python test/oracle/generate.py (from the package folder).
 
-Oracles: RecBole 1.2.1 (its own metric classes, fed the ranked lists), the authors' evaluation (Liang et al. 2018, as Multi-VAE and
-CLLM4Rec use it; from its definition, in NumPy), SciPy 1.17.1 for the tests and tail probabilities, mpmath 1.3.0 where SciPy's own error
-is near the tolerance, and a twin of the bootstrap in plain Python integers and floats. NumPy 2.4.6, Python 3.11.
+Oracles: RecBole 1.2.1 (its own metric classes, fed the ranked lists), the authors' evaluation (Liang et al. 2018, as
+Multi-VAE and CLLM4Rec use it; from its definition, in NumPy), SciPy 1.17.1 for the tests and tail probabilities, mpmath
+1.3.0 where SciPy's own error is near the tolerance, and a twin of the bootstrap in plain Python integers and floats.
+NumPy 2.4.6, Python 3.11.
 
 RecBole 1.2.1 still says np.float, which NumPy removed in 1.24: the script gives the name back before it calls RecBole.
 """
@@ -31,7 +32,7 @@ def rows_to_csr(rows):
     return {"indptr": np.cumsum([0] + [len(r) for r in rows]).tolist(), "indices": [int(i) for r in rows for i in r]}
 
 
-# ---------------------------------------------------------------------------------------------------------------- ranking metrics
+# ------------------------------------------------------------------------------------------------------ ranking metrics
 def authors_recall(scores, held_out, k):
     """hits among the k best / min(k, number of held-out items); the order inside the k best does not matter."""
     best = np.argpartition(-scores, k, axis=1)[:, :k]
@@ -53,7 +54,9 @@ def ranking():
     rng = np.random.default_rng(20261121)
     users, items = 24, 40
     scores = rng.standard_normal((users, items)).astype(np.float32)
-    assert all(len(set(row)) == items for row in scores.tolist()), "the fixture must have no ties: the oracles break them arbitrarily"
+    assert all(
+        len(set(row)) == items for row in scores.tolist()
+    ), "the fixture must have no ties: the oracles break them arbitrarily"
     masked, held_out = [], []
     for u in range(users):
         order = rng.permutation(items)
@@ -103,7 +106,7 @@ def ranking():
     })
 
 
-# --------------------------------------------------------------------------------------------------------------------- statistics
+# ----------------------------------------------------------------------------------------------------------- statistics
 def exact_wilcoxon(differences):
     """Two-sided p over all sign patterns given the mid-ranks, by polynomial multiplication in Python integers."""
     d = np.asarray(differences)
@@ -126,8 +129,13 @@ def paired_case(name, a, b):
     nonzero = d[d != 0]
     t = stats.ttest_rel(a, b)
     normal = stats.wilcoxon(a, b, zero_method="wilcox", correction=False, method="asymptotic")
-    case = {"name": name, "a": a.tolist(), "b": b.tolist(), "t": {"statistic": float(t.statistic), "df": int(t.df), "p": float(t.pvalue)},
-            "wilcoxon": {"statistic": float(normal.statistic), "pairs": int(len(nonzero)), "normalP": float(normal.pvalue)}}
+    case = {
+        "name": name,
+        "a": a.tolist(),
+        "b": b.tolist(),
+        "t": {"statistic": float(t.statistic), "df": int(t.df), "p": float(t.pvalue)},
+        "wilcoxon": {"statistic": float(normal.statistic), "pairs": int(len(nonzero)), "normalP": float(normal.pvalue)},
+    }
     if len(nonzero) <= 50:
         case["wilcoxon"]["exactP"] = exact_wilcoxon(d)
         if len(set(np.abs(nonzero))) == len(nonzero):
@@ -161,7 +169,9 @@ def statistics():
             by_scipy = float(2 * stats.t.sf(t, df))
             mpmath.mp.dps = 40 + int(-np.log10(by_scipy))
             square = mpmath.mpf(t) ** 2
-            exact = float(1 - mpmath.betainc(mpmath.mpf(1) / 2, mpmath.mpf(df) / 2, 0, square / (df + square), regularized=True))
+            exact = float(
+                1 - mpmath.betainc(mpmath.mpf(1) / 2, mpmath.mpf(df) / 2, 0, square / (df + square), regularized=True)
+            )
             # SciPy itself is off by 3e-9 at df = 1, t = 1e-8.
             assert abs(exact - by_scipy) <= 1e-12 * exact or t == 1e-8, (df, t)
             students.append([df, t, exact])
@@ -173,7 +183,7 @@ def statistics():
     write("statistics.json", {"paired": cases, "student": students, "normal": normals})
 
 
-# ---------------------------------------------------------------------------------------------------------------------- bootstrap
+# ------------------------------------------------------------------------------------------------------------ bootstrap
 M32, M64 = 2**32 - 1, 2**64 - 1
 
 
@@ -240,11 +250,19 @@ def bootstrap():
         low, high = quantile(tail), quantile(1 - tail)
         assert np.allclose([low, high], np.quantile(means, [tail, 1 - tail]), rtol=1e-13)
         seeds.append({"seed": seed, "resamples": resamples, "confidence": confidence, "low": low, "high": high})
-    scipy_interval = stats.bootstrap((values,), np.mean, n_resamples=100_000, method="percentile", rng=np.random.default_rng(1),
-                                     batch=1000).confidence_interval
+    scipy_interval = stats.bootstrap(
+        (values,), np.mean, n_resamples=100_000, method="percentile", rng=np.random.default_rng(1), batch=1000
+    ).confidence_interval
     reference = Xoshiro128([1, 2, 3, 4])
-    write("bootstrap.json", {"values": values.tolist(), "seeds": seeds, "scipy": [float(scipy_interval.low), float(scipy_interval.high)],
-                             "xoshiro1234": [reference.next() for _ in range(12)]})
+    write(
+        "bootstrap.json",
+        {
+            "values": values.tolist(),
+            "seeds": seeds,
+            "scipy": [float(scipy_interval.low), float(scipy_interval.high)],
+            "xoshiro1234": [reference.next() for _ in range(12)],
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -19,7 +19,21 @@ with torch.no_grad():
         parameter.add_(torch.randn_like(parameter) * 0.15)
 save_file({k: v.contiguous() for k, v in model.state_dict().items()}, folder / "model.safetensors", {"format": "pt"})
 (folder / "model.safetensors").chmod(0o644)
-(folder / "config.json").write_text(json.dumps({
-    "model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], **sizes, "n_inner": None, "activation_function": "gelu_new",
-    "layer_norm_epsilon": 1e-5, "tie_word_embeddings": True, "attn_pdrop": 0.1, "embd_pdrop": 0.1, "resid_pdrop": 0.1,
-}, indent=1) + "\n")
+(folder / "config.json").write_text(
+    json.dumps(
+        {
+            "model_type": "gpt2",
+            "architectures": ["GPT2LMHeadModel"],
+            **sizes,
+            "n_inner": None,
+            "activation_function": "gelu_new",
+            "layer_norm_epsilon": 1e-5,
+            "tie_word_embeddings": True,
+            "attn_pdrop": 0.1,
+            "embd_pdrop": 0.1,
+            "resid_pdrop": 0.1,
+        },
+        indent=1,
+    )
+    + "\n"
+)

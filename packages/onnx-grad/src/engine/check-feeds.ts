@@ -6,14 +6,14 @@ import { describe, isPlainObject } from "../operators/parameters.js";
 import type { GraphPort } from "./compiled-graph.js";
 import { EngineError, type Tensor } from "./engine.js";
 
-/** What each symbol stands for in one run. */
+/** The size that each symbol has in one run. */
 export type Bindings = ReadonlyMap<string, number>;
 
 /** A tensor whose data an engine holds. */
 export type Elsewhere = Pick<Tensor, "dtype" | "shape">;
 
 /**
- * Holds the feeds against the declared inputs; returns what the symbols of their shapes stand for.
+ * Checks the feeds against the declared inputs; returns the sizes of the symbols in their shapes.
  * @throws EngineError naming graph and input where a feed is missing, unknown, or of another element type or shape.
  */
 export function checkFeeds(

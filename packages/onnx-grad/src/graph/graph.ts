@@ -133,7 +133,7 @@ export class Graph {
   }
 
   /**
-   * An unnamed constant from plain numbers, embedded; float32 unless told. A bare number is a scalar, an array a vector
+   * An unnamed constant from plain numbers, embedded; float32 by default. A bare number is a scalar, an array a vector
    * unless `shape` says otherwise. Equal small constants are shared.
    */
   constant(numbers: number | readonly number[], options: { dtype?: DType; shape?: readonly number[] } = {}): Value {

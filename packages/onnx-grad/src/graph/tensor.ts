@@ -91,7 +91,7 @@ const nameOf = (x: unknown): string =>
   typeof x === "object" && x !== null ? `a ${x.constructor.name}` : x === null ? "null" : typeof x;
 
 /**
- * What a tensor is made of, as far as it can be told without its data. @throws TypeError naming `label` and what is
+ * What a tensor is made of, as far as that is known without its data. @throws TypeError naming `label` and what is
  * wrong.
  */
 function checkForm(label: string, tensor: unknown): void {

@@ -33,7 +33,7 @@ export type InputGradients = readonly (Value | undefined)[];
 
 export interface OperatorSpec {
   readonly type: string;
-  /** `""` (the standard) unless told; `com.microsoft` for onnxruntime's contrib operators. */
+  /** `""` (the standard) by default; `com.microsoft` for onnxruntime's contrib operators. */
   readonly domain?: "" | "com.microsoft";
   /**
    * The inputs in the standard's order. The method of {@link Operators} takes them in this order too, and the

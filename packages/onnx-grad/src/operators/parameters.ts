@@ -23,7 +23,7 @@ const kinds = {
     accepts: (x) => Array.isArray(x) && x.every((element) => typeof element === "number"),
   },
   tensors: { means: "a list of tensors of the graph", accepts: (x) => Array.isArray(x) && x.every(isValue) },
-  /** Holes stand for optional tensors that are absent. */
+  /** Holes are optional tensors that are absent. */
   sparseTensors: {
     means: "a list of tensors of the graph",
     accepts: (x) => Array.isArray(x) && x.every((element) => element === undefined || isValue(element)),
@@ -57,7 +57,7 @@ export const many = (name: string): Parameter => ({ name, kind: "tensor", presen
 
 /**
  * Holds arguments against their declaration.
- * @param attributeNames what to name where something else stands in the place of the attributes
+ * @param attributeNames what to name where something else is in the place of the attributes
  * @throws RangeError naming the argument, what was found and what is expected
  */
 export function checkArguments(

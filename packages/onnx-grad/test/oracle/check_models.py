@@ -1,8 +1,10 @@
-"""Holds exported models against the official ONNX tools: python test/oracle/check_models.py <folder written by export.test.ts>
+"""Holds exported models against the official ONNX tools: python test/oracle/check_models.py <folder written by
+export.test.ts>
 
-Versions: Python 3.11, onnx 1.23.2, numpy 2.4.6. Every model must pass onnx.checker with full_check (strict shape and type inference), the
-inferred output shapes must agree with the declared ones, and onnx's ReferenceEvaluator must compute the expected values. Models with
-onnxruntime's own operators are checked too, but the official tools can neither infer nor run those.
+Versions: Python 3.11, onnx 1.23.2, numpy 2.4.6. Every model must pass onnx.checker with full_check (strict shape and
+type inference), the inferred output shapes must agree with the declared ones, and onnx's ReferenceEvaluator must
+compute the expected values. Models with onnxruntime's own operators are checked too, but the official tools can neither
+infer nor run those.
 """
 import json
 import pathlib
@@ -17,7 +19,8 @@ warnings.filterwarnings("ignore")
 np.seterr(all="ignore")
 TYPES = {"float32": np.float32, "float64": np.float64, "int64": np.int64, "int32": np.int32, "bool": np.bool_}
 
-# Models that onnx's reference implementation cannot run (its own limits, not the models'); the checker applies to them all the same.
+# Models that onnx's reference implementation cannot run (its own limits, not the models'); the checker applies to them
+# all the same.
 NOT_EVALUATED = {
     "Flatten: empty": "Flatten of nothing",
     "NegativeLogLikelihoodLoss: empty, sum": "losses over nothing",
@@ -43,7 +46,9 @@ NOT_INFERRED = {"symbolic: Einsum: ...ij,...jk->...ik 2x1x3x4 1x5x4x2"}
 
 
 def array(tensor):
-    parse = (lambda s: bool(int(s))) if tensor["dtype"] == "bool" else int if tensor["dtype"].startswith("int") else float
+    parse = (
+        (lambda s: bool(int(s))) if tensor["dtype"] == "bool" else int if tensor["dtype"].startswith("int") else float
+    )
     return np.array([parse(s) for s in tensor["data"]], dtype=TYPES[tensor["dtype"]]).reshape(tensor["shape"])
 
 
@@ -92,10 +97,15 @@ def main(folder):
                     np.testing.assert_array_equal(result, expected, err_msg=name)
             evaluated += 1
         except Exception as error:
-            failures.append(f"{record['title']}: evaluation: {type(error).__name__}: {' '.join(str(error).split())[:300]}")
+            failures.append(
+                f"{record['title']}: evaluation: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+            )
     for failure in failures:
         print("FAILED", failure)
-    print(f"onnx {onnx.__version__}: {len(stems)} models, {len(stems) - len(failures)} passed, {evaluated} also evaluated, {contrib} with contrib operators")
+    print(
+        f"onnx {onnx.__version__}: {len(stems)} models, {len(stems) - len(failures)} passed, {evaluated} also"
+        f" evaluated, {contrib} with contrib operators"
+    )
     for reason, count in skipped.items():
         print(f"  not evaluated: {count} ({reason})")
     sys.exit(1 if failures or not stems else 0)

@@ -2,9 +2,10 @@
 
 Versions: Python 3.11, torch 2.15.0, numpy 2.4.6. Run from the package folder:  python test/oracle/generate.py
 
-Inputs are multiples of 1/256, so that float32 holds them exactly and float32 and float64 runs share one expectation. A case is
-{op, name, attributes, inputs, outputs, seeds, gradients, kink}: `constant` inputs become initializers, `seeds` are ∂loss/∂output, `gradients`
-the expected ∂loss/∂input (null where none flows), `kink` marks points where finite differences say nothing. dtype "float" stands for both.
+Inputs are multiples of 1/256, so that float32 holds them exactly and float32 and float64 runs share one expectation. A
+case is {op, name, attributes, inputs, outputs, seeds, gradients, kink}: `constant` inputs become initializers, `seeds`
+are ∂loss/∂output, `gradients` the expected ∂loss/∂input (null where none flows), `kink` marks points where finite
+differences say nothing. dtype "float" stands for both.
 """
 import json
 import math
@@ -32,7 +33,9 @@ class Input:
 
 
 class Draw:
-    """A random float tensor, drawn when the case is made so that each case has its own seed. `free`: axes that may be symbolic, all if None."""
+    """A random float tensor, drawn when the case is made so that each case has its own seed. `free`: axes that may be
+    symbolic, all if None.
+    """
 
     def __init__(self, shape, low=-2.0, high=2.0, gap=0.0, constant=False, away=(), free=None):
         self.shape, self.low, self.high, self.gap, self.constant, self.away = shape, low, high, gap, constant, away
@@ -77,7 +80,11 @@ def numbers(array):
         if math.isinf(x):
             return "Infinity" if x > 0 else "-Infinity"
         value = float(f"{x:.13g}")
-        return int(value) if value == int(value) and abs(value) < 1e9 and not (value == 0 and math.copysign(1, value) < 0) else value
+        return (
+            int(value)
+            if value == int(value) and abs(value) < 1e9 and not (value == 0 and math.copysign(1, value) < 0)
+            else value
+        )
 
     return [one(x) for x in np.asarray(array).reshape(-1).tolist()]
 
@@ -86,7 +93,9 @@ TYPES = {torch.float64: "float", torch.int64: "int64", torch.int32: "int32", tor
 
 
 def case(op, name, inputs, fn, attributes=None, kink=False, differentiable=True, skip_gradients=()):
-    """`fn` takes the tensors in the operator's input order and gives its outputs; None inputs are absent optional ones."""
+    """`fn` takes the tensors in the operator's input order and gives its outputs; None inputs are absent optional
+    ones.
+    """
     random = np.random.RandomState(zlib.crc32(f"{op}/{name}".encode()))
     inputs = [x.materialise(random) if isinstance(x, Draw) else x for x in inputs]
     tensors = [None if x is None else x.tensor() for x in inputs]
@@ -109,13 +118,22 @@ def case(op, name, inputs, fn, attributes=None, kink=False, differentiable=True,
     if attributes:
         record["attributes"] = attributes
     record["inputs"] = [
-        None
-        if x is None
-        else {"dtype": x.dtype, "shape": list(x.array.shape), "data": numbers(x.array), **({"constant": True} if x.constant else {}), **({} if x.free is None else {"free": list(x.free)})}
+        (
+            None
+            if x is None
+            else {
+                "dtype": x.dtype,
+                "shape": list(x.array.shape),
+                "data": numbers(x.array),
+                **({"constant": True} if x.constant else {}),
+                **({} if x.free is None else {"free": list(x.free)}),
+            }
+        )
         for x in inputs
     ]
     record["outputs"] = [
-        None if y is None else {"dtype": TYPES[y.dtype], "shape": list(y.shape), "data": numbers(y.detach().numpy())} for y in outputs
+        None if y is None else {"dtype": TYPES[y.dtype], "shape": list(y.shape), "data": numbers(y.detach().numpy())}
+        for y in outputs
     ]
     if any(g is not None for g in gradients):
         record["seeds"] = [None if s is None else numbers(s) for s in seeds]
@@ -125,7 +143,7 @@ def case(op, name, inputs, fn, attributes=None, kink=False, differentiable=True,
     CASES.append(record)
 
 
-# --- arithmetic ---------------------------------------------------------------------------------------------------------------------
+# --- arithmetic -------------------------------------------------------------------------------------------------------
 PAIRS = [
     ("same", (3, 5), (3, 5)),
     ("row", (2, 3), (3,)),
@@ -155,8 +173,19 @@ case("Pow", "squares", [D((3, 4)), V(2, constant=True)], torch.pow)
 for op, chosen in [("Max", torch.maximum), ("Min", torch.minimum)]:
     case(op, "ties share", [V([1, 2, 3, -1]), V([1, 5, 3, -2])], chosen, kink=True)
     ext = torch.amax if op == "Max" else torch.amin
-    case(op, "three operands", [D((2, 3)), D((3,)), D((2, 1))], lambda a, b, c, ext=ext: ext(torch.stack(torch.broadcast_tensors(a, b, c)), 0))
-    case(op, "three equal", [V([1.0, 2]), V([1.0, 0]), V([1.0, 2])], lambda a, b, c, ext=ext: ext(torch.stack([a, b, c]), 0), kink=True)
+    case(
+        op,
+        "three operands",
+        [D((2, 3)), D((3,)), D((2, 1))],
+        lambda a, b, c, ext=ext: ext(torch.stack(torch.broadcast_tensors(a, b, c)), 0),
+    )
+    case(
+        op,
+        "three equal",
+        [V([1.0, 2]), V([1.0, 0]), V([1.0, 2])],
+        lambda a, b, c, ext=ext: ext(torch.stack([a, b, c]), 0),
+        kink=True,
+    )
     case(op, "one operand", [D((4,))], lambda a: a.clone())
 case("Sum", "broadcast", [D((2, 3)), D((3,)), D(())], lambda a, b, c: a + b + c)
 case("Sum", "one operand", [D((2, 3))], lambda a: a.clone())
@@ -171,9 +200,15 @@ case("Mod", "int64 takes the divisor's sign", [I([7, -7, 9, -9, 0]), I([3, 3, -4
 case("Mod", "broadcast", [I([[7], [12]]), I([5, 9, 1])], torch.remainder)
 case("Mod", "fmod truncates", [I([7, -7, 9, -9]), I([3, 3, -4, -4])], torch.fmod, {"fmod": 1})
 
-# --- logic --------------------------------------------------------------------------------------------------------------------------
+# --- logic ------------------------------------------------------------------------------------------------------------
 X, Y = V([[1, 2, 3], [-1, 0, 5]]), V([1, 0, 4])
-for op, f in [("Equal", torch.eq), ("Less", torch.lt), ("LessOrEqual", torch.le), ("Greater", torch.gt), ("GreaterOrEqual", torch.ge)]:
+for op, f in [
+    ("Equal", torch.eq),
+    ("Less", torch.lt),
+    ("LessOrEqual", torch.le),
+    ("Greater", torch.gt),
+    ("GreaterOrEqual", torch.ge),
+]:
     case(op, "broadcast", [X, Y], f)
     case(op, "empty", [D((0, 2)), D((2,))], f)
     case(op, "int64", [I([1, 2, 3]), I(2)], f)
@@ -199,7 +234,7 @@ case("Where", "empty", [B(np.zeros((0, 3))), D((3,)), D((0, 1))], torch.where)
 case("Where", "int64", [B([True, False]), I([1, 2]), I(0)], torch.where)
 case("Where", "an infinity not chosen", [B([True, False]), V([1, 2]), V([float("-inf"), 3])], torch.where, kink=True)
 
-# --- activations --------------------------------------------------------------------------------------------------------------------
+# --- activations ------------------------------------------------------------------------------------------------------
 SHAPES = [("matrix", (3, 5)), ("scalar", ()), ("empty", (0, 4)), ("ones", (1, 1, 1)), ("odd", (7,))]
 
 
@@ -233,38 +268,87 @@ case("Sigmoid", "saturated", [V([-40, 40, -9])], torch.sigmoid)
 unary("Relu", torch.relu, gap=0.1)
 case("Relu", "at zero", [V([0, -1, 1])], torch.relu, kink=True)
 unary("LeakyRelu", lambda x: F.leaky_relu(x, 0.01), gap=0.1)
-unary("LeakyRelu", lambda x: F.leaky_relu(x, 0.25), gap=0.1, attributes={"alpha": 0.25}, suffix=", alpha", shapes=SHAPES[:1])
+unary(
+    "LeakyRelu",
+    lambda x: F.leaky_relu(x, 0.25),
+    gap=0.1,
+    attributes={"alpha": 0.25},
+    suffix=", alpha",
+    shapes=SHAPES[:1],
+)
 case("LeakyRelu", "at zero", [V([0, -1, 1])], lambda x: F.leaky_relu(x, 0.01), kink=True)
 unary("Elu", F.elu, gap=0.1)
 unary("Elu", lambda x: F.elu(x, 1.5), gap=0.1, attributes={"alpha": 1.5}, suffix=", alpha", shapes=SHAPES[:1])
 unary("Celu", F.celu, gap=0.1)
 unary("Celu", lambda x: F.celu(x, 0.5), gap=0.1, attributes={"alpha": 0.5}, suffix=", alpha", shapes=SHAPES[:1])
 unary("Selu", F.selu, gap=0.1)
-unary("Selu", lambda x: 1.25 * F.elu(x, 0.5), gap=0.1, attributes={"alpha": 0.5, "gamma": 1.25}, suffix=", alpha and gamma", shapes=SHAPES[:1])
+unary(
+    "Selu",
+    lambda x: 1.25 * F.elu(x, 0.5),
+    gap=0.1,
+    attributes={"alpha": 0.5, "gamma": 1.25},
+    suffix=", alpha and gamma",
+    shapes=SHAPES[:1],
+)
 unary("HardSigmoid", lambda x: torch.clamp(0.2 * x + 0.5, 0, 1), -4, 4, away=(-2.5, 2.5))
-unary("HardSigmoid", lambda x: torch.clamp(0.5 * x + 0.25, 0, 1), attributes={"alpha": 0.5, "beta": 0.25}, suffix=", alpha and beta", shapes=SHAPES[:1], away=(-0.5, 1.5))
+unary(
+    "HardSigmoid",
+    lambda x: torch.clamp(0.5 * x + 0.25, 0, 1),
+    attributes={"alpha": 0.5, "beta": 0.25},
+    suffix=", alpha and beta",
+    shapes=SHAPES[:1],
+    away=(-0.5, 1.5),
+)
 unary("HardSwish", F.hardswish, -5, 5, away=(-3, 3))
 unary("Mish", F.mish, -4, 4)
 unary("ThresholdedRelu", lambda x: F.threshold(x, 1.0, 0.0), -3, 3, away=(1,))
-unary("ThresholdedRelu", lambda x: F.threshold(x, 0.3, 0.0), gap=0.5, attributes={"alpha": 0.3}, suffix=", alpha", shapes=SHAPES[:1])
-for name, x, slope in [("same", (2, 3), (2, 3)), ("per channel", (2, 3, 4), (3, 1)), ("scalar", (5,), ()), ("empty", (0, 2), (2,))]:
+unary(
+    "ThresholdedRelu",
+    lambda x: F.threshold(x, 0.3, 0.0),
+    gap=0.5,
+    attributes={"alpha": 0.3},
+    suffix=", alpha",
+    shapes=SHAPES[:1],
+)
+for name, x, slope in [
+    ("same", (2, 3), (2, 3)),
+    ("per channel", (2, 3, 4), (3, 1)),
+    ("scalar", (5,), ()),
+    ("empty", (0, 2), (2,)),
+]:
     case("PRelu", name, [D(x, gap=0.1), D(slope)], lambda x, a: torch.where(x >= 0, x, a * x))
 unary("Softplus", F.softplus)
 case("Softplus", "large", [V([-40, 15, 19])], lambda x: torch.logaddexp(x, torch.zeros_like(x)))
 unary("Erf", torch.erf)
 unary("Gelu", F.gelu, -4, 4)
 unary("Gelu", lambda x: F.gelu(x, approximate="tanh"), -4, 4, attributes={"approximate": "tanh"}, suffix=", tanh")
-case("Clip", "both bounds", [D((3, 4)), V(-1, constant=True), V(0.5, constant=True)], lambda x, a, b: torch.clamp(x, a, b))
+case(
+    "Clip",
+    "both bounds",
+    [D((3, 4)), V(-1, constant=True), V(0.5, constant=True)],
+    lambda x, a, b: torch.clamp(x, a, b),
+)
 case("Clip", "bounds as variables", [D((3, 4)), V(-1), V(0.5)], torch.clamp)
 case("Clip", "lower only", [D((7,)), V(0.25)], torch.clamp)
 case("Clip", "upper only", [D((7,)), None, V(0.25)], lambda x, a, b: torch.clamp(x, max=b))
 case("Clip", "no bounds", [D((3,))], lambda x: x.clone())
-case("Clip", "at the bounds", [V([-1, 0, 1, 2, -2]), V(-1, constant=True), V(1, constant=True)], lambda x, a, b: torch.clamp(x, -1, 1), kink=True)
-case("Clip", "bounds the wrong way round", [V([0, 2, 4]), V(3), V(1)], lambda x, a, b: torch.minimum(torch.maximum(x, a), b))
+case(
+    "Clip",
+    "at the bounds",
+    [V([-1, 0, 1, 2, -2]), V(-1, constant=True), V(1, constant=True)],
+    lambda x, a, b: torch.clamp(x, -1, 1),
+    kink=True,
+)
+case(
+    "Clip",
+    "bounds the wrong way round",
+    [V([0, 2, 4]), V(3), V(1)],
+    lambda x, a, b: torch.minimum(torch.maximum(x, a), b),
+)
 case("Clip", "empty", [D((0, 2)), V(0, constant=True), V(1, constant=True)], torch.clamp)
 case("Clip", "int64", [I([1, 5, 9]), C(2), C(6)], lambda x, a, b: torch.clamp(x, 2, 6))
 
-# --- conversion ---------------------------------------------------------------------------------------------------------------------
+# --- conversion -------------------------------------------------------------------------------------------------------
 case("Cast", "float to int64 truncates", [V([1.75, -1.75, 0.5])], lambda x: x.detach().to(torch.int64), {"to": 7})
 case("Cast", "float to bool", [V([1.75, 0, -0.5])], lambda x: x.detach() != 0, {"to": 9})
 case("Cast", "int64 to int32", [I([1, -5])], lambda x: x.to(torch.int32), {"to": 6})
@@ -272,7 +356,7 @@ case("Cast", "bool to int64", [P], lambda x: x.to(torch.int64), {"to": 7})
 case("Cast", "float32 to float64", [D((2, 3))], lambda x: x * 1, {"to": 11})
 case("Cast", "float64 to float32", [D((2, 3))], lambda x: x * 1, {"to": 1})
 
-# --- reductions ---------------------------------------------------------------------------------------------------------------------
+# --- reductions -------------------------------------------------------------------------------------------------------
 
 
 def reduce_with(f):
@@ -301,19 +385,42 @@ for op, f in REDUCE.items():
     case(op, "all axes dropped", [D((2, 3, 2), gap=gap)], lambda x, f=f: f(x, None, False), {"keepdims": 0})
     case(op, "last axis kept", [D((3, 5), gap=gap), C([-1])], lambda x, a, f=f: f(x, [-1], True))
     case(op, "first axis dropped", [D((3, 5), gap=gap), C([0])], lambda x, a, f=f: f(x, [0], False), {"keepdims": 0})
-    case(op, "outer axes dropped", [D((2, 3, 2), gap=gap), C([-1, 0])], lambda x, a, f=f: f(x, [0, 2], False), {"keepdims": 0})
+    case(
+        op,
+        "outer axes dropped",
+        [D((2, 3, 2), gap=gap), C([-1, 0])],
+        lambda x, a, f=f: f(x, [0, 2], False),
+        {"keepdims": 0},
+    )
     case(op, "axis of one", [D((3, 1), gap=gap), C([1])], lambda x, a, f=f: f(x, [1], True))
     if op in ("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin"):
-        case(op, "no axes, no operation", [D((2, 3), gap=gap), C([])], lambda x, a, f=f: f(x, [], True), {"noop_with_empty_axes": 1})
+        case(
+            op,
+            "no axes, no operation",
+            [D((2, 3), gap=gap), C([])],
+            lambda x, a, f=f: f(x, [], True),
+            {"noop_with_empty_axes": 1},
+        )
     case(op, "scalar", [D((), gap=gap)], lambda x, f=f: f(x))
     case(op, "empty batch", [D((0, 3), gap=gap), C([1])], lambda x, a, f=f: f(x, [1], True))
 case("ReduceSum", "over nothing", [D((2, 0)), C([1])], lambda x, a: x.sum(1, keepdim=True))
 case("ReduceSum", "int64", [I([[1, 2], [3, 4]]), C([1])], lambda x, a: x.sum(1, keepdim=True))
 case("ReduceMax", "ties share", [V([[1, 3, 3], [2, 2, 2]]), C([1])], lambda x, a: x.amax(1, keepdim=True), kink=True)
 case("ReduceMin", "ties share", [V([[1, 1, 3], [2, 2, 2]]), C([1])], lambda x, a: x.amin(1), {"keepdims": 0}, kink=True)
-case("ReduceL2", "norm zero", [V([[0, 0], [3, 4]]), C([1])], lambda x, a: torch.linalg.vector_norm(x, dim=1, keepdim=True), kink=True)
+case(
+    "ReduceL2",
+    "norm zero",
+    [V([[0, 0], [3, 4]]), C([1])],
+    lambda x, a: torch.linalg.vector_norm(x, dim=1, keepdim=True),
+    kink=True,
+)
 case("ReduceL1", "at zero", [V([[0, -1], [3, 0]]), C([1])], lambda x, a: x.abs().sum(1, keepdim=True), kink=True)
-case("ReduceLogSumExp", "large values", [V([[500, 501], [-700, -703]]), C([1])], lambda x, a: x.logsumexp(1, keepdim=True))
+case(
+    "ReduceLogSumExp",
+    "large values",
+    [V([[500, 501], [-700, -703]]), C([1])],
+    lambda x, a: x.logsumexp(1, keepdim=True),
+)
 case("ReduceProd", "int64", [I([[1, 2, 3], [4, 5, 6]]), C([1])], lambda x, a: x.prod(1, keepdim=True))
 case("ReduceProd", "float", [V([[1, 2, 3], [4, 5, 6]]), C([0])], lambda x, a: x.prod(0), {"keepdims": 0})
 for op, f in [("ArgMax", torch.argmax), ("ArgMin", torch.argmin)]:
@@ -332,15 +439,27 @@ def cumsum(x, axis, exclusive=False, reverse=False):
 
 for e in (0, 1):
     for r in (0, 1):
-        case("CumSum", f"exclusive {e}, reverse {r}", [D((2, 4)), C(1)], lambda x, a, e=e, r=r: cumsum(x, 1, e, r), {"exclusive": e, "reverse": r})
+        case(
+            "CumSum",
+            f"exclusive {e}, reverse {r}",
+            [D((2, 4)), C(1)],
+            lambda x, a, e=e, r=r: cumsum(x, 1, e, r),
+            {"exclusive": e, "reverse": r},
+        )
 case("CumSum", "negative axis", [D((3, 2)), C(-2)], lambda x, a: x.cumsum(0))
 case("CumSum", "axis of one", [D((3, 1)), C(1)], lambda x, a: x.cumsum(1))
 case("TopK", "default", [D((3, 5)), C([2])], lambda x, k: torch.topk(x, 2))
-case("TopK", "smallest along axis 0", [D((4, 2)), C([3])], lambda x, k: torch.topk(x, 3, dim=0, largest=False), {"axis": 0, "largest": 0})
+case(
+    "TopK",
+    "smallest along axis 0",
+    [D((4, 2)), C([3])],
+    lambda x, k: torch.topk(x, 3, dim=0, largest=False),
+    {"axis": 0, "largest": 0},
+)
 case("TopK", "all", [D((1, 3)), C([3])], lambda x, k: torch.topk(x, 3))
 case("TopK", "none", [D((2, 3)), C([0])], lambda x, k: torch.topk(x, 0))
 
-# --- matrix products ----------------------------------------------------------------------------------------------------------------
+# --- matrix products --------------------------------------------------------------------------------------------------
 PRODUCTS = [
     ("matrices", (2, 3), (3, 4)),
     ("odd", (5, 7), (7, 3)),
@@ -373,17 +492,41 @@ for ta in (0, 1):
     for tb in (0, 1):
         a2, b2 = ((4, 3) if ta else (3, 4)), ((2, 4) if tb else (4, 2))
         at = {"transA": ta, "transB": tb}
-        case("FusedMatMul", f"transA {ta}, transB {tb}", [D(a2), D(b2)], lambda a, b, ta=ta, tb=tb: 0.5 * t(a, ta) @ t(b, tb), {**at, "alpha": 0.5})
-        case("FusedMatMul", f"batch, transA {ta}, transB {tb}", [D((2, *a2)), D((2, *b2))], lambda a, b, ta=ta, tb=tb: t(a, ta) @ t(b, tb), at)
-        case("FusedMatMul", f"batch and matrix, transA {ta}, transB {tb}", [D((2, *a2)), D(b2)], lambda a, b, ta=ta, tb=tb: t(a, ta) @ t(b, tb), at)
-        case("Gemm", f"transA {ta}, transB {tb}", [D(a2), D(b2), D((2,))], lambda a, b, c, ta=ta, tb=tb: 0.5 * t(a, ta) @ t(b, tb) + 2 * c, {**at, "alpha": 0.5, "beta": 2.0})
+        case(
+            "FusedMatMul",
+            f"transA {ta}, transB {tb}",
+            [D(a2), D(b2)],
+            lambda a, b, ta=ta, tb=tb: 0.5 * t(a, ta) @ t(b, tb),
+            {**at, "alpha": 0.5},
+        )
+        case(
+            "FusedMatMul",
+            f"batch, transA {ta}, transB {tb}",
+            [D((2, *a2)), D((2, *b2))],
+            lambda a, b, ta=ta, tb=tb: t(a, ta) @ t(b, tb),
+            at,
+        )
+        case(
+            "FusedMatMul",
+            f"batch and matrix, transA {ta}, transB {tb}",
+            [D((2, *a2)), D(b2)],
+            lambda a, b, ta=ta, tb=tb: t(a, ta) @ t(b, tb),
+            at,
+        )
+        case(
+            "Gemm",
+            f"transA {ta}, transB {tb}",
+            [D(a2), D(b2), D((2,))],
+            lambda a, b, c, ta=ta, tb=tb: 0.5 * t(a, ta) @ t(b, tb) + 2 * c,
+            {**at, "alpha": 0.5, "beta": 2.0},
+        )
 case("Gemm", "defaults, no bias", [D((2, 3)), D((3, 2))], torch.matmul)
 case("Gemm", "bias of one row", [D((3, 2)), D((2, 4)), D((1, 4))], lambda a, b, c: a @ b + c)
 case("Gemm", "bias of one column", [D((3, 2)), D((2, 4)), D((3, 1))], lambda a, b, c: a @ b + c)
 case("Gemm", "scalar bias", [D((3, 2)), D((2, 4)), D(())], lambda a, b, c: a @ b + c)
 case("Gemm", "no rows", [D((0, 2)), D((2, 4)), D((4,))], lambda a, b, c: a @ b + c)
 
-# --- layout -------------------------------------------------------------------------------------------------------------------------
+# --- layout -----------------------------------------------------------------------------------------------------------
 case("Reshape", "flat", [D((2, 3)), C([6])], lambda x, s: x.reshape(6))
 case("Reshape", "minus one", [D((2, 3, 2)), C([-1, 4])], lambda x, s: x.reshape(-1, 4))
 case("Reshape", "zero copies", [D((2, 3, 2)), C([0, -1])], lambda x, s: x.reshape(2, 6))
@@ -413,7 +556,9 @@ case("Expand", "target of lower rank", [D((2, 3)), C([1])], lambda x, s: x.clone
 case("Expand", "scalar", [D(()), C([2, 2])], lambda x, s: x.expand(2, 2))
 case("Expand", "to nothing", [D((1, 3)), C([0, 3])], lambda x, s: x.expand(0, 3))
 case("Concat", "axis 0", [D((1, 2)), D((3, 2))], lambda *p: torch.cat(p, 0), {"axis": 0})
-case("Concat", "negative axis, three parts", [D((2, 1)), D((2, 2)), D((2, 3))], lambda *p: torch.cat(p, -1), {"axis": -1})
+case(
+    "Concat", "negative axis, three parts", [D((2, 1)), D((2, 2)), D((2, 3))], lambda *p: torch.cat(p, -1), {"axis": -1}
+)
 case("Concat", "one part", [D((2, 2))], lambda *p: torch.cat(p, 0), {"axis": 0})
 case("Concat", "an empty part", [D((0, 2)), D((3, 2))], lambda *p: torch.cat(p, 0), {"axis": 0})
 case("Split", "sizes", [D((6, 2)), C([1, 2, 3])], lambda x, s: torch.split(x, [1, 2, 3]))
@@ -432,8 +577,18 @@ case("Slice", "nothing", [D((4, 2)), C([3]), C([1])], lambda x, *_: x[3:1])
 case("Slice", "of nothing", [D((0, 2)), C([0]), C([3])], lambda x, *_: x[0:3])
 case("Slice", "bounds beyond the ends", [D((4,)), C([-9]), C([9])], lambda x, *_: x.clone())
 case("Pad", "both sides", [D((2, 3)), C([1, 0, 0, 2])], lambda x, p: F.pad(x, (0, 2, 1, 0)))
-case("Pad", "value as a variable", [D((2, 3)), C([0, 1, 1, 1]), D(())], lambda x, p, v: torch.where(F.pad(torch.ones(2, 3, dtype=torch.bool), (1, 1, 0, 1)), F.pad(x, (1, 1, 0, 1)), v))
-case("Pad", "chosen axis", [D((2, 3)), C([1, 2]), V(0.5, constant=True), C([-1])], lambda x, p, v, a: F.pad(x, (1, 2), value=0.5))
+case(
+    "Pad",
+    "value as a variable",
+    [D((2, 3)), C([0, 1, 1, 1]), D(())],
+    lambda x, p, v: torch.where(F.pad(torch.ones(2, 3, dtype=torch.bool), (1, 1, 0, 1)), F.pad(x, (1, 1, 0, 1)), v),
+)
+case(
+    "Pad",
+    "chosen axis",
+    [D((2, 3)), C([1, 2]), V(0.5, constant=True), C([-1])],
+    lambda x, p, v, a: F.pad(x, (1, 2), value=0.5),
+)
 case("Pad", "negative crops", [D((4, 3)), C([-1, 1, -2, 0])], lambda x, p: F.pad(x, (1, 0, -1, -2)))
 case("Pad", "of nothing", [D((0, 2)), C([1, 0, 1, 0])], lambda x, p: F.pad(x, (0, 0, 1, 1)))
 case("Tile", "both axes", [D((2, 3)), C([2, 3])], lambda x, r: x.tile(2, 3))
@@ -446,7 +601,7 @@ for up in (0, 1):
     case("Trilu", f"upper {up}, k 1", [D((2, 3, 3)), C(1)], lambda x, k, f=f: f(x, 1), {"upper": up})
     case("Trilu", f"upper {up}, k -1", [D((4, 3)), C(-1)], lambda x, k, f=f: f(x, -1), {"upper": up})
 
-# --- indexing -----------------------------------------------------------------------------------------------------------------------
+# --- indexing ---------------------------------------------------------------------------------------------------------
 case("Gather", "rows with duplicates", [D((4, 3)), I([2, 0, 2, 2])], lambda x, i: x[i])
 case("Gather", "matrix of indices", [D((4, 2)), I([[0, 3], [3, 1]])], lambda x, i: x[i])
 case("Gather", "negative indices", [D((4, 2)), I([-1, 3, -4])], lambda x, i: x[i])
@@ -459,19 +614,50 @@ case("Gather", "empty rows", [D((3, 0)), I([2, 1])], lambda x, i: x[i])
 case("Gather", "no indices", [D((3, 2)), I(np.zeros((0,)))], lambda x, i: x[i])
 case("Gather", "int64 data", [I([5, 6, 7]), I([2, 0])], lambda x, i: x[i])
 case("GatherElements", "duplicates", [D((3, 2)), I([[0, 2], [0, 1], [0, 2]])], lambda x, i: x.gather(0, i))
-case("GatherElements", "negative indices and axis", [D((2, 3)), I([[-1, 0], [1, -3]])], lambda x, i: x.gather(1, i % 3), {"axis": -1})
+case(
+    "GatherElements",
+    "negative indices and axis",
+    [D((2, 3)), I([[-1, 0], [1, -3]])],
+    lambda x, i: x.gather(1, i % 3),
+    {"axis": -1},
+)
 case("GatherElements", "fewer rows", [D((3, 4)), I([[3, 3]])], lambda x, i: x.gather(1, i), {"axis": 1})
 case("GatherND", "elements with duplicates", [D((3, 2)), I([[0, 1], [2, 0], [0, 1]])], lambda x, i: x[i[:, 0], i[:, 1]])
 case("GatherND", "rows", [D((3, 2)), I([[[2]], [[-1]]])], lambda x, i: x[i[..., 0]])
 case("GatherND", "one index", [D((3, 2, 2)), I([1, 0])], lambda x, i: x[1, 0])
 case("GatherND", "nothing", [D((3, 2)), I(np.zeros((0, 1)))], lambda x, i: x[i[:, 0]])
-case("ScatterElements", "replace", [D((3, 3)), I([[1, 0, 2], [0, 2, 1]]), D((2, 3))], lambda x, i, u: x.scatter(0, i, u))
-case("ScatterElements", "add with duplicates", [D((3, 2)), I([[1, 1], [1, 0], [1, 0]]), D((3, 2))], lambda x, i, u: x.scatter_add(0, i, u), {"reduction": "add"})
-case("ScatterElements", "negative axis and indices", [D((2, 4)), I([[-1, 0], [2, -3]]), D((2, 2))], lambda x, i, u: x.scatter(1, i % 4, u), {"axis": -1})
+case(
+    "ScatterElements", "replace", [D((3, 3)), I([[1, 0, 2], [0, 2, 1]]), D((2, 3))], lambda x, i, u: x.scatter(0, i, u)
+)
+case(
+    "ScatterElements",
+    "add with duplicates",
+    [D((3, 2)), I([[1, 1], [1, 0], [1, 0]]), D((3, 2))],
+    lambda x, i, u: x.scatter_add(0, i, u),
+    {"reduction": "add"},
+)
+case(
+    "ScatterElements",
+    "negative axis and indices",
+    [D((2, 4)), I([[-1, 0], [2, -3]]), D((2, 2))],
+    lambda x, i, u: x.scatter(1, i % 4, u),
+    {"axis": -1},
+)
 case("ScatterElements", "nothing", [D((2, 2)), I(np.zeros((0, 2))), D((0, 2))], lambda x, i, u: x.scatter(0, i, u))
 case("ScatterND", "replace rows", [D((4, 2)), I([[3], [0]]), D((2, 2))], lambda x, i, u: x.index_put((i[:, 0],), u))
-case("ScatterND", "replace elements", [D((2, 3)), I([[0, 2], [1, -3]]), D((2,))], lambda x, i, u: x.index_put((i[:, 0], i[:, 1]), u))
-case("ScatterND", "add with duplicates", [D((3, 2)), I([[1], [1], [-2]]), D((3, 2))], lambda x, i, u: x.index_put((i[:, 0],), u, accumulate=True), {"reduction": "add"})
+case(
+    "ScatterND",
+    "replace elements",
+    [D((2, 3)), I([[0, 2], [1, -3]]), D((2,))],
+    lambda x, i, u: x.index_put((i[:, 0], i[:, 1]), u),
+)
+case(
+    "ScatterND",
+    "add with duplicates",
+    [D((3, 2)), I([[1], [1], [-2]]), D((3, 2))],
+    lambda x, i, u: x.index_put((i[:, 0],), u, accumulate=True),
+    {"reduction": "add"},
+)
 case("ScatterND", "nothing", [D((3, 2)), I(np.zeros((0, 1))), D((0, 2))], lambda x, i, u: x.index_put((i[:, 0],), u))
 
 
@@ -484,7 +670,13 @@ def one_hot(i, values, depth, axis=-1):
 
 
 case("OneHot", "default axis", [I([0, 2, -1]), C([4]), V([0, 1])], lambda i, d, v: one_hot(i, v, 4))
-case("OneHot", "first axis, other values, out of range", [I([[0, 5], [1, 2]]), C([3]), V([-0.5, 2])], lambda i, d, v: one_hot(i, v, 3, 0), {"axis": 0})
+case(
+    "OneHot",
+    "first axis, other values, out of range",
+    [I([[0, 5], [1, 2]]), C([3]), V([-0.5, 2])],
+    lambda i, d, v: one_hot(i, v, 3, 0),
+    {"axis": 0},
+)
 case("Shape", "all", [D((2, 3, 4))], lambda x: torch.tensor([2, 3, 4]))
 case("Shape", "part", [D((2, 3, 4))], lambda x: torch.tensor([3]), {"start": -2, "end": -1})
 case("Shape", "beyond", [D((2, 3))], lambda x: torch.tensor([2, 3]), {"start": -5, "end": 9})
@@ -492,7 +684,7 @@ case("Range", "forward", [C(2), C(9), C(3)], lambda *_: torch.arange(2, 9, 3))
 case("Range", "backward", [C(5), C(-1), C(-2)], lambda *_: torch.arange(5, -1, -2))
 case("Range", "nothing", [C(3), C(3), C(1)], lambda *_: torch.arange(3, 3, 1))
 
-# --- normalisation ------------------------------------------------------------------------------------------------------------------
+# --- normalisation ----------------------------------------------------------------------------------------------------
 for op, f in [("Softmax", torch.softmax), ("LogSoftmax", torch.log_softmax)]:
     case(op, "default axis", [D((2, 3, 4))], lambda x, f=f: f(x, -1))
     case(op, "axis 0", [D((3, 5))], lambda x, f=f: f(x, 0), {"axis": 0})
@@ -500,22 +692,65 @@ for op, f in [("Softmax", torch.softmax), ("LogSoftmax", torch.log_softmax)]:
     case(op, "axis of one", [D((3, 1))], lambda x, f=f: f(x, -1))
     case(op, "empty batch", [D((0, 3))], lambda x, f=f: f(x, -1))
     case(op, "large values", [V([[1000, 1001, 998], [-1000, -1000, -1001]])], lambda x, f=f: f(x, -1))
-case("Softmax", "masked entries", [V([[1, float("-inf"), 2], [float("-inf"), float("-inf"), 3]])], lambda x: torch.softmax(x, -1), kink=True)
-case("Softmax", "a row masked wholly is NaN", [V([[float("-inf"), float("-inf")], [1, 2]])], lambda x: torch.softmax(x, -1), kink=True)
-for name, shape, axis, eps in [("default", (3, 5), -1, None), ("two axes", (2, 3, 4), 1, None), ("epsilon", (2, 3, 4), -1, 0.5), ("one feature", (3, 1), -1, None), ("whole", (2, 3), 0, None), ("empty batch", (0, 3), -1, None)]:
+case(
+    "Softmax",
+    "masked entries",
+    [V([[1, float("-inf"), 2], [float("-inf"), float("-inf"), 3]])],
+    lambda x: torch.softmax(x, -1),
+    kink=True,
+)
+case(
+    "Softmax",
+    "a row masked wholly is NaN",
+    [V([[float("-inf"), float("-inf")], [1, 2]])],
+    lambda x: torch.softmax(x, -1),
+    kink=True,
+)
+for name, shape, axis, eps in [
+    ("default", (3, 5), -1, None),
+    ("two axes", (2, 3, 4), 1, None),
+    ("epsilon", (2, 3, 4), -1, 0.5),
+    ("one feature", (3, 1), -1, None),
+    ("whole", (2, 3), 0, None),
+    ("empty batch", (0, 3), -1, None),
+]:
     tail = shape[axis:] if axis < 0 else shape[axis:]
     attrs = {**({} if axis == -1 else {"axis": axis}), **({} if eps is None else {"epsilon": eps})}
     e = 1e-5 if eps is None else eps
-    case("LayerNormalization", name, [D(shape), D(tail), D(tail)], lambda x, s, b, tail=tail, e=e: F.layer_norm(x, tail, s, b, e), attrs)
+    case(
+        "LayerNormalization",
+        name,
+        [D(shape), D(tail), D(tail)],
+        lambda x, s, b, tail=tail, e=e: F.layer_norm(x, tail, s, b, e),
+        attrs,
+    )
     case("RMSNormalization", name, [D(shape), D(tail)], lambda x, s, tail=tail, e=e: F.rms_norm(x, tail, s, e), attrs)
 case("LayerNormalization", "no bias", [D((2, 4)), D((4,))], lambda x, s: F.layer_norm(x, (4,), s, None, 1e-5))
-case("LayerNormalization", "statistics", [D((3, 4)), D((4,)), D((4,))], lambda x, s, b: (F.layer_norm(x, (4,), s, b, 1e-5), x.mean(-1, keepdim=True), (x.var(-1, unbiased=False, keepdim=True) + 1e-5).rsqrt()))
-case("LayerNormalization", "constant rows", [V([[2, 2, 2], [1, 2, 3]]), D((3,)), D((3,))], lambda x, s, b: F.layer_norm(x, (3,), s, b, 1e-5), kink=True)
+case(
+    "LayerNormalization",
+    "statistics",
+    [D((3, 4)), D((4,)), D((4,))],
+    lambda x, s, b: (
+        F.layer_norm(x, (4,), s, b, 1e-5),
+        x.mean(-1, keepdim=True),
+        (x.var(-1, unbiased=False, keepdim=True) + 1e-5).rsqrt(),
+    ),
+)
+case(
+    "LayerNormalization",
+    "constant rows",
+    [V([[2, 2, 2], [1, 2, 3]]), D((3,)), D((3,))],
+    lambda x, s, b: F.layer_norm(x, (3,), s, b, 1e-5),
+    kink=True,
+)
 
 
-# --- losses -------------------------------------------------------------------------------------------------------------------------
+# --- losses -----------------------------------------------------------------------------------------------------------
 def losses(reduction, ignore):
-    return {**({} if reduction == "mean" else {"reduction": reduction}), **({} if ignore is None else {"ignore_index": ignore})}
+    return {
+        **({} if reduction == "mean" else {"reduction": reduction}),
+        **({} if ignore is None else {"ignore_index": ignore}),
+    }
 
 
 for reduction in ("mean", "sum", "none"):
@@ -530,18 +765,53 @@ for reduction in ("mean", "sum", "none"):
         w = [D((shape[1],), 0.25, 2, constant=True)] if weighted else []
         kw = {"reduction": reduction, "ignore_index": -100 if ignore is None else ignore}
         title = f"{name}, {reduction}"
-        case("NegativeLogLikelihoodLoss", title, [D(shape), I(labels), *w], lambda x, y, w=None, kw=kw: F.nll_loss(x, y, w, **kw), losses(reduction, ignore))
-        case("SoftmaxCrossEntropyLoss", title, [D(shape), I(labels), *w], lambda x, y, w=None, kw=kw: (F.cross_entropy(x, y, w, **kw), F.log_softmax(x, 1)), losses(reduction, ignore))
-case("SoftmaxCrossEntropyLoss", "large logits", [V([[900, -900, 0], [-900, 900, 3]]), I([0, 0])], lambda x, y: (F.cross_entropy(x, y), F.log_softmax(x, 1)))
-case("SoftmaxCrossEntropyLoss", "int32 labels", [D((2, 3)), I([1, 2], "int32")], lambda x, y: (F.cross_entropy(x, y.long()), F.log_softmax(x, 1)))
-case("NegativeLogLikelihoodLoss", "empty, sum", [D((0, 3)), I(np.zeros((0,)))], lambda x, y: F.nll_loss(x, y, reduction="sum"), {"reduction": "sum"})
+        case(
+            "NegativeLogLikelihoodLoss",
+            title,
+            [D(shape), I(labels), *w],
+            lambda x, y, w=None, kw=kw: F.nll_loss(x, y, w, **kw),
+            losses(reduction, ignore),
+        )
+        case(
+            "SoftmaxCrossEntropyLoss",
+            title,
+            [D(shape), I(labels), *w],
+            lambda x, y, w=None, kw=kw: (F.cross_entropy(x, y, w, **kw), F.log_softmax(x, 1)),
+            losses(reduction, ignore),
+        )
+case(
+    "SoftmaxCrossEntropyLoss",
+    "large logits",
+    [V([[900, -900, 0], [-900, 900, 3]]), I([0, 0])],
+    lambda x, y: (F.cross_entropy(x, y), F.log_softmax(x, 1)),
+)
+case(
+    "SoftmaxCrossEntropyLoss",
+    "int32 labels",
+    [D((2, 3)), I([1, 2], "int32")],
+    lambda x, y: (F.cross_entropy(x, y.long()), F.log_softmax(x, 1)),
+)
+case(
+    "NegativeLogLikelihoodLoss",
+    "empty, sum",
+    [D((0, 3)), I(np.zeros((0,)))],
+    lambda x, y: F.nll_loss(x, y, reduction="sum"),
+    {"reduction": "sum"},
+)
 case("Dropout", "not training is the identity", [D((2, 3)), V(0.5, constant=True)], lambda x, r: x.clone())
-case("Dropout", "ratio 0 in training", [D((2, 3)), V(0, constant=True), Input(np.array(True), "bool", True)], lambda x, *_: x.clone())
+case(
+    "Dropout",
+    "ratio 0 in training",
+    [D((2, 3)), V(0, constant=True), Input(np.array(True), "bool", True)],
+    lambda x, *_: x.clone(),
+)
 
 
-# --- recurrence ---------------------------------------------------------------------------------------------------------------------
+# --- recurrence -------------------------------------------------------------------------------------------------------
 def gru(x, w, r, bias=None, lens=None, h0=None, linear_before_reset=0):
-    """ONNX GRU-22, forward: gates in the order update, reset, hidden. x [T,B,I], w [1,3H,I], r [1,3H,H], bias [1,6H], h0 [1,B,H]."""
+    """ONNX GRU-22, forward: gates in the order update, reset, hidden. x [T,B,I], w [1,3H,I], r [1,3H,H], bias [1,6H],
+    h0 [1,B,H].
+    """
     hidden = r.shape[2]
     h = torch.zeros(x.shape[1], hidden, dtype=torch.float64) if h0 is None else h0[0]
     wb, rb = (torch.zeros(2, 3 * hidden, dtype=torch.float64) if bias is None else bias[0].reshape(2, 3 * hidden))
@@ -570,7 +840,12 @@ def torch_gru(x, w, r, bias, lens, h0):
 
     hidden = r.shape[2]
     module = torch.nn.GRU(w.shape[2], hidden).double()
-    parameters = {"weight_ih_l0": reorder(w[0]), "weight_hh_l0": reorder(r[0]), "bias_ih_l0": reorder(bias[0, : 3 * hidden]), "bias_hh_l0": reorder(bias[0, 3 * hidden :])}
+    parameters = {
+        "weight_ih_l0": reorder(w[0]),
+        "weight_hh_l0": reorder(r[0]),
+        "bias_ih_l0": reorder(bias[0, : 3 * hidden]),
+        "bias_hh_l0": reorder(bias[0, 3 * hidden :]),
+    }
     y, h = torch.func.functional_call(module, parameters, (x, h0))
     return y.unsqueeze(1), h
 
@@ -578,11 +853,29 @@ def torch_gru(x, w, r, bias, lens, h0):
 for lbr in (0, 1):
     a = {"hidden_size": 3, "linear_before_reset": lbr}
     f = lambda *x, lbr=lbr: gru(*x, linear_before_reset=lbr)
-    case("GRU", f"everything, linear_before_reset {lbr}", [D((3, 2, 2)), D((1, 9, 2)), D((1, 9, 3)), D((1, 18)), None, D((1, 2, 3))], f, a)
+    case(
+        "GRU",
+        f"everything, linear_before_reset {lbr}",
+        [D((3, 2, 2)), D((1, 9, 2)), D((1, 9, 3)), D((1, 18)), None, D((1, 2, 3))],
+        f,
+        a,
+    )
     case("GRU", f"weights only, linear_before_reset {lbr}", [D((2, 1, 2)), D((1, 9, 2)), D((1, 9, 3))], f, a)
     case("GRU", f"one step, linear_before_reset {lbr}", [D((1, 3, 1)), D((1, 9, 1)), D((1, 9, 3)), D((1, 18))], f, a)
-    case("GRU", f"initial state, no bias, linear_before_reset {lbr}", [D((2, 2, 1)), D((1, 9, 1)), D((1, 9, 3)), None, None, D((1, 2, 3))], f, a)
-case("GRU", "torch.nn.GRU", [D((4, 2, 3)), D((1, 6, 3)), D((1, 6, 2)), D((1, 12)), None, D((1, 2, 2))], torch_gru, {"hidden_size": 2, "linear_before_reset": 1})
+    case(
+        "GRU",
+        f"initial state, no bias, linear_before_reset {lbr}",
+        [D((2, 2, 1)), D((1, 9, 1)), D((1, 9, 3)), None, None, D((1, 2, 3))],
+        f,
+        a,
+    )
+case(
+    "GRU",
+    "torch.nn.GRU",
+    [D((4, 2, 3)), D((1, 6, 3)), D((1, 6, 2)), D((1, 12)), None, D((1, 2, 2))],
+    torch_gru,
+    {"hidden_size": 2, "linear_before_reset": 1},
+)
 
 
 network_cases.add(case, unary, D, V, I, C, B, Input)

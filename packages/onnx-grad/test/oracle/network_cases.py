@@ -1,11 +1,13 @@
-"""Cases of generate.py: Einsum, convolutions, recurrent cells, batch normalisation, attention, products, and selections by data."""
+"""Cases of generate.py: Einsum, convolutions, recurrent cells, batch normalisation, attention, products, and selections
+by data.
+"""
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 
 def add(case, unary, D, V, I, C, B, Input):
-    # --- elementary functions -------------------------------------------------------------------------------------------------------
+    # --- elementary functions -----------------------------------------------------------------------------------------
     unary("Tan", torch.tan, -1.2, 1.2)
     unary("Atan", torch.atan, -4, 4)
     unary("Sinh", torch.sinh)
@@ -14,23 +16,40 @@ def add(case, unary, D, V, I, C, B, Input):
     case("Softsign", "at zero", [V([0, -1, 3])], F.softsign, kink=True)
     case("Atan", "large", [V([-1e4, 1e4])], torch.atan)
 
-    # --- products -------------------------------------------------------------------------------------------------------------------
+    # --- products -----------------------------------------------------------------------------------------------------
     def prod(x, dims, keep):
         for d in sorted((d % x.dim() for d in dims), reverse=True):
             x = x.prod(d, keepdim=keep)
         return x
 
     case("ReduceProd", "all axes", [D((2, 3))], lambda x: prod(x, [0, 1], True))
-    case("ReduceProd", "outer axes dropped", [D((2, 3, 2)), C([-1, 0])], lambda x, a: prod(x, [0, 2], False), {"keepdims": 0})
+    case(
+        "ReduceProd",
+        "outer axes dropped",
+        [D((2, 3, 2)), C([-1, 0])],
+        lambda x, a: prod(x, [0, 2], False),
+        {"keepdims": 0},
+    )
     case("ReduceProd", "axis of one", [D((3, 1)), C([1])], lambda x, a: prod(x, [1], True))
     case("ReduceProd", "seven elements", [D((2, 7)), C([1])], lambda x, a: prod(x, [1], True))
-    case("ReduceProd", "zeros", [V([[1, 0, 3, 2], [0, 2, 0, -1], [2, -3, 1, 0.5], [0, 0, 0, 4]]), C([1])], lambda x, a: prod(x, [1], True))
-    case("ReduceProd", "a zero, axis dropped", [V([[0, 2], [3, 0.5]]), C([0])], lambda x, a: prod(x, [0], False), {"keepdims": 0})
+    case(
+        "ReduceProd",
+        "zeros",
+        [V([[1, 0, 3, 2], [0, 2, 0, -1], [2, -3, 1, 0.5], [0, 0, 0, 4]]), C([1])],
+        lambda x, a: prod(x, [1], True),
+    )
+    case(
+        "ReduceProd",
+        "a zero, axis dropped",
+        [V([[0, 2], [3, 0.5]]), C([0])],
+        lambda x, a: prod(x, [0], False),
+        {"keepdims": 0},
+    )
     case("ReduceProd", "no axes, no operation", [D((2, 3)), C([])], lambda x, a: x.clone(), {"noop_with_empty_axes": 1})
     case("ReduceProd", "scalar", [D(())], lambda x: x.clone())
     case("ReduceProd", "empty batch", [D((0, 3)), C([1])], lambda x, a: prod(x, [1], True))
 
-    # --- Einsum ---------------------------------------------------------------------------------------------------------------------
+    # --- Einsum -------------------------------------------------------------------------------------------------------
     for equation, *shapes in [
         ("ij,jk->ik", (2, 3), (3, 4)),
         ("ij,jk", (2, 3), (3, 4)),
@@ -61,10 +80,22 @@ def add(case, unary, D, V, I, C, B, Input):
     ]:
         name = f"{equation} {' '.join('x'.join(map(str, s)) for s in shapes)}"
         case("Einsum", name, [D(s) for s in shapes], lambda *x, e=equation: torch.einsum(e, *x), {"equation": equation})
-    case("Einsum", "empty batch", [D((0, 2, 3)), D((3, 4))], lambda a, b: torch.einsum("bij,jk->bik", a, b), {"equation": "bij, jk -> bik"})
-    case("Einsum", "upper case and spaces", [D((2, 3)), D((3, 2))], lambda a, b: torch.einsum("Bi,iB->B", a, b), {"equation": " B i , i B -> B "})
+    case(
+        "Einsum",
+        "empty batch",
+        [D((0, 2, 3)), D((3, 4))],
+        lambda a, b: torch.einsum("bij,jk->bik", a, b),
+        {"equation": "bij, jk -> bik"},
+    )
+    case(
+        "Einsum",
+        "upper case and spaces",
+        [D((2, 3)), D((3, 2))],
+        lambda a, b: torch.einsum("Bi,iB->B", a, b),
+        {"equation": " B i , i B -> B "},
+    )
 
-    # --- convolutions ---------------------------------------------------------------------------------------------------------------
+    # --- convolutions -------------------------------------------------------------------------------------------------
     def padded(x, pads):
         half = len(pads) // 2
         flat = [p for i in reversed(range(half)) for p in (pads[i], pads[i + half])]
@@ -94,24 +125,60 @@ def add(case, unary, D, V, I, C, B, Input):
         ("stride 2, nothing left over", (2, 3, 9), (4, 3, 3), {"strides": [2], "pads": [1, 1]}),
         ("stride 3, dilation 2, pads", (2, 2, 11), (3, 2, 2), {"strides": [3], "dilations": [2], "pads": [2, 1]}),
         ("two groups", (2, 4, 6), (6, 2, 3), {"group": 2, "pads": [1, 1]}),
-        ("two groups, stride 2, dilation 2", (3, 4, 9), (2, 2, 3), {"group": 2, "strides": [2], "dilations": [2], "pads": [1, 2]}),
+        (
+            "two groups, stride 2, dilation 2",
+            (3, 4, 9),
+            (2, 2, 3),
+            {"group": 2, "strides": [2], "dilations": [2], "pads": [1, 2]},
+        ),
         ("depthwise", (2, 3, 6), (3, 1, 3), {"group": 3, "pads": [2, 0]}),
         ("two axes", (2, 3, 5, 6), (4, 3, 2, 3), {}),
-        ("two axes, everything", (2, 4, 7, 6), (6, 2, 3, 2), {"group": 2, "strides": [2, 1], "dilations": [1, 2], "pads": [1, 0, 2, 2]}),
+        (
+            "two axes, everything",
+            (2, 4, 7, 6),
+            (6, 2, 3, 2),
+            {"group": 2, "strides": [2, 1], "dilations": [1, 2], "pads": [1, 0, 2, 2]},
+        ),
         ("a horizontal filter", (2, 1, 5, 4), (3, 1, 2, 4), {}),
         ("kernel of the whole length", (2, 3, 5), (4, 3, 5), {}),
     ]:
         spatial = tuple(range(2, len(x))) if not attributes.get("strides") else ()
         free = (0, *spatial) if len(x) == 3 else (0,)
-        case("Conv", name, [D(x, free=free), D(w, free=()), D((w[0],), free=())], lambda x, w, b, a=attributes: conv(x, w, b, **a), attributes)
+        case(
+            "Conv",
+            name,
+            [D(x, free=free), D(w, free=()), D((w[0],), free=())],
+            lambda x, w, b, a=attributes: conv(x, w, b, **a),
+            attributes,
+        )
     case("Conv", "no bias", [D((2, 3, 7), free=(0, 2)), D((4, 3, 2), free=())], conv)
     case("Conv", "three axes", [D((2, 2, 3, 4, 3), free=(0,)), D((3, 2, 2, 2, 2), free=())], conv)
-    case("Conv", "kernel_shape given", [D((2, 3, 7), free=(0, 2)), D((4, 3, 2), free=())], conv, {"kernel_shape": [2], "auto_pad": "VALID"})
-    for mode, x, w, a in [("UPPER", (2, 2, 8), (3, 2, 4), {}), ("LOWER", (2, 2, 8), (3, 2, 4), {}), ("UPPER", (2, 2, 9), (3, 2, 2), {"strides": [2]}), ("LOWER", (2, 2, 5, 6), (3, 2, 3, 2), {"strides": [2, 2]})]:
-        totals = [max(0, (-(-length // s) - 1) * s + k - length) for length, k, s in zip(x[2:], w[2:], a.get("strides", [1] * (len(x) - 2)))]
+    case(
+        "Conv",
+        "kernel_shape given",
+        [D((2, 3, 7), free=(0, 2)), D((4, 3, 2), free=())],
+        conv,
+        {"kernel_shape": [2], "auto_pad": "VALID"},
+    )
+    for mode, x, w, a in [
+        ("UPPER", (2, 2, 8), (3, 2, 4), {}),
+        ("LOWER", (2, 2, 8), (3, 2, 4), {}),
+        ("UPPER", (2, 2, 9), (3, 2, 2), {"strides": [2]}),
+        ("LOWER", (2, 2, 5, 6), (3, 2, 3, 2), {"strides": [2, 2]}),
+    ]:
+        totals = [
+            max(0, (-(-length // s) - 1) * s + k - length)
+            for length, k, s in zip(x[2:], w[2:], a.get("strides", [1] * (len(x) - 2)))
+        ]
         less, more = [t // 2 for t in totals], [t - t // 2 for t in totals]
         pads = less + more if mode == "UPPER" else more + less
-        case("Conv", f"SAME_{mode} {'x'.join(map(str, x))}", [D(x, free=(0,)), D(w, free=())], lambda x, w, a=a, p=pads: conv(x, w, pads=p, **a), {**a, "auto_pad": f"SAME_{mode}"})
+        case(
+            "Conv",
+            f"SAME_{mode} {'x'.join(map(str, x))}",
+            [D(x, free=(0,)), D(w, free=())],
+            lambda x, w, a=a, p=pads: conv(x, w, pads=p, **a),
+            {**a, "auto_pad": f"SAME_{mode}"},
+        )
 
     for name, x, w, attributes in [
         ("one axis", (2, 3, 5), (3, 4, 2), {}),
@@ -120,14 +187,25 @@ def add(case, unary, D, V, I, C, B, Input):
         ("dilation 2, one-sided pads", (2, 3, 7), (3, 2, 3), {"dilations": [2], "pads": [4, 0]}),
         ("two groups", (2, 4, 5), (4, 3, 3), {"group": 2, "strides": [2], "pads": [1, 1]}),
         ("depthwise", (2, 3, 5), (3, 1, 2), {"group": 3}),
-        ("two axes, everything", (2, 4, 3, 4), (4, 3, 3, 2), {"group": 2, "strides": [2, 1], "dilations": [1, 2], "pads": [1, 0, 0, 1], "output_padding": [1, 0]}),
+        (
+            "two axes, everything",
+            (2, 4, 3, 4),
+            (4, 3, 3, 2),
+            {"group": 2, "strides": [2, 1], "dilations": [1, 2], "pads": [1, 0, 0, 1], "output_padding": [1, 0]},
+        ),
     ]:
         m = w[1] * attributes.get("group", 1)
         free = (0, 2) if len(x) == 3 else (0,)
-        case("ConvTranspose", name, [D(x, free=free), D(w, free=()), D((m,), free=())], lambda x, w, b, a=attributes: conv_transpose(x, w, b, **a), attributes)
+        case(
+            "ConvTranspose",
+            name,
+            [D(x, free=free), D(w, free=()), D((m,), free=())],
+            lambda x, w, b, a=attributes: conv_transpose(x, w, b, **a),
+            attributes,
+        )
     case("ConvTranspose", "no bias", [D((2, 3, 5), free=(0, 2)), D((3, 4, 2), free=())], conv_transpose)
 
-    # --- batch normalisation --------------------------------------------------------------------------------------------------------
+    # --- batch normalisation ------------------------------------------------------------------------------------------
     def batch_norm(x, s, b, m, v, epsilon=1e-5, momentum=float(np.float32(0.9)), training=False):
         if not training:  # F.batch_norm has no gradient for the given mean and variance
             along = lambda t: t.reshape(-1, *[1] * (x.dim() - 2))
@@ -136,20 +214,41 @@ def add(case, unary, D, V, I, C, B, Input):
             return y
         axes = [i for i in range(x.dim()) if i != 1]
         y = F.batch_norm(x, None, None, s, b, True, 0, epsilon)
-        return y, m * momentum + x.mean(axes) * (1 - momentum), v * momentum + x.var(axes, unbiased=False) * (1 - momentum)
+        return (
+            y,
+            m * momentum + x.mean(axes) * (1 - momentum),
+            v * momentum + x.var(axes, unbiased=False) * (1 - momentum),
+        )
 
     for shape in [(5, 3), (2, 3, 5), (2, 3, 4, 5)]:
         c = shape[1]
         parts = [D(shape), D((c,)), D((c,)), D((c,)), D((c,), 0.25, 2)]
         name = "x".join(map(str, shape))
         case("BatchNormalization", f"inference {name}", parts, batch_norm)
-        case("BatchNormalization", f"training {name}", parts, lambda *x: batch_norm(*x, training=True), {"training_mode": 1})
+        case(
+            "BatchNormalization",
+            f"training {name}",
+            parts,
+            lambda *x: batch_norm(*x, training=True),
+            {"training_mode": 1},
+        )
     parts = [D((3, 2, 4)), D((2,)), D((2,)), D((2,)), D((2,), 0.25, 2)]
     case("BatchNormalization", "inference, epsilon", parts, lambda *x: batch_norm(*x, epsilon=0.5), {"epsilon": 0.5})
-    case("BatchNormalization", "training, epsilon and momentum", parts, lambda *x: batch_norm(*x, 0.5, 0.25, True), {"epsilon": 0.5, "momentum": 0.25, "training_mode": 1})
-    case("BatchNormalization", "inference, empty batch", [D((0, 3)), D((3,)), D((3,)), D((3,)), D((3,), 0.25, 2)], batch_norm)
+    case(
+        "BatchNormalization",
+        "training, epsilon and momentum",
+        parts,
+        lambda *x: batch_norm(*x, 0.5, 0.25, True),
+        {"epsilon": 0.5, "momentum": 0.25, "training_mode": 1},
+    )
+    case(
+        "BatchNormalization",
+        "inference, empty batch",
+        [D((0, 3)), D((3,)), D((3,)), D((3,)), D((3,), 0.25, 2)],
+        batch_norm,
+    )
 
-    # --- LSTM -----------------------------------------------------------------------------------------------------------------------
+    # --- LSTM ---------------------------------------------------------------------------------------------------------
     def lstm(x, w, r, bias=None, lens=None, h0=None, c0=None):
         """ONNX LSTM-22, forward: gates in the order input, output, forget, cell."""
         hidden = r.shape[2]
@@ -173,7 +272,12 @@ def add(case, unary, D, V, I, C, B, Input):
         hidden = r.shape[2]
         module = torch.nn.LSTM(w.shape[2], hidden).double()
         b = bias[0].chunk(2)
-        parameters = {"weight_ih_l0": reorder(w[0]), "weight_hh_l0": reorder(r[0]), "bias_ih_l0": reorder(b[0]), "bias_hh_l0": reorder(b[1])}
+        parameters = {
+            "weight_ih_l0": reorder(w[0]),
+            "weight_hh_l0": reorder(r[0]),
+            "bias_ih_l0": reorder(b[0]),
+            "bias_hh_l0": reorder(b[1]),
+        }
         y, (h, c) = torch.func.functional_call(module, parameters, (x, (h0, c0)))
         return y.unsqueeze(1), h, c
 
@@ -181,7 +285,13 @@ def add(case, unary, D, V, I, C, B, Input):
         """X with a symbolic batch, weights and states."""
         extra = {"B": D((1, 8 * H), free=()), "h": D((1, N, H), free=(1,)), "c": D((1, N, H), free=(1,))}
         weights = [D((T, N, I_), free=(1,)), D((1, 4 * H, I_), free=()), D((1, 4 * H, H), free=())]
-        full = [*weights, extra["B"] if "B" in more else None, None, extra["h"] if "h" in more else None, extra["c"] if "c" in more else None]
+        full = [
+            *weights,
+            extra["B"] if "B" in more else None,
+            None,
+            extra["h"] if "h" in more else None,
+            extra["c"] if "c" in more else None,
+        ]
         while full[-1] is None:
             full.pop()
         return full
@@ -193,10 +303,22 @@ def add(case, unary, D, V, I, C, B, Input):
     case("LSTM", "initial state alone", cell(2, 2, 1, 3, "h"), lstm, a)
     case("LSTM", "initial cell alone", cell(2, 2, 1, 3, "c"), lstm, a)
     case("LSTM", "torch.nn.LSTM", cell(4, 2, 3, 2, "B", "h", "c"), torch_lstm, {"hidden_size": 2})
-    case("LSTM", "the last state only", cell(3, 2, 2, 2, "B"), lambda *x: (lambda y, h, c: (y.detach(), h, c.detach()))(*lstm(*x)), {"hidden_size": 2})
-    case("LSTM", "the last cell only", cell(3, 2, 2, 2, "B"), lambda *x: (lambda y, h, c: (y.detach(), h.detach(), c))(*lstm(*x)), {"hidden_size": 2})
+    case(
+        "LSTM",
+        "the last state only",
+        cell(3, 2, 2, 2, "B"),
+        lambda *x: (lambda y, h, c: (y.detach(), h, c.detach()))(*lstm(*x)),
+        {"hidden_size": 2},
+    )
+    case(
+        "LSTM",
+        "the last cell only",
+        cell(3, 2, 2, 2, "B"),
+        lambda *x: (lambda y, h, c: (y.detach(), h.detach(), c))(*lstm(*x)),
+        {"hidden_size": 2},
+    )
 
-    # --- attention ------------------------------------------------------------------------------------------------------------------
+    # --- attention ----------------------------------------------------------------------------------------------------
     def attention(q, k, v, mask=None, is_causal=0, scale=None, softcap=0.0):
         g = q.shape[1] // k.shape[1]
         k, v = k.repeat_interleave(g, 1), v.repeat_interleave(g, 1)
@@ -216,15 +338,35 @@ def add(case, unary, D, V, I, C, B, Input):
     seen.array[..., 0] = True
     sdpa = F.scaled_dot_product_attention
     case("Attention", "plain", heads(2, 3, 3, 4, 5, 6), sdpa)
-    case("Attention", "causal", heads(2, 1, 1, 3, 3, 4), lambda q, k, v: sdpa(q, k, v, is_causal=True), {"is_causal": 1})
+    case(
+        "Attention", "causal", heads(2, 1, 1, 3, 3, 4), lambda q, k, v: sdpa(q, k, v, is_causal=True), {"is_causal": 1}
+    )
     case("Attention", "grouped queries", heads(2, 4, 2, 3, 5, 4), lambda q, k, v: sdpa(q, k, v, enable_gqa=True))
-    case("Attention", "grouped queries, causal, scale", heads(2, 4, 2, 3, 3, 4), lambda q, k, v: sdpa(q, k, v, is_causal=True, scale=0.3, enable_gqa=True), {"is_causal": 1, "scale": 0.3})
+    case(
+        "Attention",
+        "grouped queries, causal, scale",
+        heads(2, 4, 2, 3, 3, 4),
+        lambda q, k, v: sdpa(q, k, v, is_causal=True, scale=0.3, enable_gqa=True),
+        {"is_causal": 1, "scale": 0.3},
+    )
     case("Attention", "mask of bools", [*heads(2, 2, 2, 3, 5, 4), seen], sdpa)
     case("Attention", "mask of floats", [*heads(2, 2, 2, 3, 5, 4), D((2, 1, 3, 5), free=(0, 2, 3))], attention)
     case("Attention", "mask of floats for all", [*heads(2, 2, 1, 3, 5, 4), D((3, 5))], attention)
-    case("Attention", "mask and causal", [*heads(2, 2, 2, 3, 5, 4), seen], lambda *x: attention(*x, is_causal=1), {"is_causal": 1})
+    case(
+        "Attention",
+        "mask and causal",
+        [*heads(2, 2, 2, 3, 5, 4), seen],
+        lambda *x: attention(*x, is_causal=1),
+        {"is_causal": 1},
+    )
     case("Attention", "softcap", heads(2, 2, 2, 3, 5, 4), lambda *x: attention(*x, softcap=1.5), {"softcap": 1.5})
-    case("Attention", "softcap and mask", [*heads(2, 2, 2, 3, 5, 4), seen], lambda *x: attention(*x, softcap=1.5), {"softcap": 1.5})
+    case(
+        "Attention",
+        "softcap and mask",
+        [*heads(2, 2, 2, 3, 5, 4), seen],
+        lambda *x: attention(*x, softcap=1.5),
+        {"softcap": 1.5},
+    )
     case("Attention", "values of another size", heads(2, 2, 2, 3, 5, 4, 7), sdpa)
     case("Attention", "one query", heads(2, 2, 2, 1, 5, 4), sdpa)
 
@@ -244,12 +386,36 @@ def add(case, unary, D, V, I, C, B, Input):
     ids = I([[0, 1, 2, 3, 4], [5, 6, 2, 0, 1]])
     for interleaved in (0, 1):
         k = {"interleaved": interleaved}
-        case("RotaryEmbedding", f"positions, interleaved {interleaved}", [D((2, 3, 5, 4), free=(0, 2)), D((7, 2), constant=True), D((7, 2), constant=True), ids], lambda *x, k=k: rotary(*x, **k), k)
-        case("RotaryEmbedding", f"part of a head, interleaved {interleaved}", [D((2, 3, 5, 6), free=(0, 2)), D((7, 2), constant=True), D((7, 2), constant=True), ids], lambda *x, k=k: rotary(*x, **k, rotary_embedding_dim=4), {**k, "rotary_embedding_dim": 4})
-        case("RotaryEmbedding", f"no positions, interleaved {interleaved}", [D((2, 3, 5, 4), free=()), D((2, 5, 2), constant=True), D((2, 5, 2), constant=True)], lambda *x, k=k: rotary(*x, **k), k)
-        case("RotaryEmbedding", f"three axes, interleaved {interleaved}", [D((2, 5, 12), free=(0, 1)), D((7, 2), constant=True), D((7, 2), constant=True), ids], lambda *x, k=k: rotary(*x, **k, num_heads=3), {**k, "num_heads": 3})
+        case(
+            "RotaryEmbedding",
+            f"positions, interleaved {interleaved}",
+            [D((2, 3, 5, 4), free=(0, 2)), D((7, 2), constant=True), D((7, 2), constant=True), ids],
+            lambda *x, k=k: rotary(*x, **k),
+            k,
+        )
+        case(
+            "RotaryEmbedding",
+            f"part of a head, interleaved {interleaved}",
+            [D((2, 3, 5, 6), free=(0, 2)), D((7, 2), constant=True), D((7, 2), constant=True), ids],
+            lambda *x, k=k: rotary(*x, **k, rotary_embedding_dim=4),
+            {**k, "rotary_embedding_dim": 4},
+        )
+        case(
+            "RotaryEmbedding",
+            f"no positions, interleaved {interleaved}",
+            [D((2, 3, 5, 4), free=()), D((2, 5, 2), constant=True), D((2, 5, 2), constant=True)],
+            lambda *x, k=k: rotary(*x, **k),
+            k,
+        )
+        case(
+            "RotaryEmbedding",
+            f"three axes, interleaved {interleaved}",
+            [D((2, 5, 12), free=(0, 1)), D((7, 2), constant=True), D((7, 2), constant=True), ids],
+            lambda *x, k=k: rotary(*x, **k, num_heads=3),
+            {**k, "num_heads": 3},
+        )
 
-    # --- selections -----------------------------------------------------------------------------------------------------------------
+    # --- selections ---------------------------------------------------------------------------------------------------
     def nonzero(x):
         return x.detach().nonzero().T
 
@@ -264,5 +430,11 @@ def add(case, unary, D, V, I, C, B, Input):
     case("Compress", "flattened", [D((2, 3)), B([True, False, False, True, True, False])], lambda x, m: x.flatten()[m])
     case("Compress", "a short condition", [D((4, 2)), B([False, True])], lambda x, m: x[1:2], {"axis": 0})
     case("Compress", "nothing", [D((3, 2)), B([False, False, False])], lambda x, m: x[m], {"axis": 0})
-    case("Compress", "a constant condition", [D((3, 2)), constant([True, False, True])], lambda x, m: x[[0, 2]], {"axis": 0})
+    case(
+        "Compress",
+        "a constant condition",
+        [D((3, 2)), constant([True, False, True])],
+        lambda x, m: x[[0, 2]],
+        {"axis": 0},
+    )
     case("Compress", "int64", [I([5, 6, 7]), B([True, False, True])], lambda x, m: x[m], {"axis": 0})

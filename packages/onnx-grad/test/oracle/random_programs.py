@@ -1,12 +1,15 @@
 """Writes random programs of operators, with the loss and the gradients that PyTorch computes for them in float64.
 
 Versions: Python 3.11, torch 2.15.0, numpy 2.4.6. Run from the package folder:
-    python test/oracle/random_programs.py                         test/fixtures/random-programs.json, which the tests run
-    python test/oracle/random_programs.py 1500 7 /some/file.json  so many programs from that seed; run by ONNX_GRAD_PROGRAMS=<file>
+    python test/oracle/random_programs.py                         test/fixtures/random-programs.json, which the tests
+    run
+    python test/oracle/random_programs.py 1500 7 /some/file.json  so many programs from that seed; run by
+    ONNX_GRAD_PROGRAMS=<file>
 
-A program is {float, inputs: [{shape, data}], steps: [{op, attributes, inputs: [value or constant], outputs}], loss, gradients}. Values are numbered:
-the inputs first, then every output of every step. The loss is the sum over all values of mean(sin(value)). Programs of "float64" use operators
-that onnxruntime computes in float64; those of "float32" use all.
+A program is {float, inputs: [{shape, data}], steps: [{op, attributes, inputs: [value or constant], outputs}], loss,
+gradients}. Values are numbered: the inputs first, then every output of every step. The loss is the sum over all values
+of mean(sin(value)). Programs of "float64" use operators that onnxruntime computes in float64; those of "float32" use
+all.
 """
 import json
 import math
@@ -35,7 +38,9 @@ class Program:
         return fitting[self.random.randint(len(fitting))]
 
     def fresh(self, *shape, low=-1.0, high=1.0):
-        """A new input: a weight. Inputs are numbered before all outputs, so that it is entered when its step is kept."""
+        """A new input: a weight. Inputs are numbered before all outputs, so that it is entered when its step is
+        kept.
+        """
         data = np.round(self.random.uniform(low, high, shape) * 256) / 256
         tensor = torch.tensor(data, requires_grad=True)
         self.pending.append(tensor)
@@ -49,7 +54,9 @@ class Program:
         outputs = f(*given)
         outputs = list(outputs) if isinstance(outputs, (tuple, list)) else [outputs]
         for y in outputs:
-            if y.dtype == torch.float64 and (y.numel() == 0 or y.numel() > 300 or y.dim() > 4 or not torch.isfinite(y).all() or y.abs().max() > 30):
+            if y.dtype == torch.float64 and (
+                y.numel() == 0 or y.numel() > 300 or y.dim() > 4 or not torch.isfinite(y).all() or y.abs().max() > 30
+            ):
                 raise Skip
         self.steps.append({"op": op, "attributes": attributes or {}, "refs": refs, "count": len(outputs)})
         for ref in refs:
@@ -59,7 +66,11 @@ class Program:
 
 
 def const(values, dtype="int64"):
-    return {"dtype": dtype, "shape": list(np.shape(values)), "data": np.asarray(values).reshape(-1).astype(int).tolist()}
+    return {
+        "dtype": dtype,
+        "shape": list(np.shape(values)),
+        "data": np.asarray(values).reshape(-1).astype(int).tolist(),
+    }
 
 
 FLOAT = lambda v: v.dtype == torch.float64
@@ -160,7 +171,11 @@ def concat(p):
     i = p.pick(ranked(1))
     axis, given = axis_of(p, p.values[i])
     shape = list(p.values[i].shape)
-    j = p.pick(lambda v: FLOAT(v) and v.dim() == len(shape) and all(a == b for k, (a, b) in enumerate(zip(v.shape, shape)) if k != axis))
+    j = p.pick(
+        lambda v: FLOAT(v)
+        and v.dim() == len(shape)
+        and all(a == b for k, (a, b) in enumerate(zip(v.shape, shape)) if k != axis)
+    )
     p.step("Concat", [i, j, i], lambda *x: torch.cat(x, axis), {"axis": given})
 
 
@@ -172,7 +187,11 @@ def slicing(p):
     index = list(range(n))[slice(None, None, step)][: 1 + p.random.randint(n)]
     start, end = index[0], index[-1] + step
     end = end if end >= 0 else -(2**31)
-    p.step("Slice", [i, const([start]), const([end]), const([given]), const([step])], lambda x, *_: x.index_select(axis, torch.tensor(index)))
+    p.step(
+        "Slice",
+        [i, const([start]), const([end]), const([given]), const([step])],
+        lambda x, *_: x.index_select(axis, torch.tensor(index)),
+    )
 
 
 def pad(p):
@@ -197,7 +216,12 @@ def scatter(p):
     x = p.values[i]
     index = p.random.randint(0, x.shape[axis], size=tuple(x.shape))
     update = p.pick(lambda v: FLOAT(v) and v.shape == x.shape)
-    p.step("ScatterElements", [i, const(index), update], lambda x, _, u: x.scatter_add(axis, torch.tensor(index), u), {"axis": given, "reduction": "add"})
+    p.step(
+        "ScatterElements",
+        [i, const(index), update],
+        lambda x, _, u: x.scatter_add(axis, torch.tensor(index), u),
+        {"axis": given, "reduction": "add"},
+    )
 
 
 def compress(p):
@@ -217,7 +241,12 @@ def topk(p):
     order = x.detach().sort(axis)[0]
     require(x.shape[axis] == 1 or order.diff(dim=axis).min() > 1e-3)
     k, largest = 1 + int(p.random.randint(x.shape[axis])), int(p.random.randint(2))
-    p.step("TopK", [i, const([k])], lambda x, _: tuple(torch.topk(x, k, axis, bool(largest))), {"axis": given, "largest": largest})
+    p.step(
+        "TopK",
+        [i, const([k])],
+        lambda x, _: tuple(torch.topk(x, k, axis, bool(largest))),
+        {"axis": given, "largest": largest},
+    )
 
 
 def tile(p):
@@ -277,7 +306,9 @@ def layer_norm(op):
         n = p.values[i].shape[-1]
         require(n > 1)
         if op == "LayerNormalization":
-            p.step(op, [i, p.fresh(n), p.fresh(n)], lambda x, s, b: F.layer_norm(x, (n,), s, b, 0.125), {"epsilon": 0.125})
+            p.step(
+                op, [i, p.fresh(n), p.fresh(n)], lambda x, s, b: F.layer_norm(x, (n,), s, b, 0.125), {"epsilon": 0.125}
+            )
         else:
             p.step(op, [i, p.fresh(n)], lambda x, s: F.rms_norm(x, (n,), s, 0.125), {"epsilon": 0.125})
 
@@ -320,7 +351,12 @@ def conv(p):
     groups = [g for g in range(1, x.shape[1] + 1) if x.shape[1] % g == 0]
     a["group"] = g = int(groups[p.random.randint(len(groups))])
     out = g * (1 + int(p.random.randint(2)))
-    require(all(n + a["pads"][k] + a["pads"][k + len(kernel)] >= a["dilations"][k] * (kernel[k] - 1) + 1 for k, n in enumerate(x.shape[2:])))
+    require(
+        all(
+            n + a["pads"][k] + a["pads"][k + len(kernel)] >= a["dilations"][k] * (kernel[k] - 1) + 1
+            for k, n in enumerate(x.shape[2:])
+        )
+    )
     f = (F.conv1d, F.conv2d)[x.dim() - 3]
     refs = [i, p.fresh(out, x.shape[1] // g, *kernel), p.fresh(out)]
     p.step("Conv", refs, lambda x, w, b: f(padded(x, a["pads"]), w, b, a["strides"], 0, a["dilations"], g), a)
@@ -351,7 +387,15 @@ def lstm(p):
     i = p.pick(ranked(3, 3))
     t, n, inputs = p.values[i].shape
     h = 1 + int(p.random.randint(3))
-    refs = [i, p.fresh(1, 4 * h, inputs), p.fresh(1, 4 * h, h), p.fresh(1, 8 * h), None, p.fresh(1, n, h), p.fresh(1, n, h)]
+    refs = [
+        i,
+        p.fresh(1, 4 * h, inputs),
+        p.fresh(1, 4 * h, h),
+        p.fresh(1, 8 * h),
+        None,
+        p.fresh(1, n, h),
+        p.fresh(1, n, h),
+    ]
 
     def f(x, w, r, b, _, h0, c0):
         state, cell, ys = h0[0], c0[0], []
@@ -387,7 +431,8 @@ positive = lambda x: bool((x > 0.1).all())
 away = lambda x: bool((x.abs() > 0.3).all())
 small = lambda limit: lambda x: bool((x.abs() < limit).all())
 DOUBLE = [
-    *[unary(op, f) for op, f in [("Tanh", torch.tanh), ("Sigmoid", torch.sigmoid), ("Sin", torch.sin), ("Cos", torch.cos), ("Neg", torch.neg), ("Identity", torch.clone)]],
+    *[unary(op, f) for op, f in [("Tanh", torch.tanh), ("Sigmoid", torch.sigmoid), ("Sin", torch.sin),
+        ("Cos", torch.cos), ("Neg", torch.neg), ("Identity", torch.clone)]],
     unary("Exp", torch.exp, small(3)),
     unary("Log", torch.log, positive),
     unary("Sqrt", torch.sqrt, positive),
@@ -405,7 +450,8 @@ DOUBLE = [
     reduction("ReduceProd", prod),
     reduction("ReduceProd", prod),
     reduction("ReduceSumSquare", lambda x, a, k: (x * x).sum(a, k)),
-    reduction("ReduceL2", lambda x, a, k: torch.linalg.vector_norm(x, dim=a, keepdim=k), lambda x: bool((x.abs() > 0.05).any()) and x.abs().min() > 1e-3),
+    reduction("ReduceL2", lambda x, a, k: torch.linalg.vector_norm(x, dim=a, keepdim=k),
+        lambda x: bool((x.abs() > 0.05).any()) and x.abs().min() > 1e-3),
     reduction("ReduceLogSumExp", lambda x, a, k: x.logsumexp(a, k)),
     along("Softmax", torch.softmax),
     along("LogSoftmax", torch.log_softmax),
@@ -434,7 +480,12 @@ def make(random, double):
     p = Program(random, double)
     for _ in range(1 + random.randint(3)):
         rank = random.choice([0, 1, 2, 3, 3, 4])
-        p.values.append(torch.tensor(np.round(random.uniform(-2, 2, tuple(random.randint(1, 6 if rank < 4 else 4, size=rank))) * 256) / 256, requires_grad=True))
+        p.values.append(
+            torch.tensor(
+                np.round(random.uniform(-2, 2, tuple(random.randint(1, 6 if rank < 4 else 4, size=rank))) * 256) / 256,
+                requires_grad=True,
+            )
+        )
     given = list(p.values)
     wanted, tries = 3 + random.randint(8), 0
     while len(p.steps) < wanted and tries < 60:
@@ -458,7 +509,15 @@ def make(random, double):
     return {
         "float": "float64" if double else "float32",
         "inputs": [{"shape": list(t.shape), "data": digits(t)} for t in leaves],
-        "steps": [{"op": s["op"], "attributes": s["attributes"], "inputs": [named(r) for r in s["refs"]], "outputs": s["count"]} for s in p.steps],
+        "steps": [
+            {
+                "op": s["op"],
+                "attributes": s["attributes"],
+                "inputs": [named(r) for r in s["refs"]],
+                "outputs": s["count"],
+            }
+            for s in p.steps
+        ],
         "loss": float(f"{loss.item():.12g}"),
         "gradients": [digits(g) for g in gradients],
     }
@@ -475,7 +534,10 @@ def main(count=60, seed=20261124, target=pathlib.Path(__file__).parent.parent / 
     used = {s["op"] for p in programs for s in p["steps"]}
     lines = ",\n".join(json.dumps(p, separators=(",", ":")) for p in programs)
     pathlib.Path(target).write_text(f"[\n{lines}\n]\n")
-    print(f"{len(programs)} programs, {sum(len(p['steps']) for p in programs)} steps, {len(used)} operators: {' '.join(sorted(used))}")
+    print(
+        f"{len(programs)} programs, {sum(len(p['steps']) for p in programs)} steps, {len(used)} operators:"
+        f" {' '.join(sorted(used))}"
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""The tiny GPT-2 of the tests, and a whole pretraining run in PyTorch: warm-up, L-steps and C-steps on the batches that the test recorded.
+"""The tiny GPT-2 of the tests, and a whole pretraining run in PyTorch: warm-up, L-steps and C-steps on the batches that
+the test recorded.
 
 Written with Python 3, torch 2.15.0, transformers 5.23.0, safetensors 0.8.0. In this order:
     python packages/pretrain/test/oracle/pretrain.py          (writes the model, and the golden once there are batches)
@@ -26,17 +27,34 @@ folder = FIXTURES / "tiny-gpt2"
 folder.mkdir(parents=True, exist_ok=True)
 save_file({k: v.contiguous() for k, v in model.state_dict().items()}, folder / "model.safetensors", {"format": "pt"})
 (folder / "model.safetensors").chmod(0o644)
-(folder / "config.json").write_text(json.dumps({
-    "model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], **sizes, "n_inner": None, "activation_function": "gelu_new",
-    "layer_norm_epsilon": 1e-5, "tie_word_embeddings": True, "attn_pdrop": 0.1, "embd_pdrop": 0.1, "resid_pdrop": 0.1,
-}, indent=1) + "\n")
+(folder / "config.json").write_text(
+    json.dumps(
+        {
+            "model_type": "gpt2",
+            "architectures": ["GPT2LMHeadModel"],
+            **sizes,
+            "n_inner": None,
+            "activation_function": "gelu_new",
+            "layer_norm_epsilon": 1e-5,
+            "tie_word_embeddings": True,
+            "attn_pdrop": 0.1,
+            "embd_pdrop": 0.1,
+            "resid_pdrop": 0.1,
+        },
+        indent=1,
+    )
+    + "\n"
+)
 
 recorded = FIXTURES / "batches.json"
 if recorded.exists():
     run = json.loads(recorded.read_text())
     I, J, settings = run["users"], run["items"], run["settings"]
     tables = {
-        side: {kind: torch.nn.Parameter(torch.tensor(run["tables"][side][kind]).reshape(rows, K)) for kind, rows in (("users", I), ("items", J))}
+        side: {
+            kind: torch.nn.Parameter(torch.tensor(run["tables"][side][kind]).reshape(rows, K))
+            for kind, rows in (("users", I), ("items", J))
+        }
         for side in ("collaborative", "content")
     }
     optimisers = {
@@ -69,6 +87,13 @@ if recorded.exists():
         optimisers[side].step()
         objectives.append(objective.item())
     flat = lambda t: t.detach().reshape(-1).tolist()
-    (FIXTURES / "golden.json").write_text(json.dumps({
-        "objectives": objectives, "tables": {side: {kind: flat(t) for kind, t in kinds.items()} for side, kinds in tables.items()},
-    }, separators=(",", ":")) + "\n")
+    (FIXTURES / "golden.json").write_text(
+        json.dumps(
+            {
+                "objectives": objectives,
+                "tables": {side: {kind: flat(t) for kind, t in kinds.items()} for side, kinds in tables.items()},
+            },
+            separators=(",", ":"),
+        )
+        + "\n"
+    )

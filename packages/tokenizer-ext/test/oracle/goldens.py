@@ -1,4 +1,5 @@
-"""Token ids from Python, the independent oracle, for every base tokenizer of bases.json. Writes ../fixtures/goldens/<name>.json.
+"""Token ids from Python, the independent oracle, for every base tokenizer of bases.json. Writes
+../fixtures/goldens/<name>.json.
 
 Run, after the build of this package, from its directory (transformers 5.23.0, tokenizers 0.23.3):
     node test/oracle/export.mjs SHARED EXPORTS && python test/oracle/goldens.py SHARED EXPORTS
@@ -6,7 +7,8 @@ SHARED is a directory that holds models/ with the real tokenizers; EXPORTS recei
 
 "data":    texts encoded by the base tokenizer with special tokens switched off (encode_special_tokens), as plain data.
            "leaks" marks texts from which Python makes a special token all the same.
-"prompts": strings encoded by transformers from *our export*, whose sha256 is kept: a test proves that today's export is that file.
+"prompts": strings encoded by transformers from *our export*, whose sha256 is kept: a test proves that today's export is
+that file.
 """
 
 import hashlib
@@ -40,7 +42,9 @@ def base_tokenizer(base):
 
 
 def mixtures():
-    """Slots on either side of every text that Python would not itself take apart, as parts and as the string they spell."""
+    """Slots on either side of every text that Python would not itself take apart, as parts and as the string they
+    spell.
+    """
     texts = [t for t in ORDINARY + NASTY if "<user_" not in t and "<item_" not in t]
     for n, text in enumerate(texts):
         user, item = n % USERS, (7 * n) % ITEMS

@@ -1,8 +1,9 @@
-"""Trains the tiny tokenizers of the tests, one per family, on the prose below, and writes them to ../fixtures/tiny/*.json.
+"""Trains the tiny tokenizers of the tests, one per family, on the prose below, and writes them to
+../fixtures/tiny/*.json.
 
 Run: python tiny.py [NAME …]        (tokenizers 0.23.3)
-Each file is {"tokenizer": tokenizer.json, "config": tokenizer_config.json}. Training is deterministic except for ties between
-equally frequent pairs, so the committed files stand; only run this again, with its name, to add a tokenizer.
+Each file is {"tokenizer": tokenizer.json, "config": tokenizer_config.json}. Training is deterministic except for ties
+between equally frequent pairs, so the committed files stand; only run this again, with its name, to add a tokenizer.
 """
 
 import json
@@ -45,7 +46,10 @@ def byte_bpe():
     t.train_from_iterator(
         lines(),
         trainers.BpeTrainer(
-            vocab_size=420, special_tokens=special("<|endoftext|>"), initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+            vocab_size=420,
+            special_tokens=special("<|endoftext|>"),
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
         ),
     )
     t.add_tokens([AddedToken("[BOLD]", special=False, normalized=False)])
@@ -53,7 +57,9 @@ def byte_bpe():
 
 
 def llama(scheme):
-    """Llama's pipeline in its two spellings: a Prepend normalizer (legacy) or Metaspace that marks only the first section."""
+    """Llama's pipeline in its two spellings: a Prepend normalizer (legacy) or Metaspace that marks only the first
+    section.
+    """
     t = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
     if scheme == "prepend":
         t.normalizer = normalizers.Sequence([normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")])
@@ -127,11 +133,14 @@ def word_piece():
 
 
 def qwen():
-    """Qwen2's and Qwen3's pipeline: NFC, their own pattern instead of GPT-2's (Llama 3 and SmolLM3 differ in the digits), byte level."""
+    """Qwen2's and Qwen3's pipeline: NFC, their own pattern instead of GPT-2's (Llama 3 and SmolLM3 differ in the
+    digits), byte level.
+    """
     t = Tokenizer(models.BPE())
     t.normalizer = normalizers.NFC()
     pattern = (
-        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|"
+        r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
     )
     t.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -143,7 +152,9 @@ def qwen():
     t.post_processor = processors.ByteLevel(trim_offsets=False)
     t.train_from_iterator(
         lines(),
-        trainers.BpeTrainer(vocab_size=420, special_tokens=[], initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False),
+        trainers.BpeTrainer(
+            vocab_size=420, special_tokens=[], initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+        ),
     )
     t.add_special_tokens(special("<|endoftext|>", "<|im_start|>", "<|im_end|>"))
     t.add_tokens([AddedToken("<think>", special=False, normalized=False)])
@@ -151,7 +162,9 @@ def qwen():
 
 
 def gemma():
-    """Gemma's pipeline: spaces become \u2581 in a normalizer, nothing is put in front, bytes where a character is unknown."""
+    """Gemma's pipeline: spaces become \u2581 in a normalizer, nothing is put in front, bytes where a character is
+    unknown.
+    """
     t = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
     t.normalizer = normalizers.Replace(" ", "\u2581")
     t.pre_tokenizer = pre_tokenizers.Split(" ", behavior="merged_with_previous")
@@ -183,11 +196,18 @@ def opt():
     t.train_from_iterator(
         lines(),
         trainers.BpeTrainer(
-            vocab_size=420, special_tokens=special("<s>", "<pad>", "</s>"), initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            vocab_size=420, special_tokens=special("<s>", "<pad>", "</s>"),
+                initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
         ),
     )  # fmt: skip
-    config = {"bos_token": "</s>", "eos_token": "</s>", "unk_token": "</s>", "pad_token": "<pad>", "clean_up_tokenization_spaces": False}
+    config = {
+        "bos_token": "</s>",
+        "eos_token": "</s>",
+        "unk_token": "</s>",
+        "pad_token": "<pad>",
+        "clean_up_tokenization_spaces": False,
+    }
     return with_first(json.loads(t.to_str()), "</s>", 2), config
 
 
@@ -216,5 +236,7 @@ TOKENIZERS = {
 for name in sys.argv[1:] or TOKENIZERS:
     tokenizer, config = TOKENIZERS[name]()
     body = {"tokenizer": json.loads(tokenizer.to_str()), "config": config}
-    (OUT / f"{name}.json").write_text(json.dumps(body, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
+    (OUT / f"{name}.json").write_text(
+        json.dumps(body, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8"
+    )
     print(name, tokenizer.get_vocab_size())

@@ -2,8 +2,8 @@
 // tables.
 import type {
   BaseModel,
-  HeldOutDocument,
-  LanguageDocument,
+  HeldOutInput,
+  LanguageInput,
   LanguageModel,
   LossGradients,
   LossOptions,
@@ -17,8 +17,8 @@ import { addPenalty, penaltyWeight, type RegulariserScaling } from "./regularise
 
 /** A batch with the loss that it is for: Eq. 4 (`next-item`), Eq. 5 (`next-word`) or Eq. 9 (`held-out`). */
 export type LossBatch =
-  | { readonly loss: "next-item" | "next-word"; readonly documents: readonly LanguageDocument[] }
-  | { readonly loss: "held-out"; readonly documents: readonly HeldOutDocument[] };
+  | { readonly loss: "next-item" | "next-word"; readonly documents: readonly LanguageInput[] }
+  | { readonly loss: "held-out"; readonly documents: readonly HeldOutInput[] };
 
 export interface MapObjectiveOptions {
   /** The side that is trained. */

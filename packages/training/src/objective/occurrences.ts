@@ -1,5 +1,5 @@
 // Which users and items occur in a batch of documents: whom the squared terms of Eq. 7, 8 and 10 are summed over.
-import type { HeldOutDocument, LanguageDocument, Vocabulary } from "@cllm4rec/backbone";
+import type { HeldOutInput, LanguageInput, Vocabulary } from "@cllm4rec/backbone";
 import type { Occurrences } from "./regulariser.js";
 
 /**
@@ -8,7 +8,7 @@ import type { Occurrences } from "./regulariser.js";
  * counts once, as k runs over items.
  */
 export function countOccurrences(
-  documents: readonly (LanguageDocument | HeldOutDocument)[],
+  documents: readonly (LanguageInput | HeldOutInput)[],
   { words, users, items }: Pick<Vocabulary, "words" | "users" | "items">,
 ): { readonly users: Occurrences; readonly items: Occurrences } {
   const counts = new Map<number, number>();

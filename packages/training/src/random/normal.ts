@@ -1,8 +1,8 @@
 // Normally distributed numbers by (seed, stream, row, pair): the same bits on every machine, in any order, for any
 // number of rows. Marsaglia's polar method with a logarithm made of +, −, ×, ÷ alone; Math.log and Math.cos may differ
 // in the last bit between engines.
+import { philox4x32 } from "@cllm4rec/corpus/random";
 import { TrainingError } from "../error.js";
-import { philox } from "./philox.js";
 
 const LN2_HIGH = 0.6931471803691238; // 32 significant bits, so that an integer times it is exact
 const LN2_LOW = 1.9082149292705877e-10;
@@ -55,7 +55,7 @@ export function fillNormal(target: Float32Array, width: number, seed: number, st
     for (let column = 0; column < width; column += 2) {
       // Each attempt is two candidate points of the square; 0.21² = 5% of the attempts need another.
       for (let attempt = 0, found = false; !found; attempt++) {
-        philox(block, attempt, column / 2, row, stream, key0, key1);
+        philox4x32(block, attempt, column / 2, row, stream, key0, key1);
         for (let half = 0; half < 2 && !found; half++) {
           const u = (block[2 * half]! + 0.5) * 2 ** -31 - 1;
           const v = (block[2 * half + 1]! + 0.5) * 2 ** -31 - 1;

@@ -1,6 +1,6 @@
 // Uniformly distributed numbers by (seed, stream, place): the same bits on every machine, in any order.
+import { philox4x32 } from "@cllm4rec/corpus/random";
 import { keyOf } from "./normal.js";
-import { philox } from "./philox.js";
 
 /**
  * Fills `target` with independent draws from [0, 1), in steps of 2⁻²⁴.
@@ -11,7 +11,7 @@ export function fillUniform(target: Float32Array, seed: number, stream: number, 
   const [key0, key1] = keyOf(seed);
   const block = new Uint32Array(4);
   for (let at = 0; at < target.length; at++) {
-    if (at % 4 === 0) philox(block, at / 4, 0, draw, stream, key0, key1);
+    if (at % 4 === 0) philox4x32(block, at / 4, 0, draw, stream, key0, key1);
     target[at] = (block[at % 4]! >>> 8) * 2 ** -24;
   }
 }

@@ -1,15 +1,15 @@
 // Batches of plain indices, such as users by number: in a new order in every epoch, a pure function of (seed, epoch,
 // step).
+import { philox4x32 } from "@cllm4rec/corpus/random";
 import { TrainingError } from "../error.js";
 import { keyOf } from "../random/normal.js";
-import { philox } from "../random/philox.js";
 import type { BatchSource } from "./batch-source.js";
 
 /** Tells this use of random bits from others with the same seed. */
 const STREAM = 2001;
 
 /**
- * The numbers 0 … count − 1, shuffled anew in every epoch, `size` at a time; the last batch of an epoch has what is
+ * The numbers 0 … count − 1, reshuffled in every epoch, `size` at a time; the last batch of an epoch has what is
  * left.
  * @throws TrainingError for a count or size that is no positive integer
  */
@@ -39,7 +39,7 @@ function shuffled(count: number, seed: number, epoch: number): Int32Array {
   const block = new Uint32Array(4);
   const order = Int32Array.from({ length: count }, (_, index) => index);
   for (let i = count - 1; i > 0; i--) {
-    philox(block, i, 0, epoch, STREAM, key0, key1);
+    philox4x32(block, i, 0, epoch, STREAM, key0, key1);
     const j = block[0]! % (i + 1);
     [order[i], order[j]] = [order[j]!, order[i]!];
   }

@@ -1,8 +1,9 @@
 // A task: what turns a batch into a loss and gradients by parameter name.
 
+import type { BatchState } from "@cllm4rec/corpus";
 import type { LearningRate, Schedule } from "../optimiser/schedule.js";
 import type { Gradient } from "../parameters/parameters.js";
-import type { BatchSource, BatchState } from "./batch-source.js";
+import type { BatchSource } from "./batch-source.js";
 
 /** One batch computed. */
 export interface TaskResult {

@@ -1,6 +1,6 @@
 // Batches of a task one after another, each made while the engine computes the one before.
 import { setImmediate } from "node:timers/promises";
-import type { BatchState } from "../tasks/batch-source.js";
+import type { BatchState } from "@cllm4rec/corpus";
 import type { PreparedBatch, Task } from "../tasks/task.js";
 
 /** Remembers one batch that was made before its turn. */

@@ -4,7 +4,7 @@ import type { TensorData } from "@cllm4rec/backbone";
 import { z } from "zod";
 import type { Checkpoint, CheckpointStore, Json, JsonRecord } from "../checkpoint/checkpoint.js";
 import { TrainingError } from "../error.js";
-import type { RoundContext, Values } from "./train.js";
+import type { RoundContext, Values } from "./round.js";
 
 /** A validated state of the model. */
 export interface BestModel {
@@ -138,7 +138,7 @@ export class Selection {
     if (!loop.success || loop.data.round !== best.epoch + 1 || loop.data.segment !== 0 || loop.data.step !== 0) {
       const missing = `the best model (epoch ${best.epoch}) that ${store.name} refers to is not there`;
       throw new TrainingError(
-        `${keep.name}: ${missing}; restore what was published there, or begin anew in another folder`,
+        `${keep.name}: ${missing}; restore what was published there, or start again in another folder`,
       );
     }
     this.values = valuesIn();

@@ -57,7 +57,7 @@ function otherSettings(found: JsonRecord, settings: JsonRecord): string | undefi
     const [then, now] = [JSON.stringify(found[name]), JSON.stringify(settings[name])];
     if (then === now) continue;
     const change = `the run was begun with ${name} ${then ?? "(none)"}, now it is ${now ?? "(none)"}`;
-    return `${change}; use the same settings to resume it, or another folder to begin anew`;
+    return `${change}; use the same settings to resume it, or another folder to start again`;
   }
   return undefined;
 }

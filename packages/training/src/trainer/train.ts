@@ -1,6 +1,5 @@
 // The trainer: rounds of tasks over named parameters, an optimiser update for each batch, saved and resumed to the same
 // bits.
-import type { TensorData } from "@cllm4rec/backbone";
 import type { CheckpointStore, Json, JsonRecord } from "../checkpoint/checkpoint.js";
 import { TrainingError } from "../error.js";
 import type { EventListener, StopReason, TrainingEvent } from "../events/events.js";
@@ -9,21 +8,9 @@ import { type Schedule, toSchedule } from "../optimiser/schedule.js";
 import { asRows, type Parameters } from "../parameters/parameters.js";
 import type { Task, TaskResult } from "../tasks/task.js";
 import { BatchStream } from "./batch-stream.js";
+import type { Round, RoundContext, Values } from "./round.js";
 import { type BestModel, Selection, type Validation } from "./selection.js";
 import { type LoopState, parseLoopState } from "./state.js";
-
-/** What is trained between two validations. */
-export interface Round {
-  readonly phase: string;
-  /**
-   * Tasks by name, in turn: a number of steps, or an epoch, where `steps` is absent, from its next batch to
-   * their end.
-   */
-  readonly segments: readonly { readonly task: string; readonly steps?: number }[];
-}
-
-/** Numbers by parameter name. */
-export type Values = Readonly<Record<string, TensorData<Float32Array>>>;
 
 /** What a run is: parameters, tasks, and the order of its updates. */
 export interface TrainOptions {
@@ -56,19 +43,6 @@ export interface TrainOptions {
   readonly onEvent?: EventListener | undefined;
   /** Milliseconds; by default `performance.now`. Nothing but timings and the moments of checkpoints depends on it. */
   readonly now?: (() => number) | undefined;
-}
-
-/** A run between two rounds. */
-export interface RoundContext {
-  readonly round: number;
-  readonly phase: string;
-  readonly update: number;
-  readonly memory: Record<string, Json>;
-  /** The moving averages where they are kept, else the parameters; not to be changed. */
-  readonly values: Values;
-  /** Saves the state of the run after this round. */
-  save(): Promise<void>;
-  emit(event: TrainingEvent): void;
 }
 
 /** How a run ended. */

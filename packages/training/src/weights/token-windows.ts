@@ -1,11 +1,12 @@
 // One long stream of tokens as batches for language modelling: windows of one length, in a new order in every epoch.
 
 import { createHash } from "node:crypto";
-import type { TokenDocument } from "@cllm4rec/backbone";
+import type { TokenInput } from "@cllm4rec/backbone";
+import type { BatchState } from "@cllm4rec/corpus";
+import { philox4x32 } from "@cllm4rec/corpus/random";
 import { TrainingError } from "../error.js";
 import { keyOf } from "../random/normal.js";
-import { philox } from "../random/philox.js";
-import type { BatchSource, BatchState } from "../tasks/batch-source.js";
+import type { BatchSource } from "../tasks/batch-source.js";
 
 // Shape legend: S tokens of the stream, T of a window.
 
@@ -23,11 +24,11 @@ export interface TokenWindowsOptions {
 
 /**
  * Windows of T tokens, each predicting its tokens' successors: the k-th begins at token k·T plus a start that each
- * epoch draws anew, so that the same text is cut in other places. What is left over at the end is left out. Attention
+ * epoch draws again, so that the same text is cut in other places. What is left over at the end is left out. Attention
  * does not see where documents begin, as in GPT-2's training.
  * @throws TrainingError where the stream does not fill one batch, and for sizes that are no positive integers
  */
-export function tokenWindows({ tokens, length, batch }: TokenWindowsOptions): BatchSource<TokenDocument> {
+export function tokenWindows({ tokens, length, batch }: TokenWindowsOptions): BatchSource<TokenInput> {
   for (const [name, value] of Object.entries({ length, batch })) {
     if (!Number.isSafeInteger(value) || value < 1)
       throw new TrainingError(`${name}: found ${value}, expected a positive integer`);
@@ -72,7 +73,7 @@ function shuffledStarts(windows: number, length: number, seed: number, epoch: nu
   const [key0, key1] = keyOf(seed);
   const block = new Uint32Array(4);
   const below = (index: number, bound: number): number => {
-    philox(block, index, 0, epoch, STREAM, key0, key1);
+    philox4x32(block, index, 0, epoch, STREAM, key0, key1);
     return block[0]! % bound;
   };
   const offset = below(0, length);

@@ -1,6 +1,8 @@
-"""Goldens for @cllm4rec/training: Adam, SparseAdam, schedules, clipping, the MAP objective, normal numbers, TensorBoard events.
+"""Goldens for @cllm4rec/training: Adam, SparseAdam, schedules, clipping, the MAP objective, normal numbers, TensorBoard
+events.
 
-Written with Python 3, torch 2.15.0, transformers 5.23.0, safetensors 0.8.0, tensorboard 2.21.0, numpy 2.4.6. Run from anywhere:
+Written with Python 3, torch 2.15.0, transformers 5.23.0, safetensors 0.8.0, tensorboard 2.21.0, numpy 2.4.6. Run from
+anywhere:
     python packages/training/test/oracle/generate.py
 """
 import json
@@ -35,8 +37,18 @@ def adam():
     plan = []
     for step in range(steps):
         # Row 5 is first touched at step 12, row 0 at every step.
-        touched = [r for r in range(rows) if r == 0 or (r < 5 and (step * 7 + r * 3) % 4 == 0) or (r == 5 and step in (12, 13, 19))]
-        plan.append((touched, torch.randn(len(touched), width, generator=generator) * 10 ** (torch.rand(1, generator=generator) * 4 - 3)))
+        touched = [
+            r
+            for r in range(rows)
+            if r == 0 or (r < 5 and (step * 7 + r * 3) % 4 == 0) or (r == 5 and step in (12, 13, 19))
+        ]
+        plan.append(
+            (
+                touched,
+                torch.randn(len(touched), width, generator=generator)
+                * 10 ** (torch.rand(1, generator=generator) * 4 - 3),
+            )
+        )
     dense = torch.nn.Parameter(start.clone())
     dense_optimiser = torch.optim.Adam([dense], lr=lr)
     sparse = torch.nn.Parameter(start.clone())
@@ -76,17 +88,28 @@ def schedules():
 
     S = torch.optim.lr_scheduler
     warm = lambda o: S.LinearLR(o, start_factor=1 / 5, end_factor=1.0, total_iters=4)
-    write("schedules.json", {
-        "cosine": trace(lambda o: S.SequentialLR(o, [warm(o), S.CosineAnnealingLR(o, T_max=20, eta_min=0.03)], milestones=[5]), 26),
-        "linear": trace(lambda o: S.SequentialLR(o, [warm(o), S.LinearLR(o, 1.0, 0.1, total_iters=20)], milestones=[5]), 26),
-        "cosineAlone": trace(lambda o: S.CosineAnnealingLR(o, T_max=10), 11),
-    })
+    write(
+        "schedules.json",
+        {
+            "cosine": trace(
+                lambda o: S.SequentialLR(o, [warm(o), S.CosineAnnealingLR(o, T_max=20, eta_min=0.03)], milestones=[5]),
+                26,
+            ),
+            "linear": trace(
+                lambda o: S.SequentialLR(o, [warm(o), S.LinearLR(o, 1.0, 0.1, total_iters=20)], milestones=[5]), 26
+            ),
+            "cosineAlone": trace(lambda o: S.CosineAnnealingLR(o, T_max=10), 11),
+        },
+    )
     gradients = [torch.tensor([[3.0, -4.0], [0.5, 1.5]]), torch.tensor([[12.0, 0.25]])]
     parameters = [torch.nn.Parameter(torch.zeros_like(g)) for g in gradients]
     for p, g in zip(parameters, gradients):
         p.grad = g.clone()
     norm = torch.nn.utils.clip_grad_norm_(parameters, 2.0)
-    write("clip.json", {"gradients": [flat(g) for g in gradients], "norm": float(norm), "clipped": [flat(p.grad) for p in parameters]})
+    write(
+        "clip.json",
+        {"gradients": [flat(g) for g in gradients], "norm": float(norm), "clipped": [flat(p.grad) for p in parameters]},
+    )
 
 
 N, I, J, K = 13, 4, 6, 8
@@ -94,19 +117,40 @@ N, I, J, K = 13, 4, 6, 8
 
 def tiny_gpt2():
     torch.manual_seed(7)
-    config = GPT2Config(vocab_size=N, n_positions=24, n_embd=K, n_layer=2, n_head=2, attn_pdrop=0.0, embd_pdrop=0.0, resid_pdrop=0.0)
+    config = GPT2Config(
+        vocab_size=N, n_positions=24, n_embd=K, n_layer=2, n_head=2, attn_pdrop=0.0, embd_pdrop=0.0, resid_pdrop=0.0
+    )
     model = GPT2Model(config).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.2)
     folder = FIXTURES / "tiny-gpt2"
     folder.mkdir(exist_ok=True)
-    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, folder / "model.safetensors", {"format": "pt"})
-    (folder / "config.json").write_text(json.dumps({
-        "model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], "vocab_size": N, "n_positions": 24, "n_embd": K, "n_layer": 2,
-        "n_head": 2, "n_inner": None, "activation_function": "gelu_new", "layer_norm_epsilon": 1e-5, "tie_word_embeddings": True,
-        "attn_pdrop": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0,
-    }, indent=1) + "\n")
+    save_file(
+        {k: v.contiguous() for k, v in model.state_dict().items()}, folder / "model.safetensors", {"format": "pt"}
+    )
+    (folder / "config.json").write_text(
+        json.dumps(
+            {
+                "model_type": "gpt2",
+                "architectures": ["GPT2LMHeadModel"],
+                "vocab_size": N,
+                "n_positions": 24,
+                "n_embd": K,
+                "n_layer": 2,
+                "n_head": 2,
+                "n_inner": None,
+                "activation_function": "gelu_new",
+                "layer_norm_epsilon": 1e-5,
+                "tie_word_embeddings": True,
+                "attn_pdrop": 0.0,
+                "embd_pdrop": 0.0,
+                "resid_pdrop": 0.0,
+            },
+            indent=1,
+        )
+        + "\n"
+    )
     return model
 
 
@@ -153,7 +197,11 @@ def objective():
                     for t, target in enumerate(document["targets"]):
                         if target < 0:
                             continue
-                        head, label = (tables["items"], target - N - I) if loss == "next-item" else (model.wte.weight.detach(), target)
+                        head, label = (
+                            (tables["items"], target - N - I)
+                            if loss == "next-item"
+                            else (model.wte.weight.detach(), target)
+                        )
                         total = total - torch.log_softmax(hidden[t] @ head.T, -1)[label]
                         targets += 1
                         present.append(target)
@@ -161,10 +209,13 @@ def objective():
                     z = extended[token]
                     other = torch.cat([fixed["users"], fixed["items"]])[token - N]
                     half = 0.5 if scaling == "paper" else 1.0
-                    regulariser = regulariser + half * weight_c * ((z - other) ** 2).sum() + half * weight_l * (z ** 2).sum()
+                    regulariser = (
+                        regulariser + half * weight_c * ((z - other) ** 2).sum() + half * weight_l * (z**2).sum()
+                    )
             divisor = len(documents) if loss == "held-out" else targets
             language = total / divisor
-            # Eq. 7, 8, 10: sum of −log p plus the squared terms, all divided alike. Released code: the mean, plus the undivided terms.
+            # Eq. 7, 8, 10: sum of −log p plus the squared terms, all divided alike. Released code: the mean, plus the
+            # undivided terms.
             value = language + (regulariser / divisor if scaling == "paper" else regulariser)
             value.backward()
             cases.append({
@@ -172,10 +223,15 @@ def objective():
                 "objective": float(value), "languageModel": float(language),
                 "users": flat(tables["users"].grad), "items": flat(tables["items"].grad),
             })
-    write("objective.json", {
-        "sizes": {"users": I, "items": J, "width": K, "words": N},
-        "tables": {k: flat(v) for k, v in start.items()}, "towards": {k: flat(v) for k, v in fixed.items()}, "cases": cases,
-    })
+    write(
+        "objective.json",
+        {
+            "sizes": {"users": I, "items": J, "width": K, "words": N},
+            "tables": {k: flat(v) for k, v in start.items()},
+            "towards": {k: flat(v) for k, v in fixed.items()},
+            "cases": cases,
+        },
+    )
 
 
 def philox(counter, key):

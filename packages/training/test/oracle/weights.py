@@ -2,7 +2,8 @@
 
 Written with torch 2.15.0, transformers 5.23.0, after generate.py. Run from anywhere:
     python packages/training/test/oracle/weights.py
-Writes ../fixtures/weights.json: documents, hyper-parameters, the loss and gradient norm of every step, and all weights after some steps.
+Writes ../fixtures/weights.json: documents, hyper-parameters, the loss and gradient norm of every step, and all weights
+after some steps.
 """
 import json
 import math
@@ -28,11 +29,19 @@ def rate(step):
 
 
 def main():
-    model = AutoModelForCausalLM.from_pretrained(FIXTURES / "tiny-gpt2", attn_implementation="eager", dtype=torch.float32).eval()
+    model = AutoModelForCausalLM.from_pretrained(
+        FIXTURES / "tiny-gpt2", attn_implementation="eager", dtype=torch.float32
+    ).eval()
     words = model.config.vocab_size
     generator = torch.Generator().manual_seed(3)
     batches = [
-        [(torch.randint(words, (t,), generator=generator).tolist(), torch.randint(words, (t,), generator=generator).tolist()) for t in (4, 7)]
+        [
+            (
+                torch.randint(words, (t,), generator=generator).tolist(),
+                torch.randint(words, (t,), generator=generator).tolist(),
+            )
+            for t in (4, 7)
+        ]
         for _ in range(STEPS)
     ]
     named = dict(model.named_parameters())
@@ -49,7 +58,10 @@ def main():
     for step, documents in enumerate(batches):
         for group in optimiser.param_groups:
             group["lr"] = rate(step)
-        each = [F.cross_entropy(model(input_ids=torch.tensor([ids])).logits[0], torch.tensor(wanted), reduction="none") for ids, wanted in documents]
+        each = [
+            F.cross_entropy(model(input_ids=torch.tensor([ids])).logits[0], torch.tensor(wanted), reduction="none")
+            for ids, wanted in documents
+        ]
         loss = torch.cat(each).mean()
         optimiser.zero_grad()
         loss.backward()
@@ -57,11 +69,15 @@ def main():
         optimiser.step()
         losses.append(loss.item())
         if step in SHOWN:
-            state = {name.removeprefix("transformer."): [round(float(x), 8) for x in p.detach().flatten()] for name, p in named.items()}
+            state = {
+                name.removeprefix("transformer."): [round(float(x), 8) for x in p.detach().flatten()]
+                for name, p in named.items()
+            }
             weights[step] = state
     record = {
         "learningRate": {"peak": PEAK, "warmup": WARMUP, "decay": {"shape": "cosine", "total": STEPS, "floor": FLOOR}},
-        "weightDecay": DECAY, "betas": BETAS, "epsilon": EPSILON, "clipNorm": CLIP, "batches": batches, "losses": losses, "norms": norms, "weights": weights,
+        "weightDecay": DECAY, "betas": BETAS, "epsilon": EPSILON, "clipNorm": CLIP, "batches": batches,
+            "losses": losses, "norms": norms, "weights": weights,
     }  # fmt: skip
     (FIXTURES / "weights.json").write_text(json.dumps(record, separators=(",", ":")) + "\n")
 

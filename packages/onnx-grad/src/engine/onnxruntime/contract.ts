@@ -16,7 +16,7 @@ export interface OnnxRuntimeOptions {
   readonly executionProvider?: ExecutionProvider;
   /**
    * Takes one line for operators that run on the CPU although a GPU was asked for, after the first run of the graph in
-   * which they occur; each is told once an engine. The run that tells is slower.
+   * which they occur; each is reported once per engine. The run that reports is slower.
    */
   readonly onNotice?: (notice: string) => void;
   /**

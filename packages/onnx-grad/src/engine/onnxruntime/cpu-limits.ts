@@ -1,4 +1,4 @@
-// What onnxruntime 1.30 has no CPU kernel for, told before a graph is sent to it.
+// What onnxruntime 1.30 has no CPU kernel for, checked before a graph is sent to it.
 import type { Graph } from "../../graph/graph.js";
 import { reachable } from "../../transform/prune.js";
 import { EngineError } from "../engine.js";

@@ -3,30 +3,26 @@
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
-import { reasonOf } from "../../graph/errors.js";
 import { Graph } from "../../graph/graph.js";
-import { allocate, type DType, type TypedArray } from "../../graph/tensor.js";
 import { describe } from "../../operators/parameters.js";
-import { checkFeeds, checkReuse } from "../check-feeds.js";
-import { type CompiledGraph, compileGraph, type GraphPort } from "../compiled-graph.js";
-import { EngineError, type LoadOptions, type RunOptions, type Tensor } from "../engine.js";
-import type {
-  DeviceFeeds,
-  DeviceTensor,
-  OnnxRuntimeEngine,
-  OnnxRuntimeOptions,
-  OnnxRuntimeSession,
-} from "./contract.js";
-import { explain } from "./explain.js";
+import { type CompiledGraph, compileGraph } from "../compiled-graph.js";
+import { EngineError, type LoadOptions, type Tensor } from "../engine.js";
+import type { DeviceTensor, OnnxRuntimeEngine, OnnxRuntimeOptions } from "./contract.js";
 import { type Placement, placementNotice } from "./placement.js";
-import type { ExecutionProvider, Held, Message, Request, Response, SessionSettings, WorkerData } from "./protocol.js";
+import type { ExecutionProvider, Message, Request, Response, SessionSettings, WorkerData } from "./protocol.js";
 import { endSafely } from "./safe-exit.js";
-import { checkProducts, type WebGpuLimits } from "./webgpu-limits.js";
-
-type Unsent<T> = T extends Request ? Omit<T, "id"> : never;
+import {
+  type Answer,
+  type HeldTensor,
+  toEngineError,
+  type Unsent,
+  unknownOutput,
+  type WorkerClient,
+  WorkerSession,
+} from "./session.js";
 
 interface Pending {
-  resolve(response: Extract<Response, { ok: true }>): void;
+  resolve(response: Answer): void;
   reject(error: Error): void;
 }
 
@@ -43,11 +39,11 @@ export function onnxRuntime(options: OnnxRuntimeOptions = {}): OnnxRuntimeEngine
   return new WorkerEngine(options);
 }
 
-class WorkerEngine implements OnnxRuntimeEngine {
+class WorkerEngine implements OnnxRuntimeEngine, WorkerClient {
   readonly description: string;
   private readonly settings: SessionSettings;
   private readonly onNotice: ((notice: string) => void) | undefined;
-  private readonly told = new Set<string>();
+  private readonly reported = new Set<string>();
   private readonly copiers = new Map<string, Promise<WorkerSession>>();
   private readonly worker: Worker;
   private readonly ended: Promise<void>;
@@ -158,7 +154,7 @@ class WorkerEngine implements OnnxRuntimeEngine {
   }
 
   /**
-   * onnxruntime-node cannot copy from or to a GPU buffer by itself, so a graph of one Identity does; one session for
+   * onnxruntime-node has no call that copies from or to a GPU buffer, so a graph of one Identity does; one session for
    * each kind of tensor.
    */
   private copier(
@@ -182,9 +178,9 @@ class WorkerEngine implements OnnxRuntimeEngine {
     return session;
   }
 
-  /** Tells what a graph's first run showed, each operator once. */
-  tell(graphName: string, placement: Placement): void {
-    const notice = placementNotice(graphName, this.settings.executionProvider, placement, this.told);
+  /** Reports where a graph's operators were computed, each operator once. */
+  reportPlacement(graphName: string, placement: Placement): void {
+    const notice = placementNotice(graphName, this.settings.executionProvider, placement, this.reported);
     if (notice !== undefined) this.onNotice?.(notice);
   }
 
@@ -205,15 +201,11 @@ class WorkerEngine implements OnnxRuntimeEngine {
   }
 
   /** Sends a request; the worker keeps the process alive only while an answer is awaited. */
-  send(
-    request: Unsent<Request>,
-    signal?: AbortSignal,
-    moved: ArrayBuffer[] = [],
-  ): Promise<Extract<Response, { ok: true }>> {
+  send(request: Unsent<Request>, signal?: AbortSignal, moved: ArrayBuffer[] = []): Promise<Answer> {
     if (this.closed) return Promise.reject(this.closed);
     const id = this.nextId++;
     return new Promise((resolve, reject) => {
-      // The worker is told, so that a request that still waits is skipped; one under way finishes and its answer is
+      // The worker skips a request that still waits when it gets this; one under way finishes, and its answer is
       // dropped.
       const onAbort = () => {
         this.worker.postMessage({ kind: "cancel", id } satisfies Message);
@@ -254,7 +246,7 @@ class WorkerEngine implements OnnxRuntimeEngine {
   }
 
   /** Frees what a run kept on the device that nobody waits for any more. */
-  private forget({ held = {} }: Extract<Response, { ok: true }>): void {
+  private forget({ held = {} }: Answer): void {
     for (const tensor of Object.values(held)) this.drop(tensor.held).catch(() => {});
   }
 
@@ -262,116 +254,6 @@ class WorkerEngine implements OnnxRuntimeEngine {
     this.closed ??= reason;
     for (const pending of this.pending.values()) pending.reject(this.closed);
     this.pending.clear();
-  }
-}
-
-class HeldTensor implements DeviceTensor {
-  readonly dtype: DType;
-  readonly shape: readonly number[];
-  readonly held: number;
-
-  constructor(
-    readonly engine: WorkerEngine,
-    { dtype, shape, held }: Held,
-  ) {
-    this.dtype = dtype;
-    this.shape = shape;
-    this.held = held;
-  }
-
-  read(): Promise<Tensor> {
-    return this.engine.read(this);
-  }
-
-  dispose(): Promise<void> {
-    return this.engine.drop(this.held);
-  }
-}
-
-class WorkerSession implements OnnxRuntimeSession {
-  readonly graphName: string;
-  private readonly inputs: ReadonlyMap<string, GraphPort>;
-  private readonly outputs: ReadonlyMap<string, GraphPort>;
-  private readonly limits: WebGpuLimits | undefined;
-  /** Memory of the last run's large feeds, by their names. */
-  private readonly reusableBuffers = new Map<string, TypedArray>();
-  private disposed = false;
-
-  constructor(
-    private readonly engine: WorkerEngine,
-    private readonly id: number,
-    { name, inputs, outputs, limits }: CompiledGraph,
-    private readonly kept: ReadonlySet<string>,
-  ) {
-    this.graphName = name;
-    this.inputs = new Map(inputs.map((input) => [input.name, input]));
-    this.outputs = new Map(outputs.map((output) => [output.name, output]));
-    this.limits = limits;
-  }
-
-  async run(feeds: DeviceFeeds, options: RunOptions = {}): Promise<Record<string, Tensor>> {
-    const { outputs = [...this.outputs.keys()].filter((name) => !this.kept.has(name)) } = options;
-    const stays = outputs.find((name) => this.kept.has(name));
-    if (stays !== undefined)
-      throw new EngineError(this.graphName, `output ${stays} stays on the device; use runOnDevice()`);
-    return (await this.runOnDevice(feeds, { ...options, outputs })).tensors;
-  }
-
-  async runOnDevice(
-    feeds: DeviceFeeds,
-    { outputs = [...this.outputs.keys()], reuse = {}, signal }: RunOptions = {},
-  ): Promise<{ tensors: Record<string, Tensor>; onDevice: Record<string, DeviceTensor> }> {
-    signal?.throwIfAborted();
-    if (this.disposed) throw new EngineError(this.graphName, "the session has been disposed of");
-    const bound = checkFeeds(this.graphName, this.inputs, feeds);
-    for (const name of [...outputs, ...Object.keys(reuse)]) {
-      if (!this.outputs.has(name)) throw unknownOutput(this.graphName, name, [...this.outputs.keys()]);
-    }
-    const kept = Object.keys(reuse).find((name) => this.kept.has(name));
-    if (kept !== undefined)
-      throw new EngineError(
-        this.graphName,
-        `output ${kept} stays on the device, so that no array can be reused for it`,
-      );
-    if (this.limits) checkProducts(this.graphName, this.limits, bound);
-    const targets = checkReuse(this.graphName, this.outputs, reuse, bound);
-    const sent = Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, this.sendable(name, tensor)]));
-    const moved = [...Object.values(sent), ...Object.values(targets)].flatMap((tensor) =>
-      "data" in tensor ? [tensor.data.buffer as ArrayBuffer] : [],
-    );
-    const request = { kind: "run", session: this.id, feeds: sent, outputs, reuse: targets } as const;
-    try {
-      const response = await this.engine.send(request, signal, moved);
-      for (const [name, data] of Object.entries(response.reusableBuffers ?? {})) this.reusableBuffers.set(name, data);
-      if (response.placement) this.engine.tell(this.graphName, response.placement);
-      const held = Object.entries(response.held ?? {});
-      const onDevice = Object.fromEntries(held.map(([name, tensor]) => [name, new HeldTensor(this.engine, tensor)]));
-      return { tensors: response.outputs!, onDevice };
-    } catch (error) {
-      throw toEngineError(this.graphName, error, signal);
-    }
-  }
-
-  /** A copy of a tensor from here; the number of one that the worker has. */
-  private sendable(name: string, tensor: Tensor | DeviceTensor): Tensor | Held {
-    if ("data" in tensor) {
-      const reusableBuffers = this.reusableBuffers.get(name);
-      this.reusableBuffers.delete(name);
-      return ownCopy(tensor, reusableBuffers);
-    }
-    if (tensor instanceof HeldTensor && tensor.engine === this.engine) {
-      return { dtype: tensor.dtype, shape: tensor.shape, held: tensor.held };
-    }
-    throw new EngineError(
-      this.graphName,
-      `input ${name}: the tensor is on the device of another engine; read() it first`,
-    );
-  }
-
-  async dispose(): Promise<void> {
-    if (this.disposed) return;
-    this.disposed = true;
-    await this.engine.release(this.id);
   }
 }
 
@@ -398,29 +280,4 @@ function installedVersion(): string {
   } catch {
     return "(not installed)";
   }
-}
-
-const unknownOutput = (graphName: string, name: string, outputs: readonly string[]): EngineError =>
-  new EngineError(graphName, `unknown output ${name}; outputs are ${outputs.join(", ")}`);
-
-/**
- * The caller may change or share its arrays after the call, so each run takes its own copy along; the copy itself is
- * moved, not cloned.
- * @param reusableBuffers memory to use for it where it has the right size
- */
-function ownCopy({ dtype, shape, data }: Tensor, reusableBuffers: TypedArray | undefined): Tensor {
-  const copy =
-    reusableBuffers?.length === data.length && reusableBuffers.constructor === data.constructor
-      ? reusableBuffers
-      : allocate(dtype, data.length);
-  (copy as Float32Array).set(data as Float32Array);
-  return { dtype, shape, data: copy };
-}
-
-/** onnxruntime names the failing node inside its message; an abort passes through untouched. */
-function toEngineError(graph: string, error: unknown, signal: AbortSignal | undefined): unknown {
-  if (signal?.aborted && error === signal.reason) return error;
-  const message = reasonOf(error);
-  const node = /(?:Name:|with name)\s*'([^']+)'|node\s*\(([^)]+)\)/i.exec(message);
-  return new EngineError(graph, explain(message), node?.[1] ?? node?.[2]);
 }

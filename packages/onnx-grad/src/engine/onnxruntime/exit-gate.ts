@@ -1,5 +1,5 @@
 // Who goes first, native code in the worker or the end of the process: two flags in shared memory, each side raising
-// its own before it looks at the other's (Dekker's way), so that never both go on.
+// its own before it looks at the other's (Dekker's algorithm), so that both never proceed at once.
 
 /** 1 while onnxruntime's native code runs. A thread ended at that moment would take the process down. */
 export const busyFlag = 0;
@@ -21,7 +21,7 @@ export function leaveNative(flags: Int32Array): void {
   Atomics.notify(flags, busyFlag);
 }
 
-/** The process' side: no native code begins from now on. Whether some is under way is told by {@link waitForNative}. */
+/** The process' side: no native code begins from now on. {@link waitForNative} waits for what is under way. */
 export function closeGate(flags: Int32Array): void {
   Atomics.store(flags, closingFlag, 1);
 }

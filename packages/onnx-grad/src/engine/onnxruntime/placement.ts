@@ -53,20 +53,20 @@ function count(events: readonly ProfileEvent[]): Placement {
 }
 
 /**
- * One line about the operators that run on the CPU, those left out that were told before; `undefined` where there is
+ * One line about the operators that run on the CPU, without those that were reported before; `undefined` where there is
  * nothing new.
- * @param told operators named in earlier lines; this line's are added
+ * @param reported operators named in earlier lines; this line's are added
  */
 export function placementNotice(
   graph: string,
   provider: string,
   { nodes, onCpu, copies }: Placement,
-  told: Set<string>,
+  reported: Set<string>,
 ): string | undefined {
   const all = Object.entries(onCpu).sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1));
-  const fresh = all.filter(([operator]) => !told.has(operator));
+  const fresh = all.filter(([operator]) => !reported.has(operator));
   if (fresh.length === 0) return undefined;
-  for (const [operator] of fresh) told.add(operator);
+  for (const [operator] of fresh) reported.add(operator);
   const total = all.reduce((sum, [, n]) => sum + n, 0);
   const list = fresh.map(([operator, n]) => (n === 1 ? operator : `${operator} ×${n}`)).join(", ");
   return (

@@ -23,7 +23,7 @@ const { flags } = workerData as WorkerData;
 
 interface LoadedSession {
   readonly native: InferenceSession;
-  /** Present until the first run has told where the nodes are. */
+  /** Present until the first run has reported where the nodes are. */
   profile: ReturnType<typeof placementProfile> | undefined;
   /** Outputs that are not handed out, and their tensors by number. */
   readonly kept: ReadonlySet<string>;
@@ -71,7 +71,7 @@ async function work(): Promise<void> {
   if (closing) await end();
 }
 
-/** Frees the sessions; with its port closed, the thread ends by itself. */
+/** Frees the sessions; with its port closed, the thread ends on its own. */
 async function end(): Promise<void> {
   await natively(async () => {
     for (const session of sessions.values()) await free(session);

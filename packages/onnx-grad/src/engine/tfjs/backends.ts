@@ -117,7 +117,7 @@ function cardless(name: TfjsBackend, tf: TensorFlow): string {
   return ", but it has found no GPU, or not all of CUDA and cuDNN, and computes on the CPU";
 }
 
-/** What stood in the way of faster backends, and what to install where nothing did but its absence. */
+/** What prevented faster backends, and what to install where nothing did but its absence. */
 function advice(chosen: TfjsBackend, obstacles: ReadonlyMap<TfjsBackend, Obstacle>): string {
   const notes = [...obstacles].flatMap(([name, { kind, reason }]) =>
     kind === "broken" ? [`${name} does not load: ${reason}`] : [],

@@ -121,7 +121,7 @@ async function finished(
     for (const result of results) if (!(result instanceof HostArray)) result.dispose();
   };
   try {
-    const settled: Result[] = [];
+    const fetchedOutputs: Result[] = [];
     for (const [i, result] of results.entries()) {
       const output = outputs[i];
       const shape = expected[i];
@@ -129,10 +129,10 @@ async function finished(
         throw new RangeError(`output ${i} came out as [${result.shape.join(", ")}], expected [${shape.join(", ")}]`);
       }
       const fetch = output && isInteger(output.dtype) && !(result instanceof HostArray);
-      settled.push(fetch ? await fetched(result, output.dtype) : result);
+      fetchedOutputs.push(fetch ? await fetched(result, output.dtype) : result);
       if (!output && !(result instanceof HostArray)) result.dispose();
     }
-    return settled;
+    return fetchedOutputs;
   } catch (error) {
     free();
     throw error;

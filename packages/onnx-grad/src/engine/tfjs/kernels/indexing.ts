@@ -27,7 +27,7 @@ const gatheredShape = (data: readonly number[], indices: readonly number[], axis
 function elementPositions(shape: readonly number[], indices: HostArray, axis: number): Int32Array {
   const along = checked(indices, shape[axis]!);
   const own = rowMajor(shape);
-  // Where each index stands, with the axis itself left out (its stride is 0 here).
+  // The offset of each index, with the axis itself left out (its stride is 0 here).
   const base = positionsOf({ shape: indices.shape, strides: own.with(axis, 0), offset: 0 });
   return along.map((index, i) => base[i]! + index * own[axis]!);
 }
