@@ -31,6 +31,13 @@ export type {
 } from "./documents/types.js";
 export { CorpusError, CorpusUsageError } from "./errors.js";
 // — features —
+export {
+  checkFeatureBlocks,
+  combineFeatures,
+  type DenseFeatures,
+  type FeatureBlock,
+  type SparseFeatures,
+} from "./features/feature-block.js";
 export { type WordFeatures, type WordFeaturesOptions, wordFeatures } from "./features/word-features.js";
 // — readers and preparation —
 export type { PrepareEvent, PrepareOptions } from "./prepare/options.js";
