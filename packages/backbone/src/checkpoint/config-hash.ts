@@ -1,6 +1,5 @@
 // What a backbone's config contributes to its identity: two configs have the same hash where they give the same hidden states and gradients.
 import { createHash } from "node:crypto";
-import type { BackboneConfig } from "./config.js";
 
 /** Fields that say how a model is used, not what it computes. */
 const IRRELEVANT = new Set(["bosTokenId", "eosTokenIds", "padTokenId", "maxPositions", "unrecognisedKeys"]);
@@ -10,7 +9,7 @@ const IRRELEVANT = new Set(["bosTokenId", "eosTokenIds", "padTokenId", "maxPosit
  * the same in other words, as different versions of transformers do, have the same hash. Fields that are null or false do not count: a field that
  * a later version adds leaves the hash of models that do without its feature unchanged.
  */
-export function hashConfig(config: BackboneConfig): string {
+export function hashConfig(config: object): string {
   const relevant = Object.fromEntries(Object.entries(config).filter(([key]) => !IRRELEVANT.has(key)));
   return createHash("sha256")
     .update(JSON.stringify(canonical(relevant)))
