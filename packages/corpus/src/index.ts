@@ -38,6 +38,12 @@ export {
   type FeatureBlock,
   type SparseFeatures,
 } from "./features/feature-block.js";
+export {
+  applyWhitening,
+  fitWhitening,
+  type Whitening,
+  type WhiteningOptions,
+} from "./features/whitening.js";
 export { type WordFeatures, type WordFeaturesOptions, wordFeatures } from "./features/word-features.js";
 // — readers and preparation —
 export type { PrepareEvent, PrepareOptions } from "./prepare/options.js";
