@@ -39,6 +39,12 @@ export {
   type SparseFeatures,
 } from "./features/feature-block.js";
 export {
+  type TextEncoderModel,
+  type TextFeatures,
+  type TextFeaturesOptions,
+  textFeatures,
+} from "./features/text-features.js";
+export {
   applyWhitening,
   fitWhitening,
   type Whitening,
