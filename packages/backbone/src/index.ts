@@ -10,6 +10,13 @@ export { type Float32Progress, type Float32Weights, openFloat32Weights } from ".
 export { type HubProgress, type ResolveOptions, resolveModel } from "./checkpoint/hub.js";
 export { readSafetensorsHeader, type SafetensorsDtype } from "./checkpoint/safetensors.js";
 export { type TensorArray, type TensorData, writeSafetensors } from "./checkpoint/safetensors-writer.js";
+// — text encoders: from texts to rows of features —
+export type { EncodeOptions, SentenceEncoder } from "./encoder/encoder.js";
+export { type BackboneEncoderOptions, openBackboneEncoder } from "./encoder/open-backbone-encoder.js";
+export { openSentenceEncoder, type SentenceEncoderOptions } from "./encoder/open-sentence-encoder.js";
+export type { Pooling } from "./encoder/sentence-layout.js";
+export { cosineSimilarities } from "./encoder/similarity.js";
+export type { TextTokenizer } from "./encoder/text-tokenizer.js";
 // — generation —
 export type { GenerateOptions } from "./generation/generate.js";
 // — the language model and the base model over words, users and items —

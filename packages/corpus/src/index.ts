@@ -37,6 +37,25 @@ export type {
 } from "./documents/types.js";
 export { CorpusError, CorpusUsageError } from "./errors.js";
 // — features —
+export {
+  checkFeatureBlocks,
+  combineFeatures,
+  type DenseFeatures,
+  type FeatureBlock,
+  type SparseFeatures,
+} from "./features/feature-block.js";
+export {
+  type TextEncoderModel,
+  type TextFeatures,
+  type TextFeaturesOptions,
+  textFeatures,
+} from "./features/text-features.js";
+export {
+  applyWhitening,
+  fitWhitening,
+  type Whitening,
+  type WhiteningOptions,
+} from "./features/whitening.js";
 export { type WordFeatures, type WordFeaturesOptions, wordFeatures } from "./features/word-features.js";
 // — readers and preparation —
 export type { PrepareEvent, PrepareOptions } from "./prepare/options.js";

@@ -1,7 +1,6 @@
 // What a backbone's config contributes to its identity: two configs have the same hash where they give the same hidden
 // states and gradients.
 import { createHash } from "node:crypto";
-import type { BackboneConfig } from "./config.js";
 
 /** Fields that say how a model is used, not what it computes. */
 const IRRELEVANT = new Set(["bosTokenId", "eosTokenIds", "padTokenId", "maxPositions", "unrecognisedKeys"]);
@@ -12,7 +11,7 @@ const IRRELEVANT = new Set(["bosTokenId", "eosTokenIds", "padTokenId", "maxPosit
  * that are null or false do not count: a field that a later version adds leaves the hash of models that do without its
  * feature unchanged.
  */
-export function hashConfig(config: BackboneConfig): string {
+export function hashConfig(config: object): string {
   const relevant = Object.fromEntries(Object.entries(config).filter(([key]) => !IRRELEVANT.has(key)));
   return createHash("sha256")
     .update(JSON.stringify(canonical(relevant)))

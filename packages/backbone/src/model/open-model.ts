@@ -47,7 +47,7 @@ export async function openModel(model: string, options: OpenModelOptions): Promi
     ignore: architecture.buffers,
     ...(signal ? { signal } : {}),
   });
-  report(file, config.unrecognisedKeys, onNotice);
+  reportUnrecognised(file, config.unrecognisedKeys, onNotice);
   return { directory, checkpoint, config, architecture, claimed };
 }
 
@@ -55,7 +55,7 @@ const SHOWN = 8;
 const reported = new Set<string>();
 
 /** Reports keys that are not known, once for each file and function. */
-function report(
+export function reportUnrecognised(
   file: string,
   keys: readonly string[],
   onNotice: (notice: string) => void = (notice) => process.emitWarning(notice, "CheckpointWarning"),

@@ -4,13 +4,12 @@
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
+import { removeAbandoned } from "../abandoned-files.js";
 import { CorpusError, CorpusUsageError, reasonOf } from "../errors.js";
 import type { TextCorpus } from "./texts.js";
 import { TokenFileReader, TokenFileWriter } from "./token-file.js";
 import type { PromptTokenizer } from "./types.js";
 
-/** A partial file that nobody has written to for this long belongs to a process that died. */
-const ABANDONED_MS = 3_600_000;
 const PROGRESS_EVERY = 1000;
 
 /** What decides a token cache. */
@@ -109,7 +108,7 @@ export async function openTokenCache(options: TokenCacheOptions): Promise<TokenC
     reader = TokenFileReader.open(file, key);
     if (typeof reader === "string") {
       if (reader !== "absent") onRebuild?.({ file, problem: reader });
-      removeAbandoned(directory);
+      removeAbandoned(directory, "tokens");
       await build(file, key, options);
       reused = false;
       reader = TokenFileReader.open(file, key);
@@ -167,15 +166,5 @@ async function build(file: string, key: string, options: TokenCacheOptions): Pro
     writer.finish(emptyTexts);
   } finally {
     writer.abandon();
-  }
-}
-
-/** Removes what killed processes left half-written. */
-function removeAbandoned(directory: string): void {
-  for (const name of fs.readdirSync(directory)) {
-    if (!/\.tokens\.partial-\d+-[0-9a-f]+(\.index)?$/.test(name)) continue;
-    const file = path.join(directory, name);
-    const age = Date.now() - (fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Number.POSITIVE_INFINITY);
-    if (age > ABANDONED_MS) fs.rmSync(file, { force: true });
   }
 }

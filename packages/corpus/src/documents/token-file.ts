@@ -9,6 +9,7 @@
 // one.
 import { createHash, randomBytes } from "node:crypto";
 import fs from "node:fs";
+import { partialName } from "../abandoned-files.js";
 
 const HEADER = 128;
 const CHECKED = 104;
@@ -42,7 +43,7 @@ export class TokenFileWriter {
 
   constructor(file: string, key: string, vocabulary: number) {
     this.#file = file;
-    this.#temporary = `${file}.partial-${process.pid}-${randomBytes(6).toString("hex")}`;
+    this.#temporary = partialName(file, randomBytes(6).toString("hex"));
     this.#key = Buffer.from(key, "hex");
     this.#tokenBytes = vocabulary <= 0x10000 ? 2 : 4;
     this.#tokens = this.#tokenBytes === 2 ? new Uint16Array(this.#tokenBuffer) : new Uint32Array(this.#tokenBuffer);

@@ -1,18 +1,9 @@
 // Texts as rows of tf-idf weights of their words: the features that a linear model with side information reads.
-// Shape legend: D texts (rows), W words (columns), n weights that are not 0.
+// Shape legend: D texts (rows), W words (columns).
+import type { SparseFeatures } from "./feature-block.js";
 
-/** A sparse matrix: row `d` holds `values[p]` in column `indices[p]` for p from `indptr[d]` to `indptr[d + 1]` − 1. */
-export interface WordFeatures {
-  /** D */
-  readonly rows: number;
-  /** W */
-  readonly columns: number;
-  /** [D + 1] */
-  readonly indptr: Int32Array;
-  /** [n], ascending within a row */
-  readonly indices: Int32Array;
-  /** [n] */
-  readonly values: Float32Array;
+/** tf-idf weights: a column for each of W words. */
+export interface WordFeatures extends SparseFeatures {
   /** [W] the word of each column, in code unit order */
   readonly words: readonly string[];
 }
