@@ -38,7 +38,7 @@ export function heldOutCounts(
 }
 
 /** ⌊share·n⌋ of the decimal share that was meant: 0.1 × 30 is 3, 0.29 × 100 is 29 although the product of the doubles is below. */
-function floorShare(n: number, share: number): number {
+export function floorShare(n: number, share: number): number {
   return Math.floor(n * share + 1e-9 * Math.max(1, n));
 }
 
