@@ -9,6 +9,8 @@ import type { SideInformation } from "./side-information.js";
 export interface TuneEaseOptions extends Omit<EaseOptions, "onProgress"> {
   /** [I] what is to be found: the validation items. What the model is fitted to is the history, and masked. */
   readonly heldOut: ItemLists;
+  /** The only items that are ranked; for cold items, those that `holdOutItems` took out of the training data. Default: all. */
+  readonly candidates?: ArrayLike<number>;
   /** Fits at most, at least 1; default 20. */
   readonly trials?: number;
   /** False: λ stays as given. Default true. */
@@ -43,7 +45,7 @@ const LEAST_WEIGHT = 0.25;
  * @throws {EvaluationError} as {@link ease} does, or for trials out of range; the signal's reason when it is aborted
  */
 export async function tuneEase(training: ItemLists, options: TuneEaseOptions): Promise<TunedEase> {
-  const { heldOut, trials: limit = 20, tuneLambda = true, onTrial, ...fixed } = options;
+  const { heldOut, candidates, trials: limit = 20, tuneLambda = true, onTrial, ...fixed } = options;
   const { lambda = 200, sideInformation = [], signal } = fixed;
   if (!(Number.isInteger(limit) && limit >= 1)) {
     throw new EvaluationError(`trials: found ${limit}, expected an integer of at least 1.`);
@@ -61,7 +63,8 @@ export async function tuneEase(training: ItemLists, options: TuneEaseOptions): P
     if (found || trials.length === limit) return found;
     signal?.throwIfAborted();
     const scorer = await ease(training, { ...fixed, lambda: value!, sideInformation: blocks(weights) });
-    const { metrics } = await evaluateScorer(scorer, { history: training, heldOut, ...(signal && { signal }) });
+    const common = { ...(candidates && { candidates }), ...(signal && { signal }) };
+    const { metrics } = await evaluateScorer(scorer, { history: training, heldOut, ...common });
     const selection = PAPER_METRICS.reduce((sum, name) => sum + metrics[name]!, 0);
     const trial = { lambda: value!, weights, selection };
     if (!kept || selection > kept.trial.selection) kept = { scorer, trial };
