@@ -8,6 +8,8 @@ export { type ItemKnnOptions, itemKnn } from "./baselines/item-knn.js";
 export { mostPopular } from "./baselines/most-popular.js";
 export type { SideInformation, SparseRows } from "./baselines/side-information.js";
 export type { Multiply } from "./baselines/symmetric-inverse.js";
+export { type TuneColdEaseOptions, type TunedColdEase, tuneColdEase } from "./baselines/tune-cold-ease.js";
+export { type TuneContentKnnOptions, tuneContentKnn } from "./baselines/tune-content-knn.js";
 export { type TunedEase, tuneEase } from "./baselines/tune-ease.js";
 export { averageRuns, compareRuns, confidenceIntervals, type MetricComparison } from "./compare.js";
 export { EvaluationError } from "./error.js";

@@ -8,6 +8,7 @@ import {
   itemLists,
   RankingEvaluator,
   type SparseRows,
+  tuneContentKnn,
   tuneEase,
 } from "@cllm4rec/eval";
 import fc from "fast-check";
@@ -133,6 +134,27 @@ describe("content KNN", () => {
         });
       }),
       { numRuns: 200 },
+    );
+  });
+
+  it("chooses the weights that are best on what is held out", async () => {
+    // The first block says nothing; by the second, whoever has an item of a kind wants the others of it.
+    const titles = sparse(range(6).map(() => [1]));
+    const tags = sparse(range(6).map((j) => [j % 2, 1 - (j % 2)]));
+    const sideInformation = [titles, tags].map((features, b) => ({ name: `${b}`, weight: b === 0 ? 1 : 0, features }));
+    const protocol = {
+      history: itemLists([[0], [1], [3]]),
+      heldOut: itemLists([[2], [5], [1]]),
+      candidates: [1, 2, 5],
+    };
+    const before = await evaluateScorer(contentKnn({ items: 6, sideInformation }), protocol);
+    const { scorer, weights } = await tuneContentKnn({ items: 6, sideInformation, ...protocol });
+    const after = await evaluateScorer(scorer, protocol);
+    expect(weights[0]).toBe(1);
+    expect(weights[1]).toBeGreaterThan(0);
+    expect(after.metrics["ndcg@100"]!).toBeGreaterThan(before.metrics["ndcg@100"]!);
+    await expect(tuneContentKnn({ items: 6, sideInformation, ...protocol, trials: 0 })).rejects.toThrow(
+      /trials: found 0/,
     );
   });
 

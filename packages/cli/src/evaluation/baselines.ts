@@ -98,7 +98,7 @@ export async function fitEase(
 }
 
 /** tf-idf words of the items' titles, of their other texts, and of their training reviews, with the weights that a search starts from. */
-async function itemTextBlocks(dataset: Dataset): Promise<SideInformation[]> {
+export async function itemTextBlocks(dataset: Dataset): Promise<SideInformation[]> {
   const reviews: string[][] = Array.from({ length: dataset.items }, () => []);
   for await (const { item, text } of dataset.trainReviews()) reviews[item]!.push(text);
   const kinds = [

@@ -2,6 +2,7 @@
 import { EvaluationError } from "../error.js";
 import type { ItemLists } from "../item-lists.js";
 import { PAPER_METRICS } from "../metrics/names.js";
+import { climb, LAMBDA_STEPS, WEIGHT_STEPS } from "./climb.js";
 import { type EaseOptions, ease } from "./ease.js";
 import { evaluateScorer, type HistoryScorer } from "./history-scorer.js";
 import type { SideInformation } from "./side-information.js";
@@ -35,9 +36,6 @@ export interface TunedEase {
   /** Every fit, in order. */
   readonly trials: readonly EaseTrial[];
 }
-
-/** Below this weight a block is tried at 0, and no further down. */
-const LEAST_WEIGHT = 0.25;
 
 /**
  * Chooses λ and the weights of side information on validation. It starts from the options' values and doubles or halves one setting at
@@ -74,33 +72,9 @@ export async function tuneEase(training: ItemLists, options: TuneEaseOptions): P
     return trial;
   };
 
-  let at: number[] = [lambda, ...sideInformation.map(({ weight }) => weight)];
-  let best = await attempt(at);
-  const axes = at.map((_, axis) => axis).filter((axis) => axis > 0 || tuneLambda);
-  for (let improved = true; improved && best; ) {
-    improved = false;
-    for (const axis of [...axes].reverse()) {
-      for (const step of [up, axis === 0 ? halve : down]) {
-        let moved = false;
-        for (;;) {
-          const value = step(at[axis]!);
-          const next = at.with(axis, value);
-          const trial: EaseTrial | undefined = value === at[axis] ? undefined : await attempt(next);
-          if (!trial || trial.selection <= best.selection) break;
-          best = trial;
-          at = next;
-          moved = true;
-        }
-        if (!moved) continue;
-        improved = true;
-        break;
-      }
-    }
-  }
+  const start = [lambda, ...sideInformation.map(({ weight }) => weight)];
+  const axes = start.map((_, axis) => (axis === 0 ? LAMBDA_STEPS : WEIGHT_STEPS));
+  await climb(start, tuneLambda ? axes : axes.with(0, []), attempt);
   const { scorer, trial } = kept!;
   return { scorer, best: trial, trials };
 }
-
-const up = (value: number): number => (value === 0 ? LEAST_WEIGHT : value * 2);
-const halve = (value: number): number => value / 2;
-const down = (value: number): number => (value <= LEAST_WEIGHT ? 0 : value / 2);
