@@ -8,6 +8,7 @@ import {
   itemLists,
   RankingEvaluator,
   type SparseRows,
+  tuneColdEase,
   tuneContentKnn,
   tuneEase,
 } from "@cllm4rec/eval";
@@ -236,6 +237,52 @@ describe("settings for cold items", () => {
     expect(Array.from(holdOutItems(training, { items: 4, share: 0.5, among: [1, 2] }).candidates)).toHaveLength(1);
     expect(() => holdOutItems(training, { items: 4, among: [1] })).toThrow(/found 1 with interactions/);
     expect(() => holdOutItems(training, { items: 4, share: 1 })).toThrow(/share: found 1/);
+  });
+
+  it("tuneColdEase chooses on items that it takes out, and fits all of the training items", async () => {
+    const items = 20;
+    const cold = [4, 9, 14, 19];
+    const liked = range(40).map((u) =>
+      range(items).filter((j) => j % 4 === u % 4 && (u + j) % 3 !== 0 && !cold.includes(j)),
+    );
+    const heldOut = liked.map((row) => row.slice(-1));
+    const training = itemLists(liked.map((row) => row.slice(0, -1)));
+    const features = sparse(range(items).map((j) => range(4).map((f) => (j % 4 === f ? 1 : 0))));
+    const sideInformation = [{ name: "kind", weight: 1, features }];
+    const common = { items, sideInformation, lambda: 4, trials: 4 };
+    const tuned = await tuneColdEase(training, { ...common, cold, heldOut: itemLists(heldOut) });
+
+    const pseudo = holdOutItems(training, { items });
+    const { best, scorer } = await tuneEase(pseudo.training, { ...common, ...pseudo });
+    expect(tuned.best).toEqual(best);
+    const fitted = await ease(training, {
+      items,
+      lambda: best.lambda,
+      sideInformation: [{ ...sideInformation[0]!, weight: best.weights[0]! }],
+    });
+    const scale = (scores: Float32Array, which: Iterable<number>, factor: number) => {
+      const scaled = new Set(which);
+      return scores.map((score, at) => (scaled.has(at % items) ? score * factor : score));
+    };
+    expect(tuned.scorer.scores(training)).toEqual(scale(fitted.scores(training), cold, tuned.factor));
+    expect(tuned.scorer.name).toBe(`${fitted.name.slice(0, -1)}, cold items × ${tuned.factor})`);
+
+    // The factor's ranking of pseudo-cold and validation items together is no worse than that of its neighbours.
+    const rowsOf = ({ indptr, indices }: typeof training) =>
+      range(liked.length).map((u) => Array.from(indices.subarray(indptr[u]!, indptr[u + 1]!)));
+    const [history, taken] = [rowsOf(pseudo.training), rowsOf(pseudo.heldOut)];
+    const together = history.map((row, u) => (row.length === 0 ? [] : [...taken[u]!, ...heldOut[u]!]));
+    const quality = (factor: number) => {
+      const evaluator = new RankingEvaluator({ items });
+      const scores = scale(scorer.scores(pseudo.training), pseudo.candidates, factor);
+      evaluator.addScores({ scores, heldOut: itemLists(together), masked: pseudo.training });
+      return Object.values(evaluator.result().metrics).reduce((sum, value) => sum + value, 0);
+    };
+    expect(tuned.factor).toBeGreaterThan(1);
+    for (const other of [1 / Math.SQRT2, Math.SQRT2])
+      expect(quality(tuned.factor)).toBeGreaterThanOrEqual(quality(tuned.factor * other) - 1e-3);
+    const without = await tuneColdEase(training, { ...common, cold, heldOut: itemLists(liked.map(() => [])) });
+    expect(without.factor).toBe(1);
   });
 
   it("tuneEase selects among the candidates", async () => {
