@@ -43,8 +43,9 @@ export function writeDocument(records, file) {
   const compared = names.filter((name) => name.endsWith(".compared.json"));
   const costs = names.filter((name) => name.endsWith(".cost.json"));
   const baselines = names.filter((name) => name.endsWith(".baselines.json"));
+  const cold = names.filter((name) => name.endsWith(".cold.json"));
   const all = names
-    .filter((name) => ![...compared, ...costs, ...baselines].includes(name))
+    .filter((name) => ![...compared, ...costs, ...baselines, ...cold].includes(name))
     .map((name) => /** @type {RunRecord} */ (read(name)));
   let text = fs.readFileSync(file, "utf8");
   const put = (/** @type {string} */ mark, /** @type {string} */ content) => {
@@ -67,6 +68,9 @@ export function writeDocument(records, file) {
   }
   for (const name of compared) put(name.slice(0, -".json".length), comparisonTable(read(name).comparisons));
   for (const name of baselines) put(name.slice(0, -".json".length), baselineTable(read(name)));
+  // The baselines' record first.
+  cold.sort((a, b) => Number(b === "beauty.cold.json") - Number(a === "beauty.cold.json"));
+  if (cold.length > 0) put("beauty.cold", coldTable(cold.map(read)));
   for (const name of costs) put(name.slice(0, -".json".length), costTable(read(name)));
   fs.writeFileSync(file, text);
 }
@@ -108,6 +112,31 @@ function baselineTable({ reads, date, baselines }) {
     date,
   ]);
   return asTable(["baseline", "reads", ...METRICS, "95% of recall@20", "date"], rows);
+}
+
+/** @param {readonly import("./cold.js").ColdRecord[]} records */
+function coldTable(records) {
+  const rows = records.flatMap(({ date, rows }) =>
+    rows.map(({ name, metrics, cold }) => {
+      const { amongCold, amongAll, together } = cold;
+      return [
+        name,
+        ...METRICS.map((metric) => number(amongCold.metrics[metric])),
+        halfWidth(amongCold.intervals),
+        ...[amongAll.metrics, together.metrics, metrics].flatMap((of) => [
+          number(of["recall@20"]),
+          number(of["ndcg@100"]),
+        ]),
+        date,
+      ];
+    }),
+  );
+  const both = (/** @type {string} */ where) => [`${where}: recall@20`, "ndcg@100"];
+  const head = [
+    ...["recommender", "cold among cold: recall@20", "recall@40", "ndcg@100", "95% of recall@20"],
+    ...[...both("cold among all"), ...both("cold and warm among all"), ...both("warm among all"), "date"],
+  ];
+  return asTable(head, rows);
 }
 
 /** @param {Record<string, [number, number]>} intervals */

@@ -7,6 +7,7 @@
 //                                                    embeddings
 //   npm run results -- compare                       Musical Instruments: methods user by user, over all seeds
 //   npm run results -- baselines                  simple recommenders, EASE with the items' texts included
+//   npm run results -- cold [--model DIR --name NAME]   recommendations of cold items: simple recommenders, or a model trained on the same data
 //   npm run results -- cost                       seconds of an epoch against the floor
 //   npm run results -- document                   tables and plots from the records
 import fs from "node:fs";
@@ -14,6 +15,7 @@ import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { fileNameOf, measureColdBaselines, measureColdModel } from "./cold.js";
 import { writeDocument } from "./document.js";
 import { BASELINES, RUNS } from "./plan.js";
 import { compareAll, measure, measureBaselines, measureTogether, ready } from "./run.js";
@@ -28,6 +30,9 @@ const { values, positionals } = parseArgs({
     jobs: { type: "string", default: "1" },
     members: { type: "string", default: "8" },
     repeats: { type: "string", default: "3" },
+    model: { type: "string" },
+    name: { type: "string" },
+    trials: { type: "string", default: "10" },
     until: { type: "string", default: "1000" },
     shared: { type: "string", default: path.join(root, "..", "shared") },
   },
@@ -69,6 +74,10 @@ if (command === "list") {
 } else if (command === "baselines") {
   for (const dataset of /** @type {(keyof typeof BASELINES)[]} */ (Object.keys(BASELINES)))
     writeJson(`${dataset}.baselines.json`, await measureBaselines(dataset, values.shared));
+} else if (command === "cold") {
+  const { model, name, shared, trials } = values;
+  if (model === undefined) writeJson("beauty.cold.json", await measureColdBaselines(shared, Number(trials)));
+  else writeJson(`${fileNameOf(name ?? path.basename(model))}.cold.json`, await measureColdModel(model, name, shared));
 } else if (command === "cost") {
   const { epochCosts } = await import("./cost.js");
   const record = await epochCosts({ shared: values.shared, repeats: Number(values.repeats) });
@@ -76,7 +85,7 @@ if (command === "list") {
 } else if (command === "document") {
   writeDocument(RECORDS, path.join(root, "docs", "results.md"));
 } else {
-  fail("list, run NAME..., ensemble NAME, compare, baselines, cost or document is expected");
+  fail("list, run NAME..., ensemble NAME, compare, baselines, cold, cost or document is expected");
 }
 
 /** @param {string} name @returns {import("./plan.js").Plan} */

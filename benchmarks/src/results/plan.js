@@ -10,6 +10,11 @@ export const DATASETS = {
   ],
   /** Tags as the items' texts, title words as their titles: two files, joined by `joinedMetadata`. */
   "beauty-titles": ["--input", "data/amazon-beauty-cllm4rec", "--meta", "joined:beauty"],
+  /** The same, a fifth of the items held out of training. */
+  "beauty-cold": [
+    ...["--input", "data/amazon-beauty-cllm4rec", "--meta", "joined:beauty"],
+    ...["--hold-out-items", "0.2"],
+  ],
   instruments: ["--input", "data/amazon-musical-instruments/reviews_Musical_Instruments_5.json.gz"],
 };
 

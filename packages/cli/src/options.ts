@@ -77,5 +77,11 @@ export const MODELS = [
 export const splitOption = (description = "what is to be found") =>
   new Option("--split <name>", description).choices([...SPLITS]);
 
+/** `--metrics`, of evaluate and baselines. */
+export const METRICS = [
+  "--metrics <name...>",
+  "such as recall@20, recall-all@10 (by all held-out items, not min(K, held-out)), ndcg@10, mrr, coverage@20 (default: recall@20 recall@40 ndcg@100)",
+] as const;
+
 export const historyOption = () =>
   new Option("--history <splits>", "what is known of each user").choices([...HISTORIES]).default(HISTORIES[0]);

@@ -70,6 +70,7 @@ test("popularity on either split, and with either history, is what the definitio
       "most popular",
       "item KNN",
       "item KNN (shrinkage 10)",
+      "content KNN (reviews 1)",
     ]);
     expect(printed.baselines[0].metrics["recall@20"]).toBeCloseTo(popularityRecall(heldOut, known), 12);
     const [low, high] = printed.baselines[0].intervals["recall@20"];

@@ -199,6 +199,7 @@ describe("the page that train writes", () => {
       });
     }
     expect(baselines.map(({ method }: { method?: string }) => method).filter(Boolean)).toEqual([
+      "content knn",
       "ease",
       "ease with text",
     ]);

@@ -7,7 +7,7 @@ import { type AccuracyKind, accuracy } from "./metrics/accuracy.js";
 import { coverage, gini, selfInformation, type TrainingPopularity } from "./metrics/beyond-accuracy.js";
 import { type MetricName, type MetricSpec, PAPER_METRICS, parseMetrics } from "./metrics/names.js";
 import { heldOutRanks } from "./ranking/held-out-ranks.js";
-import { HELD_OUT, LISTED, MASKED, mark, unmark } from "./ranking/row-marks.js";
+import { HELD_OUT, LISTED, MASKED, mark, OUTSIDE, UNRANKED, unmark } from "./ranking/row-marks.js";
 import { maskSets, RowSelector, scoreRows } from "./ranking/top-k.js";
 import type { EvaluationResult } from "./result.js";
 
@@ -21,6 +21,11 @@ export interface RankingEvaluatorOptions {
   readonly items: number;
   /** Default: {@link PAPER_METRICS}. */
   readonly metrics?: readonly MetricName[];
+  /**
+   * The only items that are ranked, no item twice: others are as if they did not exist, and may not be held out. `coverage` and `gini` are over
+   * them. Default: all J items.
+   */
+  readonly candidates?: ArrayLike<number>;
   /** The training popularity, needed by `novelty@K` alone. */
   readonly training?: TrainingPopularity;
 }
@@ -73,8 +78,8 @@ export class RankingEvaluator {
   #withoutHeldOut = 0;
   #failed = false;
 
-  /** @throws {EvaluationError} for a bad item count, an unknown metric, or novelty without training popularity. */
-  constructor({ items, metrics = PAPER_METRICS, training }: RankingEvaluatorOptions) {
+  /** @throws {EvaluationError} for a bad item count, candidates that are no items, an unknown metric, or novelty without training popularity. */
+  constructor({ items, metrics = PAPER_METRICS, candidates, training }: RankingEvaluatorOptions) {
     if (!Number.isInteger(items) || items < 1) {
       throw new EvaluationError(`items: found ${items}, expected an integer of at least 1 (the number of items).`);
     }
@@ -96,6 +101,7 @@ export class RankingEvaluator {
     const cutoffs = this.#specs.map(({ cutoff }) => cutoff).filter(Number.isFinite);
     this.#selector = new RowSelector(items, Math.max(1, ...cutoffs));
     this.#marks = new Uint8Array(items);
+    if (candidates) markOutside(this.#marks, candidates);
     this.#ranks = new Int32Array(items);
     this.#values = new Float64Array(64 * this.#perUser.length);
   }
@@ -130,8 +136,9 @@ export class RankingEvaluator {
       for (let p = start; p < start + length; p++) {
         const item = rankings.indices[p]!;
         const bits = this.#marks[item]!;
-        if ((bits & (MASKED | LISTED)) !== 0) {
-          const what = (bits & MASKED) !== 0 ? "which is masked" : "twice";
+        if ((bits & (UNRANKED | LISTED)) !== 0) {
+          const what =
+            (bits & OUTSIDE) !== 0 ? "which is no candidate" : (bits & MASKED) !== 0 ? "which is masked" : "twice";
           throw new EvaluationError(
             `rankings, user ${user}: found item ${item} ${what}, expected each unmasked item at most once; filter ` +
               "the list first.",
@@ -176,7 +183,10 @@ export class RankingEvaluator {
     for (const { name, kind, cutoff } of this.#specs) {
       const perUser = values[name];
       if (perUser) metrics[name] = perUser.reduce((sum, value) => sum + value, 0) / users;
-      else metrics[name] = (kind === "gini" ? gini : coverage)(this.#counts.get(cutoff)!);
+      else {
+        const counts = this.#counts.get(cutoff)!.filter((_, item) => (this.#marks[item]! & OUTSIDE) === 0);
+        metrics[name] = (kind === "gini" ? gini : coverage)(counts);
+      }
     }
     return { users, usersWithoutHeldOut: this.#withoutHeldOut, metrics, perUser: { users: ids, values } };
   }
@@ -209,7 +219,13 @@ export class RankingEvaluator {
       mark(this.#marks, HELD_OUT, heldOut, b, `heldOut, user ${user}`);
       for (const lists of masked) mark(this.#marks, MASKED, lists, b);
       for (let p = heldOut.indptr[b]!; p < heldOut.indptr[b + 1]!; p++) {
-        if ((this.#marks[heldOut.indices[p]!]! & MASKED) === 0) continue;
+        const bits = this.#marks[heldOut.indices[p]!]!;
+        if ((bits & UNRANKED) === 0) continue;
+        if ((bits & OUTSIDE) !== 0) {
+          throw new EvaluationError(
+            `heldOut, user ${user}: found item ${heldOut.indices[p]}, which is no candidate and could never be found; leave it out of heldOut, or add it to candidates.`,
+          );
+        }
         throw new EvaluationError(
           `heldOut, user ${user}: found item ${heldOut.indices[p]}, which is masked and could never be found; ` +
             "expected held-out and masked items to be disjoint, so check the split.",
@@ -279,6 +295,22 @@ export class RankingEvaluator {
         "evaluator: found a batch refused before, expected none; start again with a new evaluator.",
       );
     }
+  }
+}
+
+/** Marks every item that is not among the candidates. */
+function markOutside(marks: Uint8Array, candidates: ArrayLike<number>): void {
+  if (candidates.length === 0) throw new EvaluationError("candidates: found none, expected at least one item.");
+  marks.fill(OUTSIDE);
+  for (let at = 0; at < candidates.length; at++) {
+    const item = candidates[at]!;
+    if (!Number.isInteger(item) || marks[item] !== OUTSIDE) {
+      const what = marks[item] === 0 ? `item ${item} twice` : `item ${item}`;
+      throw new EvaluationError(
+        `candidates: found ${what}, expected integers from 0 to ${marks.length - 1}, each at most once.`,
+      );
+    }
+    marks[item] = 0;
   }
 }
 

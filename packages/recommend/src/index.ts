@@ -13,14 +13,21 @@ export type { Known } from "./histories.js";
 // — the front door: raw ids in and out —
 export { type OpenRecommenderOptions, openRecommender } from "./open-recommender.js";
 // — by rows of the tables: evaluation, and models that are not saved yet —
-export { type EvaluateOptions, evaluate } from "./ranking/evaluate.js";
+export { type EvaluateOptions, evaluate, evaluateViews, type RankingView } from "./ranking/evaluate.js";
 export {
   type IndexRecommendation,
   IndexRecommender,
   type IndexRecommenderOptions,
   type IndexRequest,
 } from "./ranking/index-recommender.js";
-export { type HeldOutSplit, type HistoryChoice, openProtocol, type Protocol } from "./ranking/protocol.js";
+export {
+  type ColdProtocol,
+  type HeldOutSplit,
+  type HistoryChoice,
+  openColdProtocol,
+  openProtocol,
+  type Protocol,
+} from "./ranking/protocol.js";
 export type {
   Embeddings,
   ExplainRequest,

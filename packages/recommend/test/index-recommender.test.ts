@@ -2,7 +2,13 @@
 // a history alone.
 import { Backbone, BaseModel } from "@cllm4rec/backbone";
 import { csrRow } from "@cllm4rec/corpus";
-import { evaluate, type IndexRecommendation, IndexRecommender, type IndexRequest } from "@cllm4rec/recommend";
+import {
+  evaluate,
+  evaluateViews,
+  type IndexRecommendation,
+  IndexRecommender,
+  type IndexRequest,
+} from "@cllm4rec/recommend";
 import { asciiTokenizer } from "@cllm4rec/testing";
 import { initialTables } from "@cllm4rec/training/stage";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -117,6 +123,37 @@ describe("evaluate", () => {
     expect(result.metrics["recall@3"]).toBeCloseTo(ranks.filter((rank) => rank <= 3).length / users, 12);
     expect(result.metrics.mrr).toBeCloseTo(ranks.reduce((sum, rank) => sum + 1 / rank, 0) / users, 12);
     expect(result.users).toBe(users);
+  });
+
+  it("ranks the same scores in several views: among candidates, and for users of their own", async () => {
+    const cold = [3, 8, 11, 13];
+    const taken = csr(
+      items,
+      Array.from({ length: users }, (_, user) =>
+        user % 3 === 0 ? [] : cold.filter((item) => (user + item) % 2 === 0 && !csrRow(train, user).includes(item)),
+      ),
+    );
+    const options = { model, tables, tokenizer, history: train, metrics: ["recall@2", "mrr"] as const, batch: 3 };
+    const views = [{ heldOut: validation }, { heldOut: taken, candidates: cold }, { heldOut: taken }];
+    const [first, among, all] = await evaluateViews({ ...options, views });
+    expect(first).toEqual(await evaluate({ ...options, heldOut: validation }));
+    expect(all).toEqual(await evaluate({ ...options, heldOut: taken }));
+    const recommender = new IndexRecommender({ model, tables, tokenizer });
+    const known = Array.from(among!.perUser.users);
+    expect(known).toEqual(
+      Array.from({ length: users }, (_, user) => user).filter((user) => csrRow(taken, user).length > 0),
+    );
+    expect(among!.usersWithoutHeldOut).toBe(users - known.length);
+    for (const [row, user] of known.entries()) {
+      const history = csrRow(train, user);
+      const scores = await recommender.scores([{ history }]);
+      const list = cold.filter((item) => !history.includes(item)).sort((a, b) => scores[b]! - scores[a]! || a - b);
+      const wanted = csrRow(taken, user);
+      const hits = wanted.filter((item) => list.indexOf(item) < 2).length;
+      expect(among!.perUser.values["recall@2"]![row]).toBeCloseTo(hits / Math.min(2, wanted.length), 12);
+      const best = Math.min(...Array.from(wanted, (item) => list.indexOf(item) + 1));
+      expect(among!.perUser.values.mrr![row]).toBeCloseTo(1 / best, 12);
+    }
   });
 
   it("counts users without held-out items, and refuses those with nothing to be known by", async () => {

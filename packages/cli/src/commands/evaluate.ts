@@ -2,8 +2,14 @@
 import { Command } from "commander";
 import type { CliContext } from "../context.js";
 import type { EngineName } from "../engine/engine.js";
-import { describeProtocol, type HeldOutSplit, type HistoryChoice, openProtocol } from "../evaluation/protocol.js";
-import { ENGINE, historyOption, MODELS, splitOption, THREADS } from "../options.js";
+import {
+  chosenMetrics,
+  describeProtocol,
+  type HeldOutSplit,
+  type HistoryChoice,
+  openProtocol,
+} from "../evaluation/protocol.js";
+import { ENGINE, historyOption, METRICS, MODELS, splitOption, THREADS } from "../options.js";
 import { StageDisplay } from "../progress.js";
 
 interface Flags {
@@ -12,6 +18,7 @@ interface Flags {
   readonly history: HistoryChoice;
   readonly data?: string;
   readonly backbone?: string;
+  readonly metrics?: readonly string[];
   readonly engine?: EngineName;
   readonly threads?: number;
   readonly perUser?: string;
@@ -19,9 +26,10 @@ interface Flags {
 }
 
 const HELP = `
-All items are ranked except those in the user's history, which is the prompt: the training items, as in the paper, or
-with --history train+validation the validation items too. recall@K divides by min(K, held-out items). Users without
-held-out items do not count.
+Every item is ranked but those of the user's history, which stands in the prompt: the training items, as in the paper, or with
+--history train+validation the validation items too. recall@K divides by min(K, held-out items). Users without held-out items do not
+count. Where the dataset has cold items (prepare --hold-out-items), they are measured too: ranked among cold items only, among all items, and
+together with the other test items.
 
 Examples:
   $ cllm4rec evaluate --model model
@@ -41,19 +49,27 @@ export function evaluateCommand(context: CliContext): Command {
     .addOption(historyOption())
     .option("--data <dir>", "the dataset, if it was moved since")
     .option("--backbone <dir|hub-id>", "the backbone, if it was moved since")
+    .option(...METRICS)
     .option(...ENGINE)
     .option(...THREADS)
     .option("--per-user <file>", "also write every user's values, for cllm4rec compare")
     .option("--json", "one JSON object on stdout")
     .addHelpText("after", HELP)
     .action(async (flags: Flags) => {
-      const [recommend, { confidenceIntervals, formatResult, toJson }, { writePerUser }, { naming, serving }] =
-        await Promise.all([
-          import("@cllm4rec/recommend"),
-          import("@cllm4rec/eval"),
-          import("../evaluation/per-user.js"),
-          import("../models/workplace.js"),
-        ]);
+      const [
+        recommend,
+        { confidenceIntervals, formatResult, toJson },
+        { viewFile, writePerUser },
+        { naming, serving },
+        { coldFacts, coldJson, coldText, coldViews, eachView },
+      ] = await Promise.all([
+        import("@cllm4rec/recommend"),
+        import("@cllm4rec/eval"),
+        import("../evaluation/per-user.js"),
+        import("../models/workplace.js"),
+        import("../evaluation/cold-items.js"),
+      ]);
+      const metricsOption = await chosenMetrics(flags.metrics);
       const { signal } = context;
       const display = new StageDisplay(context.stderr);
       const models = await recommend.openEnsemble(flags.model);
@@ -62,21 +78,30 @@ export function evaluateCommand(context: CliContext): Command {
       try {
         const protocol = await openProtocol(dataset, flags.split, flags.history);
         const { history, heldOut } = protocol;
+        const cold = await recommend.openColdProtocol(dataset, protocol);
+        const ofCold = cold && coldViews(protocol, cold);
+        const views = [{ heldOut }, ...Object.values(ofCold ?? {})];
         const engine = { engine: flags.engine ?? "cpu", threads: flags.threads } as const;
-        const result = await serving({ ...flags, engine }, { signal, display }, async (places) => {
+        const [result, ...others] = await serving({ ...flags, engine }, { signal, display }, async (places) => {
           const { predictor, dispose } = await recommend.openPredictor(models, places);
           try {
             display.start(`ranking ${model.description.sizes.items} items for each user`);
-            return await recommend.evaluate({ ...predictor, history, heldOut, signal });
+            return await recommend.evaluateViews({ ...predictor, ...metricsOption, history, views, signal });
           } finally {
             await dispose();
           }
         });
+        if (!result) throw new Error("nothing was evaluated");
+        const coldResults = ofCold && (await eachView(ofCold, (view) => others[views.indexOf(view) - 1]!));
         const { users, usersWithoutHeldOut, metrics } = result;
         const intervals = confidenceIntervals(result, { seed: 0 });
         const { split, history: historyOf } = flags;
         const names = models.map(({ directory }) => directory);
-        if (flags.perUser !== undefined) await writePerUser(flags.perUser, result, protocol);
+        if (flags.perUser !== undefined) {
+          await writePerUser(flags.perUser, result, protocol);
+          for (const [view, one] of Object.entries(coldResults ?? {}))
+            await writePerUser(viewFile(flags.perUser, view), one, { ...protocol, view });
+        }
         const json = {
           users,
           metrics,
@@ -85,12 +110,12 @@ export function evaluateCommand(context: CliContext): Command {
           usersWithoutHeldOut,
           intervals: toJson(result, { intervals }).intervals,
           model: names.length === 1 ? names[0] : names,
+          ...(cold && coldResults && { cold: { ...coldFacts(cold), ...coldJson(coldResults) } }),
         };
         context.stdout.write(
           flags.json
             ? `${JSON.stringify(json)}\n`
-            : `${names.join(", ")}: ${describeProtocol(protocol)}. With 95% bootstrap intervals:\n` +
-                `${formatResult(result, { intervals })}\n`,
+            : `${names.join(", ")}: ${describeProtocol(protocol)}. With 95% bootstrap intervals:\n${formatResult(result, { intervals })}\n${coldResults ? `${coldText(coldResults)}\n` : ""}`,
         );
       } finally {
         display.stop();

@@ -21,7 +21,7 @@ import { Command, Option } from "commander";
 import type { CliContext } from "../context.js";
 import { MAX_THREADS } from "../engine/engine.js";
 import { withFlags } from "../errors.js";
-import { collect, integerFrom, numberOrNone, parsedBy, share } from "../options.js";
+import { collect, integerFrom, numberFrom, numberOrNone, parsedBy, share } from "../options.js";
 import { StageDisplay } from "../progress.js";
 
 interface Flags {
@@ -38,6 +38,7 @@ interface Flags {
   seed?: number;
   validationShare?: number;
   testShare?: number;
+  holdOutItems?: number;
   maxMalformed?: number;
   threads?: number;
   memoryLimit?: string;
@@ -60,6 +61,7 @@ Examples:
   $ cllm4rec prepare --input gowalla/ --validation-share 0.1 --out gowalla-split    # train.txt and test.txt, LightGCN's
   $ cllm4rec prepare --input a.csv b.csv.zst --columns user=uid,item=sku,rating=stars,timestamp=t,text=body \\
       --min-rating none --core 0 --split time --out shop --json
+  $ cllm4rec prepare --input reviews_Beauty_5.json.gz --meta meta_Beauty.json.gz --hold-out-items 0.2 --out beauty-cold
   $ cllm4rec prepare --input events.txt --columns user=1,item=3,timestamp=2 --out shop
 
 Exit codes: 0 done, 1 the data cannot be used, 2 the command line cannot, 129, 130 or 143 interrupted.
@@ -103,13 +105,18 @@ export function prepareCommand(context: CliContext): Command {
         "cllm4rec",
       ]),
     )
-    .option("--seed <n>", "seed of the splits random (default: 0) and cllm4rec (default: 98765)", integerFrom(0))
+    .option("--seed <n>", "seed of the splits random (default: 0) and cllm4rec (default: 98765), and of --hold-out-items", integerFrom(0))
     .option(
       "--validation-share <share>",
       "of each user's interactions (default: 0.1; of a given split without validation: none)",
       share,
     )
     .option("--test-share <share>", "of each user's interactions (default: 0.1)", share)
+    .option(
+      "--hold-out-items <share>",
+      "cold items: this share of the items with text, drawn by --seed, has no interactions in training and validation; those it has are a test of its own (default: none)",
+      numberFrom(0, { above: true }),
+    )
     .option("--max-malformed <share>", "of records up to which the input is accepted (default: 0.1)", share)
     .option("--threads <n>", "threads for reading and writing (default: one a core)", integerFrom(1, MAX_THREADS))
     .option("--memory-limit <size>", 'for reading and writing, such as "2GB" (default: 80% of memory)')
@@ -148,10 +155,9 @@ function sentence(event: Exclude<PrepareEvent, { type: "stage" | "progress" }>):
     case "format":
       return `format: ${event.format}${event.detected ? " (recognised)" : ""}`;
     case "malformed":
-      return (
-        `malformed: ${event.file}, ${event.place}, ` +
-        `${event.reason}${event.snippet === "" ? "" : `: ${event.snippet}`}`
-      );
+      return `malformed: ${event.file}, ${event.place}, ${event.reason}${event.snippet === "" ? "" : `: ${event.snippet}`}`;
+    case "held out":
+      return event.message;
     case "warning":
       return `warning: ${withFlags(event.message, event.options)}`;
     case "metadata":
@@ -173,6 +179,7 @@ function stageLabel({ stage, file }: Extract<PrepareEvent, { type: "stage" }>): 
 function summary(manifest: Manifest, out: string): Record<string, unknown> {
   const { users, items, interactions, train, validation, test, records, statistics, provenance, preparation } =
     manifest;
+  const { coldTest, coldItems } = manifest;
   const { records: read, malformed, duplicates, ...dropped } = records;
   return {
     ...{ users, items, interactions, train, validation, test, records: read, malformed, duplicates },
@@ -184,6 +191,7 @@ function summary(manifest: Manifest, out: string): Record<string, unknown> {
     userTexts: statistics.userTexts,
     format: provenance.reader,
     ...preparation,
+    ...(coldItems && { coldTest, coldItems }),
     out,
   };
 }
@@ -191,6 +199,7 @@ function summary(manifest: Manifest, out: string): Record<string, unknown> {
 /** Table 3 of the paper for this dataset, and what became of the records. */
 function table(manifest: Manifest, out: string): string {
   const { users, items, interactions, train, validation, test, records, statistics } = manifest;
+  const { coldTest = 0, coldItems } = manifest;
   const number = (value: number) => value.toLocaleString("en-US");
   const row = (label: string, value: string, note = "") =>
     `  ${label.padEnd(14)}${value.padStart(12)}${note && `  ${note}`}\n`;
@@ -210,6 +219,13 @@ function table(manifest: Manifest, out: string): string {
     ),
     row("users", number(users), `${statistics.meanInteractionsPerUser.toFixed(1)} interactions each`),
     row("items", number(items), `${statistics.meanInteractionsPerItem.toFixed(1)} interactions each`),
+    coldItems
+      ? row(
+          "cold items",
+          number(coldItems.items),
+          `of ${number(coldItems.itemsWithText)} with text, ${number(coldTest)} interactions; users left without training: ${number(coldItems.usersWithoutTraining)}`,
+        )
+      : "",
     // Two decimals as in the paper, more where they would read 100.00%.
     row("sparsity", `${(statistics.sparsity * 100).toFixed(statistics.sparsity > 0.9999 ? 4 : 2)}%`),
     row(

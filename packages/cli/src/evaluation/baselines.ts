@@ -103,11 +103,8 @@ export async function fitEase(
   }
 }
 
-/**
- * tf-idf words of the items' titles, of their other texts, and of their training reviews, with the weights that a
- * search starts from.
- */
-async function itemTextBlocks(dataset: Dataset): Promise<SideInformation[]> {
+/** tf-idf words of the items' titles, of their other texts, and of their training reviews, with the weights that a search starts from. */
+export async function itemTextBlocks(dataset: Dataset): Promise<SideInformation[]> {
   const reviews: string[][] = Array.from({ length: dataset.items }, () => []);
   for await (const { item, text } of dataset.trainReviews()) reviews[item]!.push(text);
   const kinds = [

@@ -7,15 +7,18 @@ import type { Protocol } from "./protocol.js";
 
 const EXPECTED = "a file that `evaluate --per-user` or `baselines --per-user` wrote is expected";
 
-type Convention = Pick<Protocol, "split" | "historyOf">;
+type Convention = Pick<Protocol, "split" | "historyOf"> & {
+  /** Which of the rankings with cold items; default: the one of the split. */
+  readonly view?: string;
+};
 
 /** @throws TrainingError naming the file where it cannot be written */
 export async function writePerUser(
   file: string,
   result: EvaluationResult,
-  { split, historyOf }: Convention,
+  { split, historyOf, view }: Convention,
 ): Promise<void> {
-  const json = { split, history: historyOf, ...toJson(result, { perUser: true }) };
+  const json = { split, history: historyOf, ...(view !== undefined && { view }), ...toJson(result, { perUser: true }) };
   await writeWhole(file, `${JSON.stringify(json)}\n`);
 }
 
@@ -30,12 +33,17 @@ export async function readPerUser(file: string): Promise<{ result: EvaluationRes
   try {
     const json: unknown = JSON.parse(text);
     const result = fromJson(json);
-    const { split, history } = json as { split?: unknown; history?: unknown };
-    return { result, convention: `split ${split}, history ${history}` };
+    const { split, history, view } = json as { split?: unknown; history?: unknown; view?: unknown };
+    return { result, convention: `split ${split}, history ${history}${view === undefined ? "" : `, ${view}`}` };
   } catch (error) {
     const reason = reasonOf(error).replace(/[.;]?$/, "");
     throw new Error(`${file}: ${reason}; ${EXPECTED}`, { cause: error });
   }
+}
+
+/** The file of a view of cold items beside the main one: `values.json` → `values.amongCold.json`. */
+export function viewFile(file: string, view: string): string {
+  return `${file.replace(/\.json$/, "")}.${view}.json`;
 }
 
 /** A recommender's name as a file name of ASCII characters: `EASE, λ 200` → `ease-lambda-200.json`. */

@@ -1,7 +1,8 @@
 // The protocol of evaluate, baselines and report as flags name it.
 import type { Dataset } from "@cllm4rec/corpus";
+import type { MetricName } from "@cllm4rec/eval";
 import type { HeldOutSplit, HistoryChoice, Protocol } from "@cllm4rec/recommend";
-import { UsageError } from "../errors.js";
+import { reasonOf, UsageError } from "../errors.js";
 
 export type { HeldOutSplit, HistoryChoice, Protocol };
 
@@ -26,6 +27,22 @@ export async function openProtocol(
   }
   const recommend = await import("@cllm4rec/recommend");
   return recommend.openProtocol(dataset, split, historyOf);
+}
+
+/**
+ * The metrics that `--metrics` names; none: those of the paper.
+ * @throws UsageError for what is no metric, or needs more than a ranking
+ */
+export async function chosenMetrics(names: readonly string[] | undefined): Promise<{ metrics?: MetricName[] }> {
+  if (names === undefined) return {};
+  const { RankingEvaluator } = await import("@cllm4rec/eval");
+  const metrics = names.flatMap((name) => name.split(",")) as MetricName[];
+  try {
+    new RankingEvaluator({ items: 1, metrics });
+  } catch (error) {
+    throw new UsageError(`--metrics: ${reasonOf(error)}`);
+  }
+  return { metrics };
 }
 
 /** The convention in one sentence. */

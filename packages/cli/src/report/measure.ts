@@ -13,7 +13,8 @@ import {
 } from "@cllm4rec/eval";
 import { evaluate, type Predictor } from "@cllm4rec/recommend";
 import type { EngineSettings } from "../engine/engine.js";
-import { type EaseKind, fitEase, quickBaselines } from "../evaluation/baselines.js";
+import { fitEase, quickBaselines } from "../evaluation/baselines.js";
+import { fitContentKnn } from "../evaluation/content-knn.js";
 import type { Protocol } from "../evaluation/protocol.js";
 import type { StageDisplay } from "../progress.js";
 
@@ -69,9 +70,11 @@ export async function measure(
   const { history, heldOut } = protocol;
   display.start(`ranking ${history.columns} items for each user`);
   const result = await evaluate({ ...predictor, history, heldOut, metrics: REPORTED, signal });
-  const methods: { readonly scorer: HistoryScorer; readonly method?: EaseKind }[] = quickBaselines(protocol).map(
+  const methods: { readonly scorer: HistoryScorer; readonly method?: string }[] = quickBaselines(protocol).map(
     (scorer) => ({ scorer }),
   );
+  const content = await fitContentKnn(dataset, protocol, { signal });
+  if (content) methods.push(content);
   const withoutEase = history.columns > EASE_ITEMS;
   if (!withoutEase) {
     methods.push(...(await fitEase(dataset, protocol, { trials: EASE_TRIALS, engine, signal, display })));
@@ -82,7 +85,7 @@ export async function measure(
     const theirs = await evaluateScorer(scorer, { history, heldOut, metrics: REPORTED, signal });
     baselines.push({
       ...measured(scorer.name, theirs),
-      ...(method && { label: method.replace("ease", "EASE") }),
+      ...(method && { label: method.replace("ease", "EASE").replace("knn", "KNN") }),
       comparison: result.users > 1 ? compareRuns(result, theirs) : {},
     });
   }

@@ -10,8 +10,14 @@ import type { Csr } from "./csr.js";
 import { sha256File } from "./hash.js";
 import { DATA_FILES, MANIFEST_FILE, type Manifest, manifestSchema } from "./manifest.js";
 
-/** The three parts of a split dataset. */
-export type Split = "train" | "validation" | "test";
+/**
+ * The parts of a split dataset. `cold-test` are the interactions with cold items, which are in no other part; it is empty where the dataset
+ * was prepared without `holdOutItems`.
+ */
+export type Split = "train" | "validation" | "test" | "cold-test";
+
+/** The parts that a given split can have. */
+export type GivenPart = Exclude<Split, "cold-test">;
 
 /** One review of a training interaction. */
 export interface TrainReview {
@@ -83,7 +89,7 @@ export class Dataset {
    * Items of each user in one split, [I, J]; within a user by time where the input has times, else by item index.
    */
   async interactions(split: Split): Promise<Csr> {
-    const n = this.manifest[split];
+    const n = split === "cold-test" ? (this.manifest.coldTest ?? 0) : this.manifest[split];
     const indptr = new Int32Array(this.users + 1);
     const indices = new Int32Array(n);
     let row = 0;
@@ -122,6 +128,19 @@ export class Dataset {
 
   itemTitles(): Promise<(string | null)[]> {
     return this.column("items.parquet", "title", this.items);
+  }
+
+  /** Cold items, ascending: held out of training and validation entirely. None where the dataset was prepared without `holdOutItems`. */
+  async coldItems(): Promise<Int32Array> {
+    const { coldItems } = this.manifest;
+    if (coldItems === undefined) return new Int32Array();
+    const cold: number[] = [];
+    for await (const chunk of this.chunks(`SELECT item FROM ${this.file("items.parquet")} WHERE cold`)) {
+      for (const item of chunk.getColumnValues(0)) cold.push(this.index(item, this.items, "item"));
+    }
+    if (cold.length !== coldItems.items)
+      throw this.damaged("items.parquet", `has ${cold.length} instead of ${coldItems.items} cold items`);
+    return Int32Array.from(cold).sort();
   }
 
   /** What describes each user (x_i), or null. */
@@ -222,12 +241,13 @@ export function readManifest(directory: string): Manifest {
   if (!parsed.success)
     throw new CorpusError(`${file} is not a dataset manifest of version 1: ${firstIssue(parsed.error)}.`);
   const manifest = parsed.data;
-  if (manifest.train + manifest.validation + manifest.test !== manifest.interactions) {
-    throw new CorpusError(
-      `${file} is damaged: ${manifest.train} + ${manifest.validation} + ${manifest.test} interactions are not ` +
-        `${manifest.interactions}.`,
-    );
+  const { train, validation, test, coldTest } = manifest;
+  if (train + validation + test + (coldTest ?? 0) !== manifest.interactions) {
+    const parts = [train, validation, test, ...(coldTest === undefined ? [] : [coldTest])];
+    throw new CorpusError(`${file} is damaged: ${parts.join(" + ")} interactions are not ${manifest.interactions}.`);
   }
+  if ((coldTest === undefined) !== (manifest.coldItems === undefined))
+    throw new CorpusError(`${file} is damaged: of coldTest and coldItems only one is there.`);
   return manifest;
 }
 

@@ -66,6 +66,19 @@ const statisticsSchema = z.strictObject({
   meanInteractionsPerItem: z.number(),
 });
 
+const coldItemsSchema = z.strictObject({
+  /** The share of the items with text that was drawn, and the seed; absent where the items were named, not drawn. */
+  share: z.number().gt(0).lt(1).optional(),
+  seed: z.int().nonnegative().optional(),
+  /** Cold items, and the items with a title or text among which they were drawn. */
+  items: count,
+  itemsWithText: count,
+  /** Users all of whose training items were drawn: their other validation interactions, or else test interactions, became training. */
+  usersMoved: count,
+  /** Users without any training interaction. */
+  usersWithoutTraining: count,
+});
+
 export const manifestSchema = z.strictObject({
   format: z.literal("cllm4rec-dataset"),
   version: z.literal(1),
@@ -75,6 +88,9 @@ export const manifestSchema = z.strictObject({
   train: count,
   validation: count,
   test: count,
+  /** Interactions with cold items; present together with `coldItems`, which says which share of the items was held out. */
+  coldTest: count.optional(),
+  coldItems: coldItemsSchema.optional(),
   files: z.strictObject({
     "users.parquet": fileRecord,
     "items.parquet": fileRecord,
@@ -103,6 +119,8 @@ export type Preparation = z.infer<typeof preparationSchema>;
  * withoutRating + outsideCore + kept.
  */
 export type RecordCounts = z.infer<typeof recordsSchema>;
+/** Items that were held out of training, and what that did to users. */
+export type ColdItems = z.infer<typeof coldItemsSchema>;
 /** The quantities of the paper's Table 3 and what they are made of. */
 export type Statistics = z.infer<typeof statisticsSchema>;
 

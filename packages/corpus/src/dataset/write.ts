@@ -7,6 +7,7 @@ import { Engine, literal } from "../duckdb/engine.js";
 import { parquetOf } from "../duckdb/files.js";
 import { CorpusError } from "../errors.js";
 import { WRITER } from "../version.js";
+import { COLD_ITEMS, HELD_OUT_INTERACTIONS, moveColdInteractions } from "./cold-items.js";
 import type { Split } from "./dataset.js";
 import { sha256File } from "./hash.js";
 import { DATA_FILES, MANIFEST_FILE, type Manifest, manifestSchema } from "./manifest.js";
@@ -22,23 +23,22 @@ export const OUTPUT_TABLES = `
   CREATE TABLE out_interactions ("user" INTEGER NOT NULL, item INTEGER NOT NULL, split VARCHAR NOT NULL, rating DOUBLE,
     "timestamp" DOUBLE, "text" VARCHAR);`;
 
-/** What the manifest says beyond what the tables themselves tell. */
-export type ManifestBase = Pick<Manifest, "provenance" | "preparation" | "records">;
+/** What the manifest says beyond what the tables themselves tell; `coldItems`: the items of the table `cold_items`. */
+export type ManifestBase = Pick<Manifest, "provenance" | "preparation" | "records" | "coldItems">;
 
-const SOURCES = {
+/** What is exported; with cold items the interactions come from `HELD_OUT_INTERACTIONS`, and items have one more column. */
+const sources = (cold: boolean) => ({
   "users.parquet": `SELECT "user", raw_id, "text" FROM out_users ORDER BY "user"`,
-  "items.parquet": `SELECT item, raw_id, title, "text" FROM out_items ORDER BY item`,
-  "interactions.parquet":
-    'SELECT "user", item, split, rating, "timestamp", "text" FROM out_interactions ORDER BY "user", "timestamp" ' +
-    "NULLS FIRST, item",
-} as const;
+  "items.parquet": `SELECT item, raw_id, title, "text"${cold ? `, item IN (FROM ${COLD_ITEMS}) AS cold` : ""} FROM out_items ORDER BY item`,
+  "interactions.parquet": `SELECT "user", item, split, rating, "timestamp", "text" FROM ${cold ? HELD_OUT_INTERACTIONS : "out_interactions"} ORDER BY "user", "timestamp" NULLS FIRST, item`,
+});
 
 /** Exports the tables into `directory` and writes the manifest last. */
 export async function writeTables(engine: Engine, directory: string, base: ManifestBase): Promise<Manifest> {
+  const exported = sources(base.coldItems !== undefined);
   for (const name of DATA_FILES) {
     await engine.run(
-      `COPY (${SOURCES[name]}) TO ${literal(path.join(directory, name))} (FORMAT parquet, COMPRESSION zstd, ` +
-        "COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 30720)",
+      `COPY (${exported[name]}) TO ${literal(path.join(directory, name))} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 30720)`,
     );
   }
   // Counted in what was written, which costs no second pass over the tables.
@@ -49,7 +49,7 @@ export async function writeTables(engine: Engine, directory: string, base: Manif
     (SELECT count("text") FROM ${written("users.parquet")}) AS userTexts,
     (SELECT count("text") FROM ${written("items.parquet")}) AS itemTexts,
     count(*) FILTER (split = 'train') AS train, count(*) FILTER (split = 'validation') AS validation,
-    count(*) FILTER (split = 'test') AS test, count("text") FILTER (split = 'train') AS trainReviews
+    count(*) FILTER (split = 'test') AS test, count(*) FILTER (split = 'cold-test') AS coldTest, count("text") FILTER (split = 'train') AS trainReviews
     FROM ${written("interactions.parquet")}`);
   const {
     users = 0,
@@ -57,11 +57,12 @@ export async function writeTables(engine: Engine, directory: string, base: Manif
     train = 0,
     validation = 0,
     test = 0,
+    coldTest = 0,
     trainReviews = 0,
     itemTexts = 0,
     userTexts = 0,
   } = counts;
-  const interactions = train + validation + test;
+  const interactions = train + validation + test + coldTest;
   const repeated = await countRepeatedReviews(engine, written("interactions.parquet"), trainReviews);
   const manifest = manifestSchema.parse({
     format: "cllm4rec-dataset",
@@ -72,6 +73,7 @@ export async function writeTables(engine: Engine, directory: string, base: Manif
     train,
     validation,
     test,
+    ...(base.coldItems && { coldTest }),
     files: Object.fromEntries(
       await Promise.all(
         DATA_FILES.map(async (name) => {
@@ -128,12 +130,14 @@ async function countRepeatedReviews(
 export interface DatasetContent {
   /** User `u` is the u-th entry. */
   readonly users: readonly { readonly rawId: string; readonly text?: string | null }[];
-  /** Item `j` is the j-th entry. */
-  readonly items: readonly { readonly rawId: string; readonly title?: string | null; readonly text?: string | null }[];
-  /**
-   * Each (user, item) pair at most once; `timestamp` in seconds since 1970 where known; `text` is the user's review of
-   * the item.
-   */
+  /** Item `j` is the j-th entry. Interactions with `cold` ones are of the part `cold-test`, whatever they are given as. */
+  readonly items: readonly {
+    readonly rawId: string;
+    readonly title?: string | null;
+    readonly text?: string | null;
+    readonly cold?: boolean;
+  }[];
+  /** Each (user, item) pair at most once; `timestamp` in seconds since 1970 where known; `text` is the user's review of the item. */
   readonly interactions: readonly {
     readonly user: number;
     readonly item: number;
@@ -199,6 +203,8 @@ export async function writeDataset(
         return [user, item, split, rating, timestamp, text][column]!;
       });
       const n = interactions.length;
+      const cold = items.flatMap((item, index) => (item.cold === true ? [index] : []));
+      const coldItems = cold.length > 0 ? await moveColdInteractions(engine, cold) : undefined;
       return await writeTables(engine, temporary, {
         provenance: { reader: source, inputs: [], writer: WRITER },
         preparation: {
@@ -210,6 +216,7 @@ export async function writeDataset(
           testShare: 0,
           maxMalformed: 0,
         },
+        ...(coldItems && { coldItems }),
         records: {
           records: n,
           malformed: 0,

@@ -4,6 +4,7 @@ import { writeTables } from "../dataset/write.js";
 import type { Engine } from "../duckdb/engine.js";
 import { WRITER } from "../version.js";
 import { describe, latestMetadata } from "./describe.js";
+import { holdOutItems } from "./hold-out-items.js";
 import type { PrepareOptions } from "./options.js";
 import type { Provenance, ResolvedInputs } from "./read-inputs.js";
 
@@ -16,6 +17,8 @@ export async function finish(
   base: {
     readonly provenance: readonly Provenance[];
     readonly preparation: Manifest["preparation"];
+    /** Of the draw of cold items. */
+    readonly seed: number;
     readonly records: Omit<Manifest["records"], "metadata" | "metadataMalformed" | "metadataUnused">;
   },
 ): Promise<Manifest> {
@@ -27,6 +30,11 @@ export async function finish(
       FROM kept_raw_user kept LEFT JOIN ${latestMetadata("user")} m ON m.index = kept.index;
     CREATE TABLE out_items AS SELECT kept.index AS item, raw_id, described.title AS title, described."text" AS "text"
       FROM kept_raw_item kept LEFT JOIN ${latestMetadata("item")} m ON m.index = kept.index`);
+  const coldItems =
+    options.holdOutItems === undefined
+      ? undefined
+      : await holdOutItems(engine, options.holdOutItems, base.seed, options.onEvent);
+  options.signal?.throwIfAborted();
   const manifest = await writeTables(engine, directory, {
     provenance: {
       reader: format,
@@ -35,6 +43,7 @@ export async function finish(
       writer: WRITER,
     },
     preparation: base.preparation,
+    ...(coldItems && { coldItems }),
     records: { ...base.records, ...metadataCounts },
   });
   warnOfRepeatedReviews(manifest, options);

@@ -1,5 +1,5 @@
 // A split that comes with the data: records belong to the part that their file is for. Nothing is filtered or moved.
-import type { Split } from "../dataset/dataset.js";
+import type { GivenPart } from "../dataset/dataset.js";
 import type { Decision } from "./decide.js";
 import { deduplicate } from "./deduplicate.js";
 import { groupBy, type Pairs } from "./pairs.js";
@@ -8,7 +8,7 @@ import { PART, splitPairs } from "./split.js";
 
 /** Rows [start, end) of the records, and the part that they are. */
 export interface PartRange {
-  readonly part: Split;
+  readonly part: GivenPart;
   readonly start: number;
   readonly end: number;
 }
@@ -17,7 +17,7 @@ export interface PartRange {
 export interface Overlap {
   readonly user: number;
   readonly item: number;
-  readonly parts: readonly [Split, Split];
+  readonly parts: readonly [GivenPart, GivenPart];
 }
 
 /** The first pair that is in more than one part, and how many there are; undefined if there is none. */
@@ -48,7 +48,7 @@ export function findOverlap(
   return first && { first, count };
 }
 
-const SPLITS: Readonly<Record<number, Split>> = {
+const SPLITS: Readonly<Record<number, GivenPart>> = {
   [PART.train]: "train",
   [PART.validation]: "validation",
   [PART.test]: "test",

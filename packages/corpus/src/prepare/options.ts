@@ -49,6 +49,11 @@ export interface PrepareOptions {
    */
   readonly validationShare?: number;
   readonly testShare?: number;
+  /**
+   * Share of the items with a title or text, in (0, 1), that are held out of training and validation entirely: the cold items. They are
+   * drawn by `seed`, after the split. Their interactions are the part `cold-test`; `test` has those with the other items. Default: none.
+   */
+  readonly holdOutItems?: number;
   /** Share of malformed records up to which the input is accepted. Default 0.1. */
   readonly maxMalformed?: number;
   /** DuckDB's threads and buffer limit (for example "2GB"). Defaults: one a core; 80% of memory. */
@@ -73,6 +78,8 @@ export type PrepareEvent =
       readonly reason: string;
       readonly snippet: string;
     }
+  /** What holding out items did. */
+  | { readonly type: "held out"; readonly message: string }
   /** A metadata file that is of another format than the interactions. */
   | { readonly type: "metadata"; readonly file: string; readonly format: FormatName }
   /** `options` are those that the message names in backticks. */
@@ -132,6 +139,9 @@ export function resolveOptions(options: PrepareOptions): ResolvedOptions {
   }
   if (validationShare + testShare >= 1)
     refuse("validationShare + testShare", validationShare + testShare, "less than 1");
+  const { holdOutItems } = options;
+  if (holdOutItems !== undefined && !(holdOutItems > 0 && holdOutItems < 1))
+    refuse("holdOutItems", holdOutItems, "a share above 0 and below 1");
   if (!(maxMalformed >= 0 && maxMalformed <= 1)) refuse("maxMalformed", maxMalformed, "a share in [0, 1]");
   if (options.threads !== undefined && (!Number.isInteger(options.threads) || options.threads < 1)) {
     refuse("threads", options.threads, "an integer from 1 on");
@@ -148,7 +158,9 @@ export function warnOfIgnored(
   options: PrepareOptions,
   names: readonly ("minRating" | "core" | "split" | "seed" | "validationShare" | "testShare")[],
 ): void {
-  const given = names.filter((name) => options[name] !== undefined);
+  const given = names.filter(
+    (name) => options[name] !== undefined && !(name === "seed" && options.holdOutItems !== undefined),
+  );
   if (given.length === 0) return;
   options.onEvent?.({
     type: "warning",

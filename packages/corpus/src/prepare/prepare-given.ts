@@ -69,6 +69,7 @@ export async function prepareGiven(
   const { duplicates, belowRating, withoutRating, outsideCore, kept } = decision;
   return finish(engine, directory, inputs, options, {
     provenance: read.provenance,
+    seed: resolved.seed,
     preparation: {
       minRating: null,
       core: 0,

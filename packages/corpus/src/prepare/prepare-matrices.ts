@@ -49,6 +49,7 @@ export async function prepareMatrices(
   const inputs: ResolvedInputs = { format: "matrices", matrices: folder, probes: [], reader: undefined };
   return finish(engine, directory, inputs, options, {
     provenance,
+    seed: resolved.seed,
     preparation: {
       minRating: null,
       core: 0,

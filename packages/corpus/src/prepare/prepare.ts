@@ -109,6 +109,7 @@ async function prepareRecords(
   signal?.throwIfAborted();
   return finish(engine, directory, inputs, options, {
     provenance: read.provenance,
+    seed: resolved.seed,
     preparation: {
       minRating,
       core: resolved.core,

@@ -1,7 +1,7 @@
 // From input files to the `records` table: format, integrity, counts, and what is malformed.
 import fs from "node:fs";
 import path from "node:path";
-import type { Split } from "../dataset/dataset.js";
+import type { GivenPart } from "../dataset/dataset.js";
 import type { Manifest } from "../dataset/manifest.js";
 import type { Engine } from "../duckdb/engine.js";
 import { CorpusError, CorpusUsageError } from "../errors.js";
@@ -25,7 +25,7 @@ export interface ResolvedInputs {
   readonly probes: readonly Probe[];
   readonly reader: Reader | undefined;
   /** Where the inputs are the files of a given split: the part of each of the probes. */
-  readonly parts?: readonly Split[];
+  readonly parts?: readonly GivenPart[];
 }
 
 /** Finds the files and the format that all of them share. @throws CorpusError, CorpusUsageError */
@@ -87,7 +87,7 @@ async function resolveGiven(
   if (validation !== undefined) probes.push(await probeFile(engine, validation, encoding));
   probes.push(await probeFile(engine, test, encoding));
   onEvent?.({ type: "format", format, detected: named === undefined });
-  const parts: Split[] = validation === undefined ? ["train", "test"] : ["train", "validation", "test"];
+  const parts: GivenPart[] = validation === undefined ? ["train", "test"] : ["train", "validation", "test"];
   return { format, matrices: undefined, probes, reader: readerFor(probes[0]!, format), parts };
 }
 
@@ -220,7 +220,7 @@ async function loadChecked(
   engine: Engine,
   probe: Probe,
   reader: Reader,
-  { columns, quote, part, signal, onEvent }: ReadOptions & { readonly part?: Split },
+  { columns, quote, part, signal, onEvent }: ReadOptions & { readonly part?: GivenPart },
   temporary: string,
 ): Promise<{ facts: FileFacts; loaded: LoadedFile }> {
   const { source } = probe;

@@ -2,7 +2,7 @@
 // names.
 import fs from "node:fs";
 import path from "node:path";
-import type { Split } from "../dataset/dataset.js";
+import type { GivenPart } from "../dataset/dataset.js";
 import { CorpusError } from "../errors.js";
 import type { FormatName } from "./reader.js";
 import { plainName } from "./source.js";
@@ -24,7 +24,7 @@ const LAYOUTS: readonly Layout[] = [
   { format: "lightgcn", pattern: /^()(train|valid|test)\.txt$/ },
 ];
 
-const PARTS: Readonly<Record<string, Split>> = { train: "train", valid: "validation", test: "test" };
+const PARTS: Readonly<Record<string, GivenPart>> = { train: "train", valid: "validation", test: "test" };
 
 /**
  * The given split that the inputs are: one folder with the files of a split, or these files themselves. Undefined where
@@ -38,7 +38,7 @@ export function findGivenSplit(inputs: readonly string[], format: FormatName | u
   const splits: GivenSplit[] = [];
   for (const layout of LAYOUTS) {
     if (format !== undefined && layout.format !== format) continue;
-    const groups = new Map<string, [part: Split, file: string][]>();
+    const groups = new Map<string, [part: GivenPart, file: string][]>();
     let others = 0;
     for (const file of files.toSorted()) {
       const [, name, part] = layout.pattern.exec(plainName(file)) ?? [];
@@ -62,8 +62,8 @@ export function findGivenSplit(inputs: readonly string[], format: FormatName | u
   return splits[0];
 }
 
-function splitOf(format: FormatName, found: readonly (readonly [Split, string])[]): GivenSplit | undefined {
-  const parts = new Map<Split, string>();
+function splitOf(format: FormatName, found: readonly (readonly [GivenPart, string])[]): GivenSplit | undefined {
+  const parts = new Map<GivenPart, string>();
   for (const [part, file] of found) {
     const other = parts.get(part);
     if (other !== undefined)

@@ -3,11 +3,11 @@
 import fs from "node:fs";
 import path from "node:path";
 import type { Csr } from "../dataset/csr.js";
-import type { Split } from "../dataset/dataset.js";
+import type { GivenPart } from "../dataset/dataset.js";
 import { CorpusError } from "../errors.js";
 import { readCsrNpz } from "./npz.js";
 
-export const MATRIX_FILES: Readonly<Record<Split, string>> = {
+export const MATRIX_FILES: Readonly<Record<GivenPart, string>> = {
   train: "train_matrix.npz",
   validation: "val_matrix.npz",
   test: "test_matrix.npz",
@@ -19,7 +19,7 @@ export interface Matrices {
   readonly files: readonly string[];
   readonly users: number;
   readonly items: number;
-  readonly parts: Readonly<Record<Split, Csr>>;
+  readonly parts: Readonly<Record<GivenPart, Csr>>;
   /** Entries that were stored but zero, and so are no interactions. */
   readonly zeros: number;
   /** Entries that repeat one of the same matrix. */
@@ -61,8 +61,8 @@ export async function readMatrices(folder: string): Promise<Matrices> {
 
 function withoutDuplicates(
   folder: string,
-  parts: Record<Split, Csr>,
-): { parts: Record<Split, Csr>; duplicates: number } {
+  parts: Record<GivenPart, Csr>,
+): { parts: Record<GivenPart, Csr>; duplicates: number } {
   const { rows, columns } = parts.train;
   const indptr = SPLITS.map(() => new Int32Array(rows + 1));
   const indices = SPLITS.map((split) => new Int32Array(parts[split].indices.length));

@@ -29,6 +29,8 @@ export interface EvaluateScorerOptions {
   readonly heldOut: ItemLists;
   /** Default: recall@20, recall@40 and ndcg@100. */
   readonly metrics?: readonly MetricName[];
+  /** The only items that are ranked, such as cold ones; default: all. */
+  readonly candidates?: ArrayLike<number>;
   /** Users at a time, B; default 256. Changes no bit of the result. */
   readonly block?: number;
   readonly signal?: AbortSignal;
@@ -41,13 +43,17 @@ export interface EvaluateScorerOptions {
  * @throws {EvaluationError} for matrices that do not fit; the signal's reason when it is aborted
  */
 export async function evaluateScorer(scorer: HistoryScorer, options: EvaluateScorerOptions): Promise<EvaluationResult> {
-  const { history, heldOut, metrics, block = 256, signal, onProgress } = options;
+  const { history, heldOut, metrics, candidates, block = 256, signal, onProgress } = options;
   if (!Number.isInteger(block) || block < 1) {
     throw new EvaluationError(`block: found ${block}, expected an integer of at least 1 (users at a time).`);
   }
   const users = rowCount(heldOut);
   checkItemLists(history, "history", users, scorer.items);
-  const evaluator = new RankingEvaluator({ items: scorer.items, ...(metrics && { metrics }) });
+  const evaluator = new RankingEvaluator({
+    items: scorer.items,
+    ...(metrics && { metrics }),
+    ...(candidates && { candidates }),
+  });
   for (let from = 0; from < users; from += block) {
     signal?.throwIfAborted();
     const to = Math.min(from + block, users);

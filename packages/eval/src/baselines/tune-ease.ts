@@ -2,6 +2,7 @@
 import { EvaluationError } from "../error.js";
 import type { ItemLists } from "../item-lists.js";
 import { PAPER_METRICS } from "../metrics/names.js";
+import { climb, LAMBDA_STEPS, WEIGHT_STEPS } from "./climb.js";
 import { type EaseOptions, ease } from "./ease.js";
 import { evaluateScorer, type HistoryScorer } from "./history-scorer.js";
 import type { SideInformation } from "./side-information.js";
@@ -9,6 +10,8 @@ import type { SideInformation } from "./side-information.js";
 export interface TuneEaseOptions extends Omit<EaseOptions, "onProgress"> {
   /** [I] what is to be found: the validation items. What the model is fitted to is the history, and masked. */
   readonly heldOut: ItemLists;
+  /** The only items that are ranked; for cold items, those that `holdOutItems` took out of the training data. Default: all. */
+  readonly candidates?: ArrayLike<number>;
   /** Fits at most, at least 1; default 20. */
   readonly trials?: number;
   /** False: λ stays as given. Default true. */
@@ -34,16 +37,13 @@ export interface TunedEase {
   readonly trials: readonly EaseTrial[];
 }
 
-/** Below this weight a block is tried at 0, and no further down. */
-const LEAST_WEIGHT = 0.25;
-
 /**
  * Chooses λ and the weights of side information on validation. It starts from the options' values and doubles or halves
  * one setting at a time while that helps, until no step helps or the trials are used up. Deterministic.
  * @throws {EvaluationError} as {@link ease} does, or for trials out of range; the signal's reason when it is aborted
  */
 export async function tuneEase(training: ItemLists, options: TuneEaseOptions): Promise<TunedEase> {
-  const { heldOut, trials: limit = 20, tuneLambda = true, onTrial, ...fixed } = options;
+  const { heldOut, candidates, trials: limit = 20, tuneLambda = true, onTrial, ...fixed } = options;
   const { lambda = 200, sideInformation = [], signal } = fixed;
   if (!(Number.isInteger(limit) && limit >= 1)) {
     throw new EvaluationError(`trials: found ${limit}, expected an integer of at least 1.`);
@@ -61,7 +61,8 @@ export async function tuneEase(training: ItemLists, options: TuneEaseOptions): P
     if (found || trials.length === limit) return found;
     signal?.throwIfAborted();
     const scorer = await ease(training, { ...fixed, lambda: value!, sideInformation: blocks(weights) });
-    const { metrics } = await evaluateScorer(scorer, { history: training, heldOut, ...(signal && { signal }) });
+    const common = { ...(candidates && { candidates }), ...(signal && { signal }) };
+    const { metrics } = await evaluateScorer(scorer, { history: training, heldOut, ...common });
     const selection = PAPER_METRICS.reduce((sum, name) => sum + metrics[name]!, 0);
     const trial = { lambda: value!, weights, selection };
     if (!kept || selection > kept.trial.selection) kept = { scorer, trial };
@@ -71,33 +72,9 @@ export async function tuneEase(training: ItemLists, options: TuneEaseOptions): P
     return trial;
   };
 
-  let at: number[] = [lambda, ...sideInformation.map(({ weight }) => weight)];
-  let best = await attempt(at);
-  const axes = at.map((_, axis) => axis).filter((axis) => axis > 0 || tuneLambda);
-  for (let improved = true; improved && best; ) {
-    improved = false;
-    for (const axis of [...axes].reverse()) {
-      for (const step of [up, axis === 0 ? halve : down]) {
-        let moved = false;
-        for (;;) {
-          const value = step(at[axis]!);
-          const next = at.with(axis, value);
-          const trial: EaseTrial | undefined = value === at[axis] ? undefined : await attempt(next);
-          if (!trial || trial.selection <= best.selection) break;
-          best = trial;
-          at = next;
-          moved = true;
-        }
-        if (!moved) continue;
-        improved = true;
-        break;
-      }
-    }
-  }
+  const start = [lambda, ...sideInformation.map(({ weight }) => weight)];
+  const axes = start.map((_, axis) => (axis === 0 ? LAMBDA_STEPS : WEIGHT_STEPS));
+  await climb(start, tuneLambda ? axes : axes.with(0, []), attempt);
   const { scorer, trial } = kept!;
   return { scorer, best: trial, trials };
 }
-
-const up = (value: number): number => (value === 0 ? LEAST_WEIGHT : value * 2);
-const halve = (value: number): number => value / 2;
-const down = (value: number): number => (value <= LEAST_WEIGHT ? 0 : value / 2);

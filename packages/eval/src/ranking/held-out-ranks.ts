@@ -1,6 +1,6 @@
-// The exact ranks of a user's held-out items among all unmasked items, for metrics without a cut-off.
+// The exact ranks of a user's held-out items among all ranked items, for metrics without a cut-off.
 // Shapes: J items, M held-out items of the user.
-import { HELD_OUT, MASKED } from "./row-marks.js";
+import { HELD_OUT, UNRANKED } from "./row-marks.js";
 import { throwNonFinite } from "./top-k.js";
 
 /**
@@ -19,7 +19,7 @@ export function heldOutRanks(
 ): number {
   const heldOut: number[] = [];
   for (let item = 0; item < columns; item++) {
-    if ((marks[item]! & MASKED) !== 0) continue;
+    if ((marks[item]! & UNRANKED) !== 0) continue;
     const score = scores[base + item]!;
     if (score - score !== 0) throwNonFinite(score, item, user);
     if ((marks[item]! & HELD_OUT) !== 0) heldOut.push(item);
@@ -34,7 +34,7 @@ export function heldOutRanks(
   const worstScore = scores[base + worst]!;
   for (let item = 0; item < columns; item++) {
     const score = scores[base + item]!;
-    if (!(score >= worstScore) || (marks[item]! & MASKED) !== 0) continue;
+    if (!(score >= worstScore) || (marks[item]! & UNRANKED) !== 0) continue;
     let low = 0;
     let high = count;
     while (low < high) {

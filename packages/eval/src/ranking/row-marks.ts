@@ -11,6 +11,11 @@ export const HELD_OUT = 2;
 /** The item has already been met in the user's ranked list. */
 export const LISTED = 4;
 
+/** The item is no candidate, for any user: it stays marked from row to row. */
+export const OUTSIDE = 8;
+/** The item has no place in this user's ranking. */
+export const UNRANKED = MASKED | OUTSIDE;
+
 /** Sets `bit` on row `b`'s items. @throws {EvaluationError} where the bit is set already and `once` names the list. */
 export function mark(marks: Uint8Array, bit: number, lists: ItemLists, b: number, once?: string): void {
   const { indptr, indices } = lists;
@@ -23,8 +28,8 @@ export function mark(marks: Uint8Array, bit: number, lists: ItemLists, b: number
   }
 }
 
-/** Clears every mark on row `b`'s items. */
+/** Clears every mark on row `b`'s items but {@link OUTSIDE}. */
 export function unmark(marks: Uint8Array, lists: ItemLists, b: number): void {
   const { indptr, indices } = lists;
-  for (let p = indptr[b]!, end = indptr[b + 1]!; p < end; p++) marks[indices[p]!] = 0;
+  for (let p = indptr[b]!, end = indptr[b + 1]!; p < end; p++) marks[indices[p]!]! &= OUTSIDE;
 }

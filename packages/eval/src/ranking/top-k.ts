@@ -3,7 +3,7 @@
 // Shapes: B rows (users), J items, K list length; scores [B, J] row-major.
 import { EvaluationError } from "../error.js";
 import { checkItemLists, type ItemLists } from "../item-lists.js";
-import { MASKED, mark, unmark } from "./row-marks.js";
+import { MASKED, mark, UNRANKED, unmark } from "./row-marks.js";
 
 /** The best items of each row, best first. */
 export interface TopK {
@@ -100,7 +100,7 @@ export class RowSelector {
   }
 
   /**
-   * Selects from `scores[base] … scores[base + J − 1]`, leaving out items marked MASKED; returns how many were found.
+   * Selects from `scores[base] … scores[base + J − 1]`, leaving out items marked UNRANKED; returns how many were found.
    *
    * While scanning, `items` and `scores` are a binary heap with the worst place at the root. Items come in ascending
    * order, so an item that only equals the root loses the tie, and one comparison against the root's score disposes of
@@ -149,7 +149,7 @@ export class RowSelector {
     for (; item < columns && filled < size; item += stride) {
       const score = scores[base + item]!;
       if (score < least && score !== Number.NEGATIVE_INFINITY) continue;
-      if ((marks[item]! & MASKED) !== 0) continue;
+      if ((marks[item]! & UNRANKED) !== 0) continue;
       if (score - score !== 0) throwNonFinite(score, item, user);
       filled++;
       siftDown(heapScores, heapItems, size, score, item);
@@ -158,7 +158,7 @@ export class RowSelector {
     for (; item < columns; item += stride) {
       const score = scores[base + item]!;
       if (score <= threshold && score !== Number.NEGATIVE_INFINITY) continue;
-      if ((marks[item]! & MASKED) !== 0) continue;
+      if ((marks[item]! & UNRANKED) !== 0) continue;
       if (score - score !== 0) throwNonFinite(score, item, user);
       siftDown(heapScores, heapItems, size, score, item);
       threshold = heapScores[0]!;

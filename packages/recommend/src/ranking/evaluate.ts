@@ -16,15 +16,37 @@ export interface EvaluateOptions extends IndexRecommenderOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What is to be found, and among what, of the same scores. */
+export interface RankingView {
+  /** [I, J] */
+  readonly heldOut: Csr;
+  /** The only items that are ranked, such as cold ones; default: all. */
+  readonly candidates?: ArrayLike<number>;
+}
+
 /**
  * Ranks all items for every user who has held-out ones. Users without any are left out and counted.
  * @throws RecommendError where a user with held-out items has nothing to be known by: no history, and no user token in
  *   the prompt
  */
 export async function evaluate(options: EvaluateOptions): Promise<EvaluationResult> {
-  const { model, history, heldOut, metrics, signal, batch = 128, userToken = false } = options;
+  const [result] = await evaluateViews({ ...options, views: [{ heldOut: options.heldOut }] });
+  return result!;
+}
+
+/**
+ * As {@link evaluate}, several rankings of the same scores at once: one forward pass a user, however many views there are.
+ * @throws RecommendError as {@link evaluate} does; EvaluationError for held-out items that are no candidates
+ */
+export async function evaluateViews(
+  options: Omit<EvaluateOptions, "heldOut"> & { readonly views: readonly RankingView[] },
+): Promise<EvaluationResult[]> {
+  const { model, history, views, metrics, signal, batch = 128, userToken = false } = options;
+  const { items } = model.vocabulary;
   const recommender = new IndexRecommender(options);
-  const evaluator = new RankingEvaluator({ items: model.vocabulary.items, ...(metrics && { metrics }) });
+  const evaluators = views.map(
+    ({ candidates }) => new RankingEvaluator({ items, ...(metrics && { metrics }), ...(candidates && { candidates }) }),
+  );
   let group: number[] = [];
   const flush = async () => {
     if (group.length === 0) return;
@@ -33,20 +55,15 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
       group.map((user, b) => ({ user, history: histories[b]! })),
       signal,
     );
-    evaluator.addScores({
-      scores,
-      heldOut: itemLists(group.map((user) => csrRow(heldOut, user))),
-      masked: itemLists(histories),
-      users: group,
-    });
+    const masked = itemLists(histories);
+    for (const [v, { heldOut }] of views.entries()) {
+      const lists = itemLists(group.map((user) => csrRow(heldOut, user)));
+      evaluators[v]!.addScores({ scores, heldOut: lists, masked, users: group });
+    }
     group = [];
   };
-  let without = 0;
-  for (let user = 0; user < heldOut.rows; user++) {
-    if (heldOut.indptr[user + 1] === heldOut.indptr[user]) {
-      without++;
-      continue;
-    }
+  for (let user = 0; user < history.rows; user++) {
+    if (views.every(({ heldOut }) => heldOut.indptr[user + 1] === heldOut.indptr[user])) continue;
     if (!userToken && history.indptr[user + 1] === history.indptr[user]) {
       throw new RecommendError(
         `user ${user} has held-out items and no history: without the user token there is nothing to recommend by; ` +
@@ -57,6 +74,8 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
     if (group.length === batch) await flush();
   }
   await flush();
-  const result = evaluator.result();
-  return { ...result, usersWithoutHeldOut: without };
+  return evaluators.map((evaluator) => {
+    const result = evaluator.result();
+    return { ...result, usersWithoutHeldOut: history.rows - result.users };
+  });
 }

@@ -10,6 +10,16 @@ export type HeldOutSplit = "validation" | "test";
 /** What is known of each user. `train`: as in the paper's released code, also on the test split. */
 export type HistoryChoice = "train" | "train+validation";
 
+/** What is to be found of items that nobody had in training. */
+export interface ColdProtocol {
+  /** Cold items, ascending. */
+  readonly items: Int32Array;
+  /** [I, J] their interactions, of users who have a history. */
+  readonly heldOut: Csr;
+  /** Users with such interactions and no history, by which nobody could know them: they are left out. */
+  readonly usersWithoutHistory: number;
+}
+
 /** One evaluation, all matrices [I, J]. */
 export interface Protocol {
   readonly split: HeldOutSplit;
@@ -45,4 +55,36 @@ export async function openProtocol(
   }
   const history = historyOf === "train" ? train : uniteHistories(train, await dataset.interactions("validation"));
   return { split, historyOf, train, history, heldOut };
+}
+
+/**
+ * The cold items of a dataset that was prepared with `holdOutItems`, for the same histories; `undefined` for other datasets, and on the split
+ * validation, which has none.
+ * @throws RecommendError where no user with a history has a cold item
+ */
+export async function openColdProtocol(
+  dataset: Pick<Dataset, "interactions" | "coldItems" | "directory">,
+  { split, history }: Pick<Protocol, "split" | "history">,
+): Promise<ColdProtocol | undefined> {
+  if (split !== "test") return undefined;
+  const items = await dataset.coldItems();
+  if (items.length === 0) return undefined;
+  const { rows, columns, ...all } = await dataset.interactions("cold-test");
+  const indptr = new Int32Array(rows + 1);
+  const indices = new Int32Array(all.indices.length);
+  let usersWithoutHistory = 0;
+  for (let user = 0, filled = 0; user < rows; user++) {
+    const own = all.indices.subarray(all.indptr[user], all.indptr[user + 1]);
+    if (history.indptr[user + 1]! > history.indptr[user]!) {
+      indices.set(own, filled);
+      filled += own.length;
+    } else if (own.length > 0) usersWithoutHistory++;
+    indptr[user + 1] = filled;
+  }
+  if (indptr[rows] === 0) {
+    throw new RecommendError(
+      `${dataset.directory}: no user with a history has one of the ${items.length} cold items; hold out a larger share`,
+    );
+  }
+  return { items, heldOut: { rows, columns, indptr, indices: indices.slice(0, indptr[rows]) }, usersWithoutHistory };
 }
