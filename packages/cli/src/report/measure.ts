@@ -74,7 +74,7 @@ export async function measure(
   );
   const withoutEase = history.columns > EASE_ITEMS;
   if (!withoutEase) {
-    methods.push(...(await fitEase(dataset, protocol, { trials: EASE_TRIALS, engine, signal, display })));
+    methods.push(...(await fitEase(dataset, { trials: EASE_TRIALS, engine, signal, display })));
   }
   const baselines: Measurement["baselines"][number][] = [];
   for (const { scorer, method } of methods) {
