@@ -88,7 +88,13 @@ export async function measure(
   }
   display.stop();
   const { users, usersWithoutHeldOut } = result;
-  return { users, usersWithoutHeldOut, model: measured("this model", result), withoutEase, baselines };
+  return {
+    users,
+    usersWithoutHeldOut,
+    model: measured(predictor.blend ? "this model, blended" : "this model", result),
+    withoutEase,
+    baselines,
+  };
 }
 
 const measured = (name: string, result: EvaluationResult): Measured => ({
