@@ -78,7 +78,8 @@ function mixerOf(blend: StoredBlend, others: ReadonlyMap<number, TrainedModel>, 
     else if (other) sources.set(m, modelSource(other, opened));
     else if (scorer) sources.set(m, { kind: "scorer", scorer });
   }
-  return new Mixer(blend.items, blend.members, sources);
+  const members = blend.members.map(({ source: _, ...member }) => member);
+  return new Mixer(blend.items, members, sources);
 }
 
 /** A model as a member of a blend, with a backbone that is open. */
