@@ -13,7 +13,7 @@ import { StageDisplay } from "../progress.js";
 interface Flags {
   readonly model: readonly string[];
   readonly out?: string;
-  readonly scorers?: readonly ScorerName[];
+  readonly scorers?: readonly (typeof SCORERS)[number][];
   readonly trials?: number;
   readonly lambda?: number;
   readonly data?: string;
@@ -24,7 +24,14 @@ interface Flags {
 }
 
 /** Choices of `--scorers`, here so that --help loads no model. */
-const SCORERS = ["ease", "ease with text", "item knn", "most popular"] as const satisfies readonly ScorerName[];
+const SCORERS = ["ease", "ease-with-text", "item-knn", "most-popular", "none"] as const;
+const NAMES = {
+  ease: ["ease"],
+  "ease-with-text": ["ease with text"],
+  "item-knn": ["item knn"],
+  "most-popular": ["most popular"],
+  none: [],
+} as const satisfies Record<(typeof SCORERS)[number], readonly ScorerName[]>;
 
 const HELP = `
 Each member's scores are standardised for each user (z-scores) and added. The weights are learned on the validation items, and members that
@@ -35,7 +42,7 @@ Several models have to be of the same dataset, backbone and prompt; the others a
 Examples:
   $ cllm4rec blend --model model
   $ cllm4rec blend --model seed0 seed1 seed2 --out blended
-  $ cllm4rec blend --model model --scorers "ease with text" --trials 6 --json
+  $ cllm4rec blend --model model --scorers ease-with-text --trials 6 --json
 
 Exit codes: 0 done, 1 the models or the data cannot be used, 2 the command line cannot, 129, 130 or 143 interrupted.
 `;
@@ -49,7 +56,7 @@ export function blendCommand(context: CliContext): Command {
     .addOption(
       new Option(
         "--scorers <names...>",
-        "what is tried beside the models (default: all, of EASE the one with text)",
+        "what is tried beside the models (default: EASE with text, or EASE without texts; item-knn; most-popular)",
       ).choices([...SCORERS]),
     )
     .option("--trials <n>", "fits of EASE on validation; 1: none is chosen (default: by items)", integerFrom(1))
@@ -85,7 +92,7 @@ export function blendCommand(context: CliContext): Command {
           blend(flags.model, dataset, {
             ...places,
             ...(out !== undefined && { out }),
-            ...(scorers && { scorers }),
+            ...(scorers && { scorers: scorers.flatMap((name) => NAMES[name]) }),
             ...(trials !== undefined && { trials }),
             ...(lambda !== undefined && { lambda }),
             onNotice: (message) => display.say(message),

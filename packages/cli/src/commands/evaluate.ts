@@ -93,7 +93,10 @@ export function evaluateCommand(context: CliContext): Command {
           usersWithoutHeldOut,
           intervals: toJson(result, { intervals }).intervals,
           model: names.length === 1 ? names[0] : names,
-          members: members.length > 0 ? members : names.map((name) => ({ name, weight: 1 / names.length })),
+          members:
+            members.length > 0
+              ? members
+              : names.map((name) => ({ name: `CLLM4Rec ${name}`, weight: 1 / names.length })),
         };
         context.stdout.write(
           flags.json
