@@ -51,6 +51,15 @@ test("a blend is measured, recommended from, and left out on demand", async () =
   expect(await recommend()).not.toEqual(first);
   expect(await recommend("--no-blend")).toEqual(first);
 
+  const report = await json(`report --model @/model --split validation ${places}`);
+  for (const [name, value] of Object.entries<number>(after.metrics)) expect(report.metrics[name]).toBe(value);
+  const [alone] = report.baselines;
+  expect(alone.name).toBe("this model alone");
+  for (const [name, value] of Object.entries<number>(before.metrics)) expect(alone.metrics[name]).toBe(value);
+  const page = fs.readFileSync(path.join(folder, "model", "report.html"), "utf8");
+  expect(page).toContain("<caption>The blend: members");
+  expect(page).toContain("EASE (λ 50)");
+
   const { stdout } = await runHere(folder, `evaluate --model @/model --split validation ${places}`);
   expect(stdout).toMatch(/A blend; on validation:\n {2}member +weight +recall@20 .*contribution\n {2}CLLM4Rec/);
 });

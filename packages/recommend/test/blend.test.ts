@@ -144,7 +144,7 @@ describe("blend", () => {
 });
 
 describe("a stored blend", () => {
-  it("that is damaged is refused by name; of a model that was trained again it is left out and reported", async () => {
+  it("that is damaged is refused by name; of a model in an ensemble or trained again it is left out and reported", async () => {
     const directory = await changed(reversed);
     await blend(directory, dataset, { backbone, scorers: [neighbours(dataset.items)] });
     const file = path.join(directory, "blend.safetensors");
@@ -157,9 +157,15 @@ describe("a stored blend", () => {
     expect(error).toMatchObject({ message: expect.stringMatching(/blend\.safetensors: found checksum/) });
     fs.writeFileSync(file, bytes);
 
-    await writeModel(directory, await readModel(bookshop.model)); // trained again
     const notices: string[] = [];
-    const recommender = await openRecommender(directory, { backbone, onNotice: (notice) => notices.push(notice) });
+    const onNotice = (notice: string) => notices.push(notice);
+    const ensemble = await openRecommender([directory, bookshop.model], { backbone, onNotice });
+    expect(notices.splice(0)).toEqual([expect.stringMatching(/its blend is not used, since several models answer/)]);
+    expect(ensemble.members).toEqual([]);
+    await ensemble.close();
+
+    await writeModel(directory, await readModel(bookshop.model)); // trained again
+    const recommender = await openRecommender(directory, { backbone, onNotice });
     expect(notices).toEqual([expect.stringMatching(/was trained again after its blend was made, .*cllm4rec blend$/)]);
     expect(recommender.members).toEqual([]);
     await recommender.close();

@@ -11,7 +11,7 @@ import {
   type MetricComparison,
   type MetricName,
 } from "@cllm4rec/eval";
-import { evaluate, type Predictor } from "@cllm4rec/recommend";
+import { type BlendMember, evaluate, type Predictor } from "@cllm4rec/recommend";
 import type { EngineSettings } from "../engine/engine.js";
 import { type EaseKind, fitEase, quickBaselines } from "../evaluation/baselines.js";
 import type { Protocol } from "../evaluation/protocol.js";
@@ -47,6 +47,8 @@ export interface Measurement {
   readonly users: number;
   readonly usersWithoutHeldOut: number;
   readonly model: Measured;
+  /** Of the blend that answers; empty where the model answers alone. */
+  readonly members: readonly BlendMember[];
   /** Whether EASE is left out, since there are more than {@link EASE_ITEMS} items. */
   readonly withoutEase: boolean;
   readonly baselines: readonly (Measured & {
@@ -55,7 +57,7 @@ export interface Measurement {
   })[];
 }
 
-/** The model, the quick baselines, and EASE with and without the dataset's texts where the items are few. */
+/** The model as it answers, a blend's model alone, the quick baselines, and EASE with and without the dataset's texts where the items are few. */
 export async function measure(
   predictor: Predictor,
   protocol: Protocol,
@@ -69,6 +71,13 @@ export async function measure(
   const { history, heldOut } = protocol;
   display.start(`ranking ${history.columns} items for each user`);
   const result = await evaluate({ ...predictor, history, heldOut, metrics: REPORTED, signal });
+  const compared = (theirs: EvaluationResult) => (result.users > 1 ? compareRuns(result, theirs) : {});
+  const baselines: Measurement["baselines"][number][] = [];
+  const { blend, ...alone } = predictor;
+  if (blend) {
+    const theirs = await evaluate({ ...alone, history, heldOut, metrics: REPORTED, signal });
+    baselines.push({ ...measured("this model alone", theirs), comparison: compared(theirs) });
+  }
   const methods: { readonly scorer: HistoryScorer; readonly method?: EaseKind }[] = quickBaselines(protocol).map(
     (scorer) => ({ scorer }),
   );
@@ -76,14 +85,13 @@ export async function measure(
   if (!withoutEase) {
     methods.push(...(await fitEase(dataset, { trials: EASE_TRIALS, engine, signal, display })));
   }
-  const baselines: Measurement["baselines"][number][] = [];
   for (const { scorer, method } of methods) {
     display.start(`ranking by ${scorer.name}`);
     const theirs = await evaluateScorer(scorer, { history, heldOut, metrics: REPORTED, signal });
     baselines.push({
       ...measured(scorer.name, theirs),
       ...(method && { label: method.replace("ease", "EASE") }),
-      comparison: result.users > 1 ? compareRuns(result, theirs) : {},
+      comparison: compared(theirs),
     });
   }
   display.stop();
@@ -91,7 +99,8 @@ export async function measure(
   return {
     users,
     usersWithoutHeldOut,
-    model: measured(predictor.blend ? "this model, blended" : "this model", result),
+    model: measured(blend ? "this model, blended" : "this model", result),
+    members: blend?.members ?? [],
     withoutEase,
     baselines,
   };
