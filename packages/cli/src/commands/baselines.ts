@@ -81,7 +81,7 @@ export function baselinesCommand(context: CliContext): Command {
         if (flags.ease) {
           const engine = { engine: flags.engine ?? "cpu", threads: flags.threads };
           const { lambda, trials } = flags;
-          methods.push(...(await fitEase(dataset, { lambda, trials, engine, signal, display })));
+          methods.push(...(await fitEase(dataset, protocol, { lambda, trials, engine, signal, display })));
         }
         const rows = [];
         for (const { scorer, method, settings } of methods) {

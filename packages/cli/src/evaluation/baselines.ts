@@ -7,7 +7,7 @@ import { openProduct } from "../engine/product.js";
 import type { StageDisplay } from "../progress.js";
 import type { Protocol } from "./protocol.js";
 
-export type { EaseKind, FittedEase } from "@cllm4rec/recommend/blend";
+export { type EaseKind, type FittedEase, itemTextBlocks } from "@cllm4rec/recommend/blend";
 
 /** Popularity and item KNN, as in the textbook and with shrunk similarities unless `knn` says how: what takes seconds. */
 export function quickBaselines(
@@ -31,6 +31,7 @@ export interface FitEaseOptions {
 /** EASE and, where the dataset has texts, EASE with text, with the engine's matrix products: see `fitEase` of `@cllm4rec/recommend/blend`. */
 export async function fitEase(
   dataset: Dataset,
+  { train }: Pick<Protocol, "train">,
   { lambda, trials, engine, signal, display }: FitEaseOptions,
 ): Promise<FittedEase[]> {
   const { multiply, dispose } = await openProduct(engine, { say: (line) => display.say(line), signal });
@@ -43,7 +44,7 @@ export async function fitEase(
       signal,
       onProgress(kind, share) {
         if (kind !== current)
-          display.start(`fitting ${kind.replace("ease", "EASE")}: inverting a matrix of ${dataset.items} items`);
+          display.start(`fitting ${kind.replace("ease", "EASE")}: inverting a matrix of ${train.columns} items`);
         current = kind;
         display.update(share);
       },

@@ -83,7 +83,7 @@ export async function measure(
   );
   const withoutEase = history.columns > EASE_ITEMS;
   if (!withoutEase) {
-    methods.push(...(await fitEase(dataset, { trials: EASE_TRIALS, engine, signal, display })));
+    methods.push(...(await fitEase(dataset, protocol, { trials: EASE_TRIALS, engine, signal, display })));
   }
   for (const { scorer, method } of methods) {
     display.start(`ranking by ${scorer.name}`);
