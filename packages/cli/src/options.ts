@@ -73,6 +73,9 @@ export const MODELS = [
   "a model directory that train wrote; of several, such as with other seeds, the logits are averaged",
 ] as const;
 
+/** `--no-blend` of the commands that predict. */
+export const NO_BLEND = ["--no-blend", "the model alone, also where its directory holds a blend"] as const;
+
 /** `--split`; without a default here, the command says what it is. */
 export const splitOption = (description = "what is to be found") =>
   new Option("--split <name>", description).choices([...SPLITS]);

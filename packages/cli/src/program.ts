@@ -46,6 +46,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import("./commands/recommend.js")).recommendCommand,
   },
   {
+    name: "blend",
+    summary: "a model together with linear scorers, weighted by validation",
+    load: async () => (await import("./commands/blend.js")).blendCommand,
+  },
+  {
     name: "merge",
     summary: "models with other seeds → one, with the mean of their embeddings",
     load: async () => (await import("./commands/merge.js")).mergeCommand,

@@ -13,6 +13,7 @@ import {
   type ItemLists,
   itemKnn,
   itemLists,
+  type LinearScorer,
   type MetricComparison,
   type MetricName,
   mostPopular,
@@ -71,7 +72,7 @@ test("baselines score histories", () => {
   const features = {} as SparseRows;
   expectTypeOf(
     ease(training, { items: 3, sideInformation: [{ name: "words", weight: 1, features }] }),
-  ).resolves.toEqualTypeOf<HistoryScorer>();
+  ).resolves.toEqualTypeOf<LinearScorer>();
   expectTypeOf(mostPopular).returns.toExtend<HistoryScorer | Promise<HistoryScorer>>();
   expectTypeOf(itemKnn).returns.toExtend<HistoryScorer | Promise<HistoryScorer>>();
   // @ts-expect-error the number of items is needed

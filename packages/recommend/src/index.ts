@@ -1,5 +1,7 @@
 // @cllm4rec/recommend: opens what was trained, and recommends.
 
+// — blends: `@cllm4rec/recommend/blend` makes them —
+export { type BlendMember, Mixer } from "./blend/mixer.js";
 // — model directories —
 export { type BaseModelOptions, type OpenBaseModel, openBaseModel } from "./directory/base-model.js";
 export { datasetHash, openItsDataset, readModelContent } from "./directory/content.js";
@@ -19,6 +21,7 @@ export {
   IndexRecommender,
   type IndexRecommenderOptions,
   type IndexRequest,
+  type PreparedRequest,
 } from "./ranking/index-recommender.js";
 export {
   type ColdProtocol,

@@ -16,12 +16,11 @@ export interface OpenRecommenderOptions extends PredictorOptions {
   readonly known?: Known;
   /** Most requests in one forward pass; default 128. */
   readonly maxBatch?: number;
-  /** Receives notices, e.g. that an older model needs its dataset. */
-  readonly onNotice?: (message: string) => void;
 }
 
 /**
- * Opens a trained model, or several that answer together: the logits of an ensemble's models are averaged.
+ * Opens a trained model, or several that answer together: the logits of an ensemble's models are averaged. A single directory with a blend
+ * answers with the blend, unless `blend` is false.
  *
  * The directories are read and checked first, then the backbone is opened. If a later step fails, everything opened so
  * far is closed.
@@ -51,7 +50,7 @@ export async function openRecommender(
     ...(data !== undefined && { data }),
     ...(onNotice && { onNotice }),
   });
-  const { predictor, dispose } = await openPredictor(models, options);
+  const { predictor, dispose } = await openPredictor(models, { ...options, ...(onNotice && { onNotice }) });
   try {
     return new Recommender({ models, predictor, content, maxBatch, dispose });
   } catch (error) {

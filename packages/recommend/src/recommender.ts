@@ -3,13 +3,14 @@ import type { GenerateOptions, Prompt } from "@cllm4rec/backbone";
 import type { RecommendationRequest } from "@cllm4rec/corpus/prompts";
 import { itemLists, topK } from "@cllm4rec/eval";
 import { Batcher } from "./batcher.js";
+import type { BlendMember } from "./blend/mixer.js";
 import type { Predictor } from "./directory/predictor.js";
 import type { Ensemble } from "./directory/trained-model.js";
 import { NotAvailableError, RecommendError } from "./error.js";
 import { type Explanation, explain } from "./explain.js";
 import type { KnownContent } from "./histories.js";
 import { IdTable } from "./ids.js";
-import { IndexRecommender } from "./ranking/index-recommender.js";
+import { IndexRecommender, type PreparedRequest } from "./ranking/index-recommender.js";
 import { Similarities } from "./similarities.js";
 
 // Shape legend: J items, K width, M models of an ensemble.
@@ -43,7 +44,7 @@ export interface RecommendRequest extends Whom, Selection {
 export interface Recommendation {
   /** The item's raw id. */
   readonly item: string;
-  /** Of recommendations the logit (Eq. 9), of similar items the cosine; higher is better. */
+  /** Of recommendations the logit (Eq. 9), or the score of the blend; of similar items the cosine. Higher is better. */
   readonly score: number;
   /** Where the dataset has titles. */
   readonly title?: string;
@@ -74,14 +75,13 @@ export interface RecommenderParts {
 }
 
 /**
- * A trained model, or an ensemble, that answers by raw ids. Calls made within one tick of the event loop, or while
- * another is computed, share a forward pass. The same calls give the same answers. Close it, or declare it with
- * `await using`.
+ * A trained model, or an ensemble, that answers by raw ids. A model directory with a blend answers with the blend. Calls made within one tick of the event loop, or while another is computed, share
+ * a forward pass. The same calls give the same answers. Close it, or declare it with `await using`.
  */
 export class Recommender implements AsyncDisposable {
   readonly #parts: RecommenderParts;
   readonly #ranking: IndexRecommender;
-  readonly #scores: Batcher<Prompt, Float32Array>;
+  readonly #scores: Batcher<PreparedRequest, Float32Array>;
   readonly #states: Batcher<Prompt, Float32Array>;
   readonly #users: IdTable;
   readonly #items: IdTable;
@@ -96,13 +96,18 @@ export class Recommender implements AsyncDisposable {
     this.#users = new IdTable("user", ids.users);
     this.#items = new IdTable("item", ids.items);
     this.#ranking = new IndexRecommender(predictor);
-    this.#scores = new Batcher(async (prompts, signal) => {
-      return rowsOf(await this.#ranking.promptScores(prompts, signal), prompts.length);
+    this.#scores = new Batcher(async (requests, signal) => {
+      return rowsOf(await this.#ranking.preparedScores(requests, signal), requests.length);
     }, maxBatch);
     this.#states = new Batcher(async (prompts, signal) => {
       return rowsOf(await this.#ranking.promptEmbeddings(prompts, signal), prompts.length);
     }, maxBatch);
     this.#similarities = new Similarities(models.map(({ tables }) => tables.collaborative.items));
+  }
+
+  /** What answers: the members of the blend with their weights, or nothing where a model or an ensemble answers alone. */
+  get members(): readonly BlendMember[] {
+    return this.#parts.predictor.blend?.members ?? [];
   }
 
   /** Raw ids of the users that the model was trained on. */
@@ -127,18 +132,17 @@ export class Recommender implements AsyncDisposable {
     checkCount("k", k);
     const whom = this.#resolve(request);
     const masked = this.#masked(request, includeHistory ? [] : whom.history);
-    const scores = await this.#scores.submit(this.#ranking.prompt(whom), signal);
+    const scores = await this.#scores.submit(this.#ranking.prepare(whom), signal);
     return this.#best(scores, k, masked);
   }
 
   /**
-   * The scores (logits, Eq. 9) of the items named, or of all in the order of {@link items}; those of the history
-   * included.
+   * The scores (logits, Eq. 9, or those of the blend) of the items named, or of all in the order of {@link items}; those of the history included.
    * @throws as {@link recommend} does
    */
   async scores({ items, ...whom }: Whom & { readonly items?: readonly string[] | undefined }): Promise<Float32Array> {
     const rows = items?.map((item) => this.#items.row(item));
-    const scores = await this.#scores.submit(this.#ranking.prompt(this.#resolve(whom)), whom.signal);
+    const scores = await this.#scores.submit(this.#ranking.prepare(this.#resolve(whom)), whom.signal);
     return rows ? Float32Array.from(rows, (row) => scores[row]!) : scores.slice();
   }
 
@@ -156,8 +160,8 @@ export class Recommender implements AsyncDisposable {
   }
 
   /**
-   * The embedding of the user or history, [M·K]: its inner product with a row of {@link embedItems} is the item's
-   * score, but for rounding. For retrieval in a vector store.
+   * The embedding of the user or history, [M·K]: its inner product with a row of {@link embedItems} is the item's score by the model
+   * alone, without the other members of a blend, but for rounding. For retrieval in a vector store.
    * @throws as {@link recommend} does
    */
   async embedUser(whom: Whom): Promise<Float32Array> {

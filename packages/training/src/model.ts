@@ -3,6 +3,13 @@
 
 export type { Json, JsonRecord } from "./checkpoint/checkpoint.js";
 export {
+  type DescribedTensors,
+  modelChecksum,
+  readDescribedTensors,
+  removeDescribedTensors,
+  writeDescribedTensors,
+} from "./checkpoint/described-tensors.js";
+export {
   contentOf,
   HISTORY_SPLITS,
   type Histories,

@@ -2,14 +2,9 @@
 import { Command } from "commander";
 import type { CliContext } from "../context.js";
 import type { EngineName } from "../engine/engine.js";
-import {
-  chosenMetrics,
-  describeProtocol,
-  type HeldOutSplit,
-  type HistoryChoice,
-  openProtocol,
-} from "../evaluation/protocol.js";
-import { ENGINE, historyOption, METRICS, MODELS, splitOption, THREADS } from "../options.js";
+import { membersTable } from "../evaluation/members.js";
+import { describeProtocol, type HeldOutSplit, type HistoryChoice, openProtocol } from "../evaluation/protocol.js";
+import { ENGINE, historyOption, MODELS, NO_BLEND, splitOption, THREADS } from "../options.js";
 import { StageDisplay } from "../progress.js";
 
 interface Flags {
@@ -18,7 +13,7 @@ interface Flags {
   readonly history: HistoryChoice;
   readonly data?: string;
   readonly backbone?: string;
-  readonly metrics?: readonly string[];
+  readonly blend: boolean;
   readonly engine?: EngineName;
   readonly threads?: number;
   readonly perUser?: string;
@@ -28,13 +23,14 @@ interface Flags {
 const HELP = `
 Every item is ranked but those of the user's history, which stands in the prompt: the training items, as in the paper, or with
 --history train+validation the validation items too. recall@K divides by min(K, held-out items). Users without held-out items do not
-count. Where the dataset has cold items (prepare --hold-out-items), they are measured too: ranked among cold items only, among all items, and
-together with the other test items.
+count. A model directory with a blend is measured as it answers: with the blend. --json lists the members of the blend, their weights, and
+their metrics on the validation items.
 
 Examples:
   $ cllm4rec evaluate --model model
   $ cllm4rec evaluate --model model --split validation --json
   $ cllm4rec evaluate --model model --history train+validation
+  $ cllm4rec evaluate --model model --no-blend
   $ cllm4rec evaluate --model seed0 seed1 seed2 --per-user ensemble.json
 
 Exit codes: 0 done, 1 the model or its data cannot be used, 2 the command line cannot, 129, 130 or 143 interrupted.
@@ -49,7 +45,7 @@ export function evaluateCommand(context: CliContext): Command {
     .addOption(historyOption())
     .option("--data <dir>", "the dataset, if it was moved since")
     .option("--backbone <dir|hub-id>", "the backbone, if it was moved since")
-    .option(...METRICS)
+    .option(...NO_BLEND)
     .option(...ENGINE)
     .option(...THREADS)
     .option("--per-user <file>", "also write every user's values, for cllm4rec compare")
@@ -82,11 +78,14 @@ export function evaluateCommand(context: CliContext): Command {
         const ofCold = cold && coldViews(protocol, cold);
         const views = [{ heldOut }, ...Object.values(ofCold ?? {})];
         const engine = { engine: flags.engine ?? "cpu", threads: flags.threads } as const;
-        const [result, ...others] = await serving({ ...flags, engine }, { signal, display }, async (places) => {
+        const { result, members } = await serving({ ...flags, engine }, { signal, display }, async (places) => {
           const { predictor, dispose } = await recommend.openPredictor(models, places);
           try {
             display.start(`ranking ${model.description.sizes.items} items for each user`);
-            return await recommend.evaluateViews({ ...predictor, ...metricsOption, history, views, signal });
+            return {
+              result: await recommend.evaluate({ ...predictor, history, heldOut, signal }),
+              members: predictor.blend?.members ?? [],
+            };
           } finally {
             await dispose();
           }
@@ -110,12 +109,15 @@ export function evaluateCommand(context: CliContext): Command {
           usersWithoutHeldOut,
           intervals: toJson(result, { intervals }).intervals,
           model: names.length === 1 ? names[0] : names,
-          ...(cold && coldResults && { cold: { ...coldFacts(cold), ...coldJson(coldResults) } }),
+          members:
+            members.length > 0
+              ? members
+              : names.map((name) => ({ name: `CLLM4Rec ${name}`, weight: 1 / names.length })),
         };
         context.stdout.write(
           flags.json
             ? `${JSON.stringify(json)}\n`
-            : `${names.join(", ")}: ${describeProtocol(protocol)}. With 95% bootstrap intervals:\n${formatResult(result, { intervals })}\n${coldResults ? `${coldText(coldResults)}\n` : ""}`,
+            : `${names.join(", ")}: ${describeProtocol(protocol)}. With 95% bootstrap intervals:\n${formatResult(result, { intervals })}\n${members.length > 0 ? `A blend; on validation:\n${membersTable(members)}` : ""}`,
         );
       } finally {
         display.stop();

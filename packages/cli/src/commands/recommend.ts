@@ -6,7 +6,7 @@ import type { CliContext } from "../context.js";
 import type { EngineName } from "../engine/engine.js";
 import { UsageError } from "../errors.js";
 import { shortened } from "../format.js";
-import { ENGINE, integerFrom, MODELS, THREADS } from "../options.js";
+import { ENGINE, integerFrom, MODELS, NO_BLEND, THREADS } from "../options.js";
 import { StageDisplay } from "../progress.js";
 import { oneLine } from "../terminal.js";
 
@@ -18,6 +18,7 @@ interface Flags {
   readonly number: number;
   readonly data?: string;
   readonly backbone?: string;
+  readonly blend: boolean;
   readonly engine?: EngineName;
   readonly threads?: number;
   readonly json?: boolean;
@@ -52,6 +53,7 @@ export function recommendCommand(context: CliContext): Command {
     .option("-k, --number <k>", "items for each user", integerFrom(1), 10)
     .option("--data <dir>", "the dataset, if it was moved since; only for models without histories of their own")
     .option("--backbone <dir|hub-id>", "the backbone, if it was moved since")
+    .option(...NO_BLEND)
     .option(...ENGINE)
     .option(...THREADS)
     .option("--json", "one JSON object a line for each user on stdout")
@@ -72,8 +74,7 @@ export function recommendCommand(context: CliContext): Command {
       const engine = { engine: flags.engine ?? "cpu", threads: flags.threads } as const;
       await serving({ ...flags, engine }, { signal, display }, async (places) => {
         const { known, data, number: k } = flags;
-        const onNotice = (message: string) => display.say(message);
-        const recommender = await openRecommender(flags.model, { ...places, known, onNotice, ...(data && { data }) });
+        const recommender = await openRecommender(flags.model, { ...places, known, ...(data && { data }) });
         try {
           // All of them at once: they share forward passes.
           const lists = await Promise.all(

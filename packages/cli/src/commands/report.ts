@@ -3,7 +3,7 @@ import { Command } from "commander";
 import type { CliContext } from "../context.js";
 import type { EngineName } from "../engine/engine.js";
 import type { HeldOutSplit, HistoryChoice } from "../evaluation/protocol.js";
-import { ENGINE, historyOption, splitOption, THREADS } from "../options.js";
+import { ENGINE, historyOption, NO_BLEND, splitOption, THREADS } from "../options.js";
 import { StageDisplay } from "../progress.js";
 
 interface Flags {
@@ -16,6 +16,7 @@ interface Flags {
   readonly engine?: EngineName;
   readonly threads?: number;
   readonly evaluate: boolean;
+  readonly blend: boolean;
   readonly json?: boolean;
 }
 
@@ -44,6 +45,7 @@ export function reportCommand(context: CliContext): Command {
     .option("--out <file>", "the page to write (default: report.html in the model directory)")
     .option("--data <dir>", "the dataset, if it was moved since")
     .option("--backbone <dir|hub-id>", "the backbone, if it was moved since")
+    .option(...NO_BLEND)
     .option(...ENGINE)
     .option(...THREADS)
     .option("--no-evaluate", "curves, settings and sizes only, in a moment and without the backbone")

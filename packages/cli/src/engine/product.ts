@@ -1,5 +1,6 @@
 // Matrix products by the engine, for baselines that are mostly that.
 import type { Multiply } from "@cllm4rec/eval";
+import { engineProduct } from "@cllm4rec/recommend/blend";
 import { type EngineSettings, openEngine } from "./engine.js";
 
 /** A product of two matrices in single precision. The caller disposes of it. */
@@ -7,24 +8,10 @@ export async function openProduct(
   settings: EngineSettings,
   options: { readonly say: (line: string) => void; readonly signal: AbortSignal },
 ): Promise<{ readonly multiply: Multiply; dispose(): Promise<void> }> {
-  const { Graph } = await import("@cllm4rec/onnx-grad");
   const engine = await openEngine(settings, options);
   try {
-    const graph = new Graph("product");
-    const [a, b] = [graph.input("a", "float32", ["M", "K"]), graph.input("b", "float32", ["K", "N"])];
-    graph.output("product", graph.op.MatMul(a, b)); // [M, K] · [K, N] → [M, N]
-    const session = await engine.load(graph, options);
-    const tensor = (data: Float32Array, rows: number, columns: number) =>
-      ({ dtype: "float32", shape: [rows, columns], data }) as const;
-    return {
-      async multiply(left, right, m, k, n) {
-        const feeds = { a: tensor(left, m, k), b: tensor(right, k, n) };
-        const { product } = await session.run(feeds, options);
-        if (!(product?.data instanceof Float32Array)) throw new Error("product: found no float32 result");
-        return product.data;
-      },
-      dispose: () => engine.dispose(),
-    };
+    const { multiply } = await engineProduct(engine, options);
+    return { multiply, dispose: () => engine.dispose() };
   } catch (error) {
     await engine.dispose();
     throw error;

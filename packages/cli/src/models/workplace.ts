@@ -65,6 +65,8 @@ export interface ServingFlags {
   readonly data?: string | undefined;
   readonly backbone?: string | undefined;
   readonly engine?: EngineSettings | undefined;
+  /** False: without the blend of the model directory. */
+  readonly blend?: boolean | undefined;
 }
 
 /**
@@ -73,7 +75,7 @@ export interface ServingFlags {
  * @throws what `work` throws, flags in place of the library's options
  */
 export async function serving<T>(
-  { backbone, engine: settings }: ServingFlags,
+  { backbone, engine: settings, blend = true }: ServingFlags,
   surroundings: Surroundings,
   work: (options: PredictorOptions) => Promise<T>,
 ): Promise<T> {
@@ -84,6 +86,8 @@ export async function serving<T>(
       work({
         engine,
         signal,
+        blend,
+        onNotice: (message) => display?.say(message),
         ...(backbone !== undefined && { backbone }),
         onProgress: downloadBar(backbone ?? "the backbone", display),
       }),

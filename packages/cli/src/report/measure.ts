@@ -11,7 +11,7 @@ import {
   type MetricComparison,
   type MetricName,
 } from "@cllm4rec/eval";
-import { evaluate, type Predictor } from "@cllm4rec/recommend";
+import { type BlendMember, evaluate, type Predictor } from "@cllm4rec/recommend";
 import type { EngineSettings } from "../engine/engine.js";
 import { fitEase, quickBaselines } from "../evaluation/baselines.js";
 import { fitContentKnn } from "../evaluation/content-knn.js";
@@ -48,6 +48,8 @@ export interface Measurement {
   readonly users: number;
   readonly usersWithoutHeldOut: number;
   readonly model: Measured;
+  /** Of the blend that answers; empty where the model answers alone. */
+  readonly members: readonly BlendMember[];
   /** Whether EASE is left out, since there are more than {@link EASE_ITEMS} items. */
   readonly withoutEase: boolean;
   readonly baselines: readonly (Measured & {
@@ -56,7 +58,7 @@ export interface Measurement {
   })[];
 }
 
-/** The model, the quick baselines, and EASE with and without the dataset's texts where the items are few. */
+/** The model as it answers, a blend's model alone, the quick baselines, and EASE with and without the dataset's texts where the items are few. */
 export async function measure(
   predictor: Predictor,
   protocol: Protocol,
@@ -70,7 +72,14 @@ export async function measure(
   const { history, heldOut } = protocol;
   display.start(`ranking ${history.columns} items for each user`);
   const result = await evaluate({ ...predictor, history, heldOut, metrics: REPORTED, signal });
-  const methods: { readonly scorer: HistoryScorer; readonly method?: string }[] = quickBaselines(protocol).map(
+  const compared = (theirs: EvaluationResult) => (result.users > 1 ? compareRuns(result, theirs) : {});
+  const baselines: Measurement["baselines"][number][] = [];
+  const { blend, ...alone } = predictor;
+  if (blend) {
+    const theirs = await evaluate({ ...alone, history, heldOut, metrics: REPORTED, signal });
+    baselines.push({ ...measured("this model alone", theirs), comparison: compared(theirs) });
+  }
+  const methods: { readonly scorer: HistoryScorer; readonly method?: EaseKind }[] = quickBaselines(protocol).map(
     (scorer) => ({ scorer }),
   );
   const content = await fitContentKnn(dataset, protocol, { signal });
@@ -79,19 +88,25 @@ export async function measure(
   if (!withoutEase) {
     methods.push(...(await fitEase(dataset, protocol, { trials: EASE_TRIALS, engine, signal, display })));
   }
-  const baselines: Measurement["baselines"][number][] = [];
   for (const { scorer, method } of methods) {
     display.start(`ranking by ${scorer.name}`);
     const theirs = await evaluateScorer(scorer, { history, heldOut, metrics: REPORTED, signal });
     baselines.push({
       ...measured(scorer.name, theirs),
-      ...(method && { label: method.replace("ease", "EASE").replace("knn", "KNN") }),
-      comparison: result.users > 1 ? compareRuns(result, theirs) : {},
+      ...(method && { label: method.replace("ease", "EASE") }),
+      comparison: compared(theirs),
     });
   }
   display.stop();
   const { users, usersWithoutHeldOut } = result;
-  return { users, usersWithoutHeldOut, model: measured("this model", result), withoutEase, baselines };
+  return {
+    users,
+    usersWithoutHeldOut,
+    model: measured(blend ? "this model, blended" : "this model", result),
+    members: blend?.members ?? [],
+    withoutEase,
+    baselines,
+  };
 }
 
 const measured = (name: string, result: EvaluationResult): Measured => ({

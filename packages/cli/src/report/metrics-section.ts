@@ -5,7 +5,7 @@ import { decimal, pValue, signed, whole } from "../format.js";
 import type { ReportContent } from "./content.js";
 import { type Html, html } from "./html.js";
 import { intervalChart } from "./interval-chart.js";
-import { EASE_ITEMS, type Measured, REPORTED } from "./measure.js";
+import { EASE_ITEMS, type Measured, type Measurement, REPORTED } from "./measure.js";
 
 /** The metrics of the paper's tables. */
 const MAIN = ["recall@20", "recall@40", "ndcg@100"] as const;
@@ -52,6 +52,7 @@ ${MAIN.map(
     )}<figcaption>${metric}: mean over users and 95% bootstrap interval.</figcaption></figure>`,
 )}
 ${metricsTable(systems)}
+${membersTable(measurement.members)}
 ${comparisonTable(measured)}`;
 }
 
@@ -85,6 +86,21 @@ function metricsTable(systems: readonly Measured[]): Html {
           interval && html`<br><span class="soft">${decimal(interval.low)}–${decimal(interval.high)}</span>`;
         return html`<td class="number">${decimal(metrics[metric]!)}${range}</td>`;
       })}</tr>`,
+  )}</tbody></table></div>`;
+}
+
+/** What the blend is made of. */
+function membersTable(members: Measurement["members"]): Html | undefined {
+  if (members.length === 0) return undefined;
+  return html`<div class="wide" tabindex="0"><table><caption>The blend: members whose scores are standardised for each user and added, with weights learned on
+the validation items. The metrics are those of each member by itself on the validation items; without a member, the sum of the three falls by its contribution.</caption>
+<thead><tr><th scope="col">Member</th><th scope="col" class="number">weight</th>${MAIN.map((name) => html`<th scope="col" class="number">${name}</th>`)}
+<th scope="col" class="number">contribution</th></tr></thead>
+<tbody>${members.map(
+    ({ name, weight, alone, contribution }) =>
+      html`<tr><th scope="row" class="whole">${name}</th><td class="number">${weight === 0 ? "dropped" : decimal(weight)}</td>${MAIN.map(
+        (metric) => html`<td class="number">${decimal(alone[metric] ?? Number.NaN)}</td>`,
+      )}<td class="number">${weight === 0 ? "" : decimal(contribution)}</td></tr>`,
   )}</tbody></table></div>`;
 }
 

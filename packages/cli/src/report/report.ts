@@ -25,6 +25,8 @@ export interface ReportOptions {
   /** Dataset and backbone, if they were moved since. */
   readonly data?: string | undefined;
   readonly backbone?: string | undefined;
+  /** False: the model alone is measured, also where its directory holds a blend. Default true. */
+  readonly blend?: boolean;
   /** What computes; default: the CPU with all its cores. */
   readonly engine?: EngineSettings;
   /** False: learning curves, settings and sizes only, for which no backbone is opened. Default true. */

@@ -4,7 +4,7 @@
 // Shapes: I users, B histories, J items, F features of a block.
 import { EvaluationError } from "../error.js";
 import { type ItemLists, rowCount } from "../item-lists.js";
-import { checkTraining, type HistoryScorer, sumScorer } from "./history-scorer.js";
+import { checkTraining, type LinearScorer, sumScorer } from "./history-scorer.js";
 import { addFeatureGram, checkSideInformation, type SideInformation } from "./side-information.js";
 import { type InverseOptions, invertSymmetric } from "./symmetric-inverse.js";
 
@@ -45,7 +45,7 @@ export function easeMemory(items: number): number {
  * @throws {EvaluationError} for training data that do not fit, options out of range, and matrices beyond the memory
  *   limit; the signal's reason when it is aborted
  */
-export async function ease(training: ItemLists, options: EaseOptions): Promise<HistoryScorer> {
+export async function ease(training: ItemLists, options: EaseOptions): Promise<LinearScorer> {
   const { items, lambda = 200, dropout = 0, sideInformation = [], memoryLimit = DEFAULT_LIMIT } = options;
   if (!(lambda > 0 && lambda < Number.POSITIVE_INFINITY)) {
     throw new EvaluationError(`lambda: found ${lambda}, expected a number above 0.`);

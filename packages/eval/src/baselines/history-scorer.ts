@@ -21,6 +21,12 @@ export interface HistoryScorer {
   scores(histories: ItemLists): Float32Array;
 }
 
+/** A scorer that adds up what each item of a history says of all items: a history times a matrix of weights [J, J]. */
+export interface LinearScorer extends HistoryScorer {
+  /** Adds the weights of `item`, a row of the matrix, to `row` [J]. */
+  addWeights(item: number, row: Float64Array): void;
+}
+
 /** How a scorer is evaluated; every matrix has one row per user. */
 export interface EvaluateScorerOptions {
   /** [I] what is known of each user. It is masked: an item of the history is never recommended. */
@@ -123,10 +129,11 @@ export function usersOfItems(training: ItemLists, items: number): ItemLists {
  * The scorer that adds up what each item of a history says of all items.
  * @param add adds what `item` says to `row` [J]
  */
-export function sumScorer(name: string, items: number, add: (item: number, row: Float64Array) => void): HistoryScorer {
+export function sumScorer(name: string, items: number, add: (item: number, row: Float64Array) => void): LinearScorer {
   return {
     name,
     items,
+    addWeights: add,
     scores(histories) {
       const rows = rowCount(histories);
       checkItemLists(histories, "histories", rows, items);

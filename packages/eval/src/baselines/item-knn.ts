@@ -4,7 +4,7 @@
 // Shapes: I users, B histories, J items, k neighbours.
 import { EvaluationError } from "../error.js";
 import type { ItemLists } from "../item-lists.js";
-import { checkTraining, type HistoryScorer, itemCounts, sumScorer, usersOfItems } from "./history-scorer.js";
+import { checkTraining, itemCounts, type LinearScorer, sumScorer, usersOfItems } from "./history-scorer.js";
 
 /** How neighbours are found. */
 export interface ItemKnnOptions {
@@ -37,7 +37,7 @@ interface Neighbours {
  * @param training [I] the items of each user
  * @throws {EvaluationError} for training data that do not fit, and options out of range
  */
-export function itemKnn(training: ItemLists, options: ItemKnnOptions): HistoryScorer {
+export function itemKnn(training: ItemLists, options: ItemKnnOptions): LinearScorer {
   const { items, neighbours = Number.POSITIVE_INFINITY, shrinkage = 0 } = options;
   if (neighbours !== Number.POSITIVE_INFINITY && !(Number.isInteger(neighbours) && neighbours >= 1)) {
     throw new EvaluationError(

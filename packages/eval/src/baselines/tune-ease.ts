@@ -4,7 +4,7 @@ import type { ItemLists } from "../item-lists.js";
 import { PAPER_METRICS } from "../metrics/names.js";
 import { climb, LAMBDA_STEPS, WEIGHT_STEPS } from "./climb.js";
 import { type EaseOptions, ease } from "./ease.js";
-import { evaluateScorer, type HistoryScorer } from "./history-scorer.js";
+import { evaluateScorer, type LinearScorer } from "./history-scorer.js";
 import type { SideInformation } from "./side-information.js";
 
 export interface TuneEaseOptions extends Omit<EaseOptions, "onProgress"> {
@@ -31,7 +31,7 @@ export interface EaseTrial {
 
 export interface TunedEase {
   /** The best scorer, fitted to the training items. */
-  readonly scorer: HistoryScorer;
+  readonly scorer: LinearScorer;
   readonly best: EaseTrial;
   /** Every fit, in order. */
   readonly trials: readonly EaseTrial[];
@@ -50,7 +50,7 @@ export async function tuneEase(training: ItemLists, options: TuneEaseOptions): P
   }
   const trials: EaseTrial[] = [];
   const known = new Map<string, EaseTrial>();
-  let kept: { readonly scorer: HistoryScorer; readonly trial: EaseTrial } | undefined;
+  let kept: { readonly scorer: LinearScorer; readonly trial: EaseTrial } | undefined;
   const blocks = (weights: readonly number[]): SideInformation[] =>
     sideInformation.map((block, b) => ({ ...block, weight: weights[b]! }));
 

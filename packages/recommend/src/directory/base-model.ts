@@ -30,6 +30,8 @@ export interface BaseModelOptions {
 export interface OpenBaseModel {
   readonly model: BaseModel;
   readonly tokenizer: ExtendedTokenizer;
+  /** What runs the model's graphs; it is the caller's, or disposed of with the model. */
+  readonly engine: Engine;
   /** SHA-256 of the tokenizer's files, as parsed. */
   readonly tokenizerHash: string;
   /** How to find it again: an absolute path, or the hub id as it was given. */
@@ -76,6 +78,7 @@ export async function openBaseModel(
     return {
       model,
       tokenizer,
+      engine,
       tokenizerHash: hashTokenizer(json, config),
       reference: isDirectory ? path.resolve(name) : name,
       dispose,

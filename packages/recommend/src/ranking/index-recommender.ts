@@ -13,6 +13,7 @@ import {
   recommendationPrompter,
 } from "@cllm4rec/corpus/prompts";
 import { itemLists, topK } from "@cllm4rec/eval";
+import type { Mixer } from "../blend/mixer.js";
 import { RecommendError } from "../error.js";
 
 // Shape legend: B prompts of a batch, J items, K width, M models of an ensemble, k recommendations.
@@ -36,6 +37,8 @@ export interface IndexRecommenderOptions {
   readonly seed?: number;
   /** Prompts in one forward pass; default 128. */
   readonly batch?: number;
+  /** Other recommenders whose scores are added to the model's; default none. `openPredictor` fills it in. */
+  readonly blend?: Mixer;
 }
 
 /**
@@ -47,10 +50,15 @@ export interface IndexRequest extends RecommendationRequest {
   readonly exclude?: ArrayLike<number>;
 }
 
+/** A request with its prompt, made once by {@link IndexRecommender.prepare}. */
+export interface PreparedRequest extends RecommendationRequest {
+  readonly prompt: Prompt;
+}
+
 /** Best first; fewer than k only where fewer items are left. */
 export interface IndexRecommendation {
   readonly items: Int32Array;
-  /** Logits of the multinomial (Eq. 9). */
+  /** Logits of the multinomial (Eq. 9); of a blend, the weighted sum of its members' z-scores. */
   readonly scores: Float32Array;
 }
 
@@ -124,12 +132,34 @@ export class IndexRecommender {
     );
   }
 
-  /** Scores (logits) of all items, [B, J] row-major, in one forward pass a member; items of the history included. */
+  /**
+   * Scores of all items, [B, J] row-major, in one forward pass a model; items of the history included. Logits (Eq. 9), or of a blend the
+   * weighted sum of its members' z-scores.
+   */
   scores(requests: readonly RecommendationRequest[], signal?: AbortSignal): Promise<Float32Array> {
-    return this.promptScores(
-      requests.map((request) => this.prompt(request)),
+    return this.preparedScores(
+      requests.map((request) => this.prepare(request)),
       signal,
     );
+  }
+
+  /**
+   * Checks a request and makes its prompt, for {@link preparedScores}.
+   * @throws CorpusUsageError as {@link recommend} does
+   */
+  prepare(request: RecommendationRequest): PreparedRequest {
+    return { ...request, prompt: this.prompt(request) };
+  }
+
+  /** As {@link scores}. */
+  preparedScores(requests: readonly PreparedRequest[], signal?: AbortSignal): Promise<Float32Array> {
+    const { blend } = this.#options;
+    const own = () =>
+      this.promptScores(
+        requests.map(({ prompt }) => prompt),
+        signal,
+      );
+    return blend ? blend.scores(requests, own, signal) : own();
   }
 
   /**
@@ -141,7 +171,7 @@ export class IndexRecommender {
     return "ids" in document ? document.ids : document;
   }
 
-  /** Scores of all items after each prompt, [B, J] row-major. */
+  /** The model's own scores (logits, Eq. 9) of all items after each prompt, [B, J] row-major; without a blend's other members. */
   async promptScores(prompts: readonly Prompt[], signal?: AbortSignal): Promise<Float32Array> {
     const { model } = this.#options;
     const [first, ...others] = this.#members;
@@ -155,8 +185,8 @@ export class IndexRecommender {
   }
 
   /**
-   * The embedding of each prompt's user, [B, M·K] row-major: its inner product with a row of {@link itemEmbeddings} is
-   * the item's score, but for rounding.
+   * The embedding of each prompt's user, [B, M·K] row-major: its inner product with a row of {@link itemEmbeddings} is the item's
+   * own score (without a blend's other members), but for rounding.
    */
   async promptEmbeddings(prompts: readonly Prompt[], signal?: AbortSignal): Promise<Float32Array> {
     const { model } = this.#options;

@@ -1,0 +1,21 @@
+// @cllm4rec/recommend/blend: makes blends of models and linear scorers. What serves a blend does not import this.
+
+export {
+  defaultTrials,
+  type EaseKind,
+  type FitEaseOptions,
+  type FittedEase,
+  fitEase,
+  itemTextBlocks,
+} from "./blend/fit-ease.js";
+export {
+  type BlendOptions,
+  type BlendProgress,
+  blend,
+  type LearnedBlend,
+  SCORERS,
+  type ScorerName,
+} from "./blend/learn.js";
+export type { BlendMember } from "./blend/mixer.js";
+export { engineProduct } from "./blend/product.js";
+export { removeBlend } from "./blend/stored-blend.js";
