@@ -307,3 +307,67 @@ it.each([
 ])("refuses %j", async (changes, message) => {
   await expect(run(changes)).rejects.toThrow(message);
 });
+
+describe("a text map and the skip path", () => {
+  /** A word of each half of the items, and one that all have. */
+  const features = [
+    {
+      name: "titles",
+      weight: 1,
+      features: {
+        rows: items,
+        columns: 3,
+        indptr: Int32Array.from({ length: items + 1 }, (_, j) => 2 * j),
+        indices: Int32Array.from({ length: 2 * items }, (_, p) => (p % 2 === 1 ? 2 : p < items ? 0 : 1)),
+        values: new Float32Array(2 * items).fill(0.7),
+      },
+    },
+  ];
+  const mapped = { tables: undefined, priorDeviation: 0.3, features } as const;
+
+  it("are learned, published, and carried on from", async () => {
+    const directory = temporaryFolder();
+    const output = { directory, backboneId: "tiny" };
+    const { tables, steps, best } = await run({ ...mapped, output, epochs: 4 });
+    expect(steps.at(-1)!.loss).toBeLessThan(steps[0]!.loss);
+    expect(tables.textMap!.rows).toBe(3);
+    expect(new Set(tables.collaborative.skipGain).size).toBeGreaterThan(1); // each has been trained by itself
+    const saved = await readModel(directory);
+    expect(saved.tables).toEqual(tables);
+    expect(best!.metrics["recall@3"]).toBeGreaterThan(0.9);
+    const again = await run({ ...mapped, tables, epochs: 1 });
+    expect(again.steps[0]!.loss).toBeLessThan(steps[0]!.loss);
+  });
+
+  it("resume to the same bits", async () => {
+    const whole = await run({ ...mapped, output: { directory: temporaryFolder(), backboneId: "tiny" } });
+    const output = { directory: temporaryFolder(), backboneId: "tiny" };
+    const stop = new AbortController();
+    let updates = 0;
+    await run({
+      ...mapped,
+      output,
+      stop: stop.signal,
+      onEvent: (event) => {
+        if (event.type === "step" && ++updates === 5) stop.abort();
+      },
+    });
+    const resumed = await run({ ...mapped, output });
+    expect(resumed.tables).toEqual(whole.tables);
+    expect(resumed.validations.at(-1)).toEqual(whole.validations.at(-1));
+  });
+
+  it("refuses features of other items", async () => {
+    const [block] = features;
+    const short = {
+      ...block!.features,
+      rows: 1,
+      indptr: Int32Array.of(0, 2),
+      indices: Int32Array.of(0, 2),
+      values: Float32Array.of(1, 1),
+    };
+    await expect(run({ features: [{ ...block!, features: short }] })).rejects.toThrow(
+      "features: found 1 rows, expected 16, one for each item",
+    );
+  });
+});

@@ -4,6 +4,7 @@ import type { CliContext } from "../context.js";
 import { Interrupted } from "../errors.js";
 import { StageDisplay } from "../progress.js";
 import { lengths, type RunConfig, readConfig, type StageName } from "../settings/config.js";
+import type { Blended } from "../training/blend.js";
 import type { TrainOutcome } from "../training/train.js";
 import { trainingFlags } from "./training-flags.js";
 
@@ -42,16 +43,18 @@ export function trainingCommand(context: CliContext, stages: readonly StageName[
         const place = places.get(name);
         return place === undefined ? [] : [[place, value] as const];
       });
-      const config = readConfig(given.config, Object.fromEntries(settings));
-      const chosen = given.pretrain === false ? stages.filter((stage) => stage !== "pretrain") : stages;
+      const config = readConfig(given.config, Object.fromEntries(settings), { command: spec.name });
+      const alone = given.pretrain === false || (spec.name === "train" && config.method === "text-map");
+      const chosen = alone ? stages.filter((stage) => stage !== "pretrain") : stages;
       await run(context, config, chosen, given);
     });
 }
 
 async function run(context: CliContext, config: RunConfig, stages: readonly StageName[], flags: Flags): Promise<void> {
-  const [{ train }, { trainingDisplay }, { reportAfterTraining }] = await Promise.all([
+  const [{ train }, { trainingDisplay }, { blendAfterTraining }, { reportAfterTraining }] = await Promise.all([
     import("../training/train.js"),
     import("../training/display.js"),
+    import("../training/blend.js"),
     import("../report/after-training.js"),
   ]);
   const display = new StageDisplay(context.stderr);
@@ -73,19 +76,27 @@ async function run(context: CliContext, config: RunConfig, stages: readonly Stag
     });
     display.stop();
     const { interrupted } = outcome;
+    const blended = await blendAfterTraining(config, outcome, { signal: context.signal, display });
     const file = await reportAfterTraining(config, stages, { interrupted, signal: context.signal, display });
     if (interrupted) {
       throw new Interrupted(`interrupted: everything is saved in ${config.out}; run the same command to resume`);
     }
     context.stdout.write(
-      flags.json ? `${JSON.stringify(summary(config, outcome, file))}\n` : describe(config, outcome, file),
+      flags.json
+        ? `${JSON.stringify(summary(config, outcome, blended, file))}\n`
+        : describe(config, outcome, blended, file),
     );
   } finally {
     display.stop();
   }
 }
 
-function summary({ out, seed }: RunConfig, { users, items, stages }: TrainOutcome, report: string | undefined): object {
+function summary(
+  { out, seed }: RunConfig,
+  { users, items, stages }: TrainOutcome,
+  blended: Blended | undefined,
+  report: string | undefined,
+): object {
   const best = stages.finetune?.best;
   return {
     out,
@@ -94,8 +105,17 @@ function summary({ out, seed }: RunConfig, { users, items, stages }: TrainOutcom
     items,
     ...(best && { epoch: best.epoch, validation: best.metrics }),
     stages,
+    ...(blended && { blend: { validation: blended.metrics, members: blended.members } }),
     ...(report && { report }),
   };
+}
+
+/** What was chosen, and what it is worth. */
+function describeBlend({ stored, members, metrics }: Blended): string {
+  if (!stored) return "blend     none: the model alone is best on validation";
+  const used = members.filter(({ weight }) => weight > 0).map(({ name, weight }) => `${weight.toFixed(2)} × ${name}`);
+  const values = Object.entries(metrics).map(([metric, value]) => `${metric} ${value.toFixed(4)}`);
+  return `blend     ${used.join(" + ")}; on validation: ${values.join(", ")}`;
 }
 
 const REASONS = {
@@ -105,7 +125,12 @@ const REASONS = {
   interrupted: "interrupted",
 } as const;
 
-function describe({ out }: RunConfig, { users, items, stages }: TrainOutcome, report: string | undefined): string {
+function describe(
+  { out }: RunConfig,
+  { users, items, stages }: TrainOutcome,
+  blended: Blended | undefined,
+  report: string | undefined,
+): string {
   const lines = [`${out}: ${users} users, ${items} items`];
   for (const [name, { reason, updates, seconds, best }] of Object.entries(stages)) {
     lines.push(
@@ -116,6 +141,7 @@ function describe({ out }: RunConfig, { users, items, stages }: TrainOutcome, re
     const metrics = Object.entries(best.metrics).map(([metric, value]) => `${metric} ${value.toFixed(4)}`);
     lines.push(`  best on validation: epoch ${best.epoch + 1}, ${metrics.join(", ")}`);
   }
+  if (blended) lines.push(`  ${describeBlend(blended)}`);
   if (report) lines.push(`  report: ${report}`);
   lines.push(`Next: cllm4rec evaluate --model ${out}`, "");
   return lines.join("\n");

@@ -98,6 +98,14 @@ export const generalSchema = z.strictObject({
     otherwise: "all",
   }),
   ...startSettings,
+  blend: z
+    .enum(["auto", "none"])
+    .default("auto")
+    .meta({
+      description:
+        "auto: with the text-map method, the trained model answers together with EASE, item KNN and popularity, " +
+        "weighted by what helps on validation",
+    }),
   report: z.enum(["test", "validation", "none"]).default("test").meta({
     description: "the split that report.html measures the model on; without test items it is validation",
   }),
@@ -145,7 +153,11 @@ type Tree = { [key: string]: unknown };
  * @param flags values by their place in the configuration, e.g. `finetune.epochs`
  * @throws UsageError naming the file and the key: unknown (with the nearest known one), of the wrong type, or missing
  */
-export function readConfig(file: string | undefined, flags: Readonly<Record<string, unknown>>): RunConfig {
+export function readConfig(
+  file: string | undefined,
+  flags: Readonly<Record<string, unknown>>,
+  { command }: { readonly command?: string } = {},
+): RunConfig {
   const tree: Tree = file === undefined ? {} : readTree(file);
   for (const [place, value] of Object.entries(flags)) {
     const [first = "", second] = place.split(".");
@@ -162,7 +174,10 @@ export function readConfig(file: string | undefined, flags: Readonly<Record<stri
     tree[first] = { ...section, [second]: value };
   }
   const parsed = configSchema.safeParse(tree);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) {
+    if (command === "train" && parsed.data.method !== "paper") refusePretraining(tree);
+    return parsed.data;
+  }
   // A mistyped name explains a missing one, so it is said first.
   const { issues } = parsed.error;
   const issue =
@@ -170,6 +185,17 @@ export function readConfig(file: string | undefined, flags: Readonly<Record<stri
     issues.find((one) => at(tree, one.path) !== undefined) ??
     issues[0];
   throw new UsageError(`${file ?? "the command line"}: ${issue ? sentence(issue, tree) : "not a configuration"}`);
+}
+
+/** @throws UsageError where settings would have no effect, since `train` pretrains with the paper's method alone */
+function refusePretraining({ pretrain, pretrainShare }: Tree): void {
+  const [name] = isTree(pretrain) ? Object.keys(pretrain) : [];
+  const place = name !== undefined ? `pretrain.${name}` : pretrainShare !== undefined ? "pretrainShare" : undefined;
+  if (place === undefined) return;
+  throw new UsageError(
+    `${place}: the method text-map does not pretrain, so the setting would have no effect; leave it out, ` +
+      "give --method paper, or run pretrain and then finetune --from",
+  );
 }
 
 /**

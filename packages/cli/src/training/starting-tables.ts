@@ -3,7 +3,7 @@ import path from "node:path";
 import type { TokenCache } from "@cllm4rec/corpus";
 import { openTrainedModel, type Serving } from "@cllm4rec/recommend";
 import { TrainingError } from "@cllm4rec/training";
-import { startingTables, type TokenTables } from "@cllm4rec/training/stage";
+import { type FeatureBlock, startingTables, type TokenTables } from "@cllm4rec/training/stage";
 import { UsageError } from "../errors.js";
 import type { OpenBackbone } from "../models/workplace.js";
 import type { ResolvedConfig } from "./resolve-config.js";
@@ -16,10 +16,11 @@ export async function freshTables(
   config: ResolvedConfig,
   { model }: OpenBackbone,
   caches: readonly TokenCache[],
+  features: readonly FeatureBlock[] | undefined,
 ): Promise<TokenTables> {
   refuseShareWithoutTexts(config, caches.length > 0);
   const { seed, textShare, priorDeviation, contentDeviation } = config;
-  return startingTables({ model, seed, texts: caches, textShare, priorDeviation, contentDeviation });
+  return startingTables({ model, seed, texts: caches, textShare, priorDeviation, contentDeviation, features });
 }
 
 /** @throws {UsageError} where the start is to be taken from texts, and there are none */

@@ -14,13 +14,15 @@ import {
   toAll,
 } from "@cllm4rec/training";
 import type { ModelContent } from "@cllm4rec/training/model";
-import type { TokenTables } from "@cllm4rec/training/stage";
+import type { FeatureBlock, TokenTables } from "@cllm4rec/training/stage";
 import { closing } from "../closing.js";
 import { lockDirectory } from "../files/lock.js";
 import { refuseForeignFolder } from "../files/target.js";
 import { datasetHash, type OpenBackbone, openBackbone } from "../models/workplace.js";
 import type { StageDisplay } from "../progress.js";
 import { lengths, type RunConfig, type StageName } from "../settings/config.js";
+import { itemTextBlocks } from "../evaluation/baselines.js";
+import { BLEND_SHARE } from "./blend.js";
 import { StageClock } from "./clock.js";
 import { checkRecord, type RunRecord, writeRecord } from "./record.js";
 import { type ResolvedConfig, resolveConfig } from "./resolve-config.js";
@@ -76,9 +78,13 @@ export function train(options: TrainOptions): Promise<TrainOutcome> {
     );
     later(() => opened.dispose());
     const source = { path: path.resolve(data), hash: datasetHash(dataset.manifest) };
+    const { method } = options.config;
+    const blocks = method === "text-map" && stages.includes("finetune") ? await itemTextBlocks(dataset) : [];
+    const features = blocks.length > 0 ? blocks : undefined;
     const resolve = (hasTexts: boolean) =>
       resolveConfig(options.config, opened.model.backbone, {
         learnsFromTexts: stages.includes("pretrain") && hasTexts,
+        features: features !== undefined,
       });
     const recordOf = (config: ResolvedConfig): RunRecord => ({
       config,
@@ -96,12 +102,12 @@ export function train(options: TrainOptions): Promise<TrainOutcome> {
     const earlier = from === undefined ? undefined : await tablesOf(from, expected, opened, source);
     const material = await materials(expected, dataset, opened, source);
     if (hasTexts) checkTexts(expected, stages, dataset, opened);
-    checkStages(stages, expected, opened, material, hasTexts);
+    checkStages(stages, expected, opened, { ...material, features }, hasTexts);
     later(await lockDirectory(out));
     const caches = readsTexts ? await openTokenCaches(options.config, dataset, opened, options) : [];
     for (const cache of caches) later(() => cache.close());
     const config = caches.length > 0 === hasTexts ? expected : await resolve(caches.length > 0);
-    const tables = earlier ?? (await freshTables(config, opened, caches));
+    const tables = earlier ?? (await freshTables(config, opened, caches, features));
     await writeRecord(recordOf(config));
     const texts = tables.content ? documentsOf(caches, config, opened) : undefined;
     const logs = [jsonLinesLog(path.join(out, "events.jsonl")), tensorBoardLog(path.join(out, "tensorboard"))];
@@ -109,7 +115,7 @@ export function train(options: TrainOptions): Promise<TrainOutcome> {
     const run = new Run(
       { ...options, config, onEvent: toAll(...logs.map((log) => log.write), options.onEvent) },
       opened,
-      { ...material, texts },
+      { ...material, features, texts },
       await StageClock.open(out),
     );
     const outcome = await run.all(tables);
@@ -122,7 +128,7 @@ function checkStages(
   stages: readonly StageName[],
   config: ResolvedConfig,
   opened: OpenBackbone,
-  { train, validation }: Omit<Materials, "texts">,
+  { train, validation, features }: Omit<Materials, "texts">,
   hasTexts: boolean,
 ): void {
   const { model, tokenizer } = opened;
@@ -130,7 +136,7 @@ function checkStages(
     const texts = hasTexts ? textSizes(config, opened) : undefined;
     const common = { model, tokenizer, train, texts };
     if (stage === "pretrain") checkPretrain({ ...pretrainSettings(config), ...common });
-    else checkFinetune({ ...finetuneSettings(config), ...common, validation });
+    else checkFinetune({ ...finetuneSettings(config), ...common, validation, features });
   }
 }
 
@@ -139,6 +145,8 @@ interface Materials {
   readonly train: Awaited<ReturnType<Dataset["interactions"]>>;
   readonly validation: Awaited<ReturnType<Dataset["interactions"]>>;
   readonly texts: DocumentSource<LanguageDocument> | undefined;
+  /** What a text map reads of the items; absent: there is none. */
+  readonly features: readonly FeatureBlock[] | undefined;
   readonly output: ModelContent & {
     readonly directory: string;
     readonly backboneId: string;
@@ -151,7 +159,7 @@ async function materials(
   dataset: Dataset,
   opened: OpenBackbone,
   source: NonNullable<Serving["dataset"]>,
-): Promise<Omit<Materials, "texts">> {
+): Promise<Omit<Materials, "texts" | "features">> {
   const { seed, prompts, finetune: settings, maxLength, layers } = config;
   const serving: Serving = {
     dataset: source,
@@ -227,8 +235,9 @@ class Run {
   private async finetune(tables: TokenTables) {
     const { config, stages } = this.options;
     const spent = stages.includes("pretrain") ? this.clock.seconds("pretrain") : 0;
-    const budget = config.minutes === undefined ? undefined : 60 * config.minutes - spent;
-    const { train, validation, texts, output } = this.materials;
+    const kept = config.method === "text-map" && config.blend === "auto" ? 1 - BLEND_SHARE : 1;
+    const budget = config.minutes === undefined ? undefined : 60 * config.minutes * kept - spent;
+    const { train, validation, features, texts, output } = this.materials;
     return this.timed("finetune", budget, (common) =>
       finetune({
         ...common,
@@ -237,6 +246,7 @@ class Run {
         train,
         validation: validation.indices.length > 0 ? validation : undefined,
         output,
+        features,
         texts: tables.content && texts,
       }),
     );

@@ -192,14 +192,11 @@ export class IndexRecommender {
     const { model } = this.#options;
     const { width } = model.vocabulary;
     const M = this.#members.length;
-    const scale = model.backbone.tiedHeadScale / M;
     const embeddings = new Float32Array(prompts.length * M * width);
     for (const [m, tables] of this.#members.entries()) {
-      const states = await model.hiddenStates(prompts, tables, signal); // [T, K] each
-      for (const [b, sequence] of states.entries()) {
-        const last = sequence.subarray(sequence.length - width);
-        for (let k = 0; k < width; k++) embeddings[(b * M + m) * width + k] = scale * last[k]!;
-      }
+      const states = await model.userStates(prompts, tables, signal); // [prompts, K]
+      for (let b = 0; b < prompts.length; b++)
+        for (let k = 0; k < width; k++) embeddings[(b * M + m) * width + k] = states[b * width + k]! / M;
     }
     return embeddings;
   }
