@@ -29,6 +29,7 @@ const read = (name: string) => JSON.parse(fs.readFileSync(at("values", name), "u
 
 test("a file a recommender holds every user's values, whose means are the metrics", () => {
   expect(fs.readdirSync(at("values")).sort()).toEqual([
+    "content-knn-reviews-1.json",
     "item-knn-shrinkage-10.json",
     "item-knn.json",
     "most-popular.json",

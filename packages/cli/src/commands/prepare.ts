@@ -105,7 +105,11 @@ export function prepareCommand(context: CliContext): Command {
         "cllm4rec",
       ]),
     )
-    .option("--seed <n>", "seed of the splits random (default: 0) and cllm4rec (default: 98765), and of --hold-out-items", integerFrom(0))
+    .option(
+      "--seed <n>",
+      "seed of the splits random (default: 0) and cllm4rec (default: 98765), and of --hold-out-items",
+      integerFrom(0),
+    )
     .option(
       "--validation-share <share>",
       "of each user's interactions (default: 0.1; of a given split without validation: none)",
