@@ -144,7 +144,7 @@ describe("blend", () => {
 });
 
 describe("a stored blend", () => {
-  it("that is damaged is refused by name; of a model in an ensemble or trained again it is left out and reported", async () => {
+  it("that is damaged is refused; in an ensemble, or of a model trained again, it is left out and reported", async () => {
     const directory = await changed(reversed);
     await blend(directory, dataset, { backbone, scorers: [neighbours(dataset.items)] });
     const file = path.join(directory, "blend.safetensors");
