@@ -61,6 +61,8 @@ export interface BlendOptions extends Omit<PredictorOptions, "blend" | "onProgre
   readonly trials?: number;
   /** EASE's L2 weight; default: chosen on validation. */
   readonly lambda?: number;
+  /** The models' backbone, where it is open already, as after training; it stays open. Default: it is opened and closed. */
+  readonly opened?: OpenBaseModel;
   /** Users in one forward pass; default 128. */
   readonly batch?: number;
   readonly onProgress?: (progress: BlendProgress) => void;
@@ -115,7 +117,8 @@ export async function blend(
   dataset: Dataset,
   options: BlendOptions = {},
 ): Promise<LearnedBlend> {
-  const { out, signal, onProgress, scorers, trials: _, lambda: __, batch = 128, onNotice: ___, ...places } = options;
+  const { out, signal, onProgress, scorers, batch = 128, opened: given, ...others } = options;
+  const { trials: _, lambda: __, onNotice: ___, ...places } = others;
   signal?.throwIfAborted();
   const models = await openEnsemble([directories].flat());
   const [first] = models;
@@ -125,7 +128,8 @@ export async function blend(
   const protocol = await openProtocol(dataset, "validation");
   if (models.length === 1 && scorers?.length === 0)
     throw new RecommendError("blend: found one model and no scorers, expected at least two members");
-  const opened = await openBackboneOf(models, { ...places, ...(signal && { signal }) });
+  if (given) checkBackbone(first, given);
+  const opened = given ?? (await openBackboneOf(models, { ...places, ...(signal && { signal }) }));
   try {
     const own = models.map(
       (model, m): Candidate => ({
@@ -152,8 +156,18 @@ export async function blend(
     } else await removeBlend(target);
     return { directory: target, members, metrics, stored };
   } finally {
-    await opened.dispose();
+    if (!given) await opened.dispose();
   }
+}
+
+function checkBackbone({ directory, description, serving }: TrainedModel, opened: OpenBaseModel): void {
+  const { model, tokenizerHash, reference } = opened;
+  const differs =
+    model.backbone.difference(description.backbone) ?? (tokenizerHash === serving.tokenizer ? undefined : "tokenizer");
+  if (differs)
+    throw new RecommendError(
+      `${reference}: has another ${differs} than the backbone with which ${directory} was trained`,
+    );
 }
 
 function checkDataset({ directory, serving, ids }: TrainedModel, dataset: Dataset): void {
