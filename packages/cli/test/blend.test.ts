@@ -1,4 +1,5 @@
-// blend, and what evaluate and recommend make of the directory: in this process, on the bookshop of the recommend package.
+// blend, and what evaluate and recommend make of the directory: in this process, on the bookshop of the recommend
+// package.
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";

@@ -1,6 +1,8 @@
 // The types that callers rely on; checked by `tsc`, never run.
+import type { Dataset } from "@cllm4rec/corpus";
 import type { Engine } from "@cllm4rec/onnx-grad";
 import {
+  type BlendMember,
   type Embeddings,
   type Explanation,
   type NotAvailableError,
@@ -9,6 +11,7 @@ import {
   type Recommender,
   type UnknownIdError,
 } from "@cllm4rec/recommend";
+import { blend, type LearnedBlend } from "@cllm4rec/recommend/blend";
 import { expectTypeOf } from "vitest";
 
 const recommender = await openRecommender("model");
@@ -35,6 +38,12 @@ expectTypeOf(recommender.embedUser({ user: "u" })).resolves.toEqualTypeOf<Float3
 expectTypeOf(recommender.embedItems()).resolves.toEqualTypeOf<Embeddings>();
 expectTypeOf(recommender.explain({ item: "i" })).resolves.toEqualTypeOf<Explanation>();
 expectTypeOf(recommender.close()).resolves.toEqualTypeOf<void>();
+
+declare const dataset: Dataset;
+expectTypeOf(blend("model", dataset)).resolves.toEqualTypeOf<LearnedBlend>();
+expectTypeOf(blend).toBeCallableWith(["a", "b"], dataset, { out: "c", scorers: ["ease with text"], trials: 3 });
+expectTypeOf(recommender.members).toEqualTypeOf<readonly BlendMember[]>();
+expectTypeOf(openRecommender).toBeCallableWith("a", { blend: false });
 
 // Optional values may be undefined, as they come out of other programs.
 expectTypeOf(recommender.recommend).toBeCallableWith({ user: undefined, history: ["i"], k: 3, signal: undefined });

@@ -3,7 +3,14 @@ import fs from "node:fs";
 import path from "node:path";
 import { Dataset } from "@cllm4rec/corpus";
 import { type EvaluationResult, itemLists, type LinearScorer, sparseScorer, standardise } from "@cllm4rec/eval";
-import { evaluate, openEnsemble, openPredictor, openProtocol, openRecommender } from "@cllm4rec/recommend";
+import {
+  evaluate,
+  openBaseModel,
+  openEnsemble,
+  openPredictor,
+  openProtocol,
+  openRecommender,
+} from "@cllm4rec/recommend";
 import { blend } from "@cllm4rec/recommend/blend";
 import { readModel, type SavedModel, TrainingError, writeModel } from "@cllm4rec/training/model";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -96,7 +103,9 @@ describe("blend", () => {
     await recommender.close();
     const file = path.join(directory, "blend.safetensors");
     const before = fs.readFileSync(file);
-    await blend(directory, dataset, { backbone, scorers: [scorer] });
+    const opened = await openBaseModel(backbone, { users: dataset.users, items: dataset.items });
+    await blend(directory, dataset, { opened, scorers: [scorer] });
+    await opened.dispose();
     expect(fs.readFileSync(file).equals(before)).toBe(true);
   });
 
@@ -144,7 +153,7 @@ describe("blend", () => {
 });
 
 describe("a stored blend", () => {
-  it("that is damaged is refused by name; of a model in an ensemble or trained again it is left out and reported", async () => {
+  it("that is damaged is refused; in an ensemble, or of a model trained again, it is left out and reported", async () => {
     const directory = await changed(reversed);
     await blend(directory, dataset, { backbone, scorers: [neighbours(dataset.items)] });
     const file = path.join(directory, "blend.safetensors");

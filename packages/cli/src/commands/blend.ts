@@ -1,4 +1,5 @@
-// cllm4rec blend: a model that answers together with linear scorers and other models, weighted by what helps on validation.
+// cllm4rec blend: a model that answers together with linear scorers and other models, weighted by what helps on
+// validation.
 import path from "node:path";
 import type { BlendMember } from "@cllm4rec/recommend";
 import type { ScorerName } from "@cllm4rec/recommend/blend";
@@ -34,10 +35,11 @@ const NAMES = {
 } as const satisfies Record<(typeof SCORERS)[number], readonly ScorerName[]>;
 
 const HELP = `
-Each member's scores are standardised for each user (z-scores) and added. The weights are learned on the validation items, and members that
-do not help are dropped. EASE's λ and the weights of the texts are chosen on the validation items too. The blend is stored in the model
-directory: recommend, evaluate, report and openRecommender then answer with it. evaluate --no-blend measures the model alone.
-Several models have to be of the same dataset, backbone and prompt; the others are copied into the directory of the first.
+Each member's scores are standardised for each user (z-scores) and added. The weights are learned on the validation
+items, and members that do not help are dropped. EASE's λ and the weights of the texts are chosen on the validation
+items too. The blend is stored in the model directory: recommend, evaluate, report and openRecommender then answer with
+it. evaluate --no-blend measures the model alone. Several models have to be of the same dataset, backbone and prompt;
+the others are copied into the directory of the first.
 
 Examples:
   $ cllm4rec blend --model model
@@ -110,7 +112,8 @@ export function blendCommand(context: CliContext): Command {
           return;
         }
         context.stdout.write(
-          `${describe(directory, stored, members)}${membersTable(members)}Next: cllm4rec evaluate --model ${directory}\n`,
+          `${describe(directory, stored, members)}${membersTable(members)}` +
+            `Next: cllm4rec evaluate --model ${directory}\n`,
         );
       }),
     );

@@ -9,7 +9,9 @@ import type { Protocol } from "./protocol.js";
 
 export { type EaseKind, type FittedEase, itemTextBlocks } from "@cllm4rec/recommend/blend";
 
-/** Popularity and item KNN, as in the textbook and with shrunk similarities unless `knn` says how: what takes seconds. */
+/**
+ * Popularity and item KNN, as in the textbook and with shrunk similarities unless `knn` says how: what takes seconds.
+ */
 export function quickBaselines(
   { train }: Pick<Protocol, "train">,
   knn: readonly Omit<ItemKnnOptions, "items">[] = [{}, { shrinkage: 10 }],
@@ -28,7 +30,10 @@ export interface FitEaseOptions {
   readonly display: StageDisplay;
 }
 
-/** EASE and, where the dataset has texts, EASE with text, with the engine's matrix products: see `fitEase` of `@cllm4rec/recommend/blend`. */
+/**
+ * EASE and, where the dataset has texts, EASE with text, with the engine's matrix products: see `fitEase` of
+ * `@cllm4rec/recommend/blend`.
+ */
 export async function fitEase(
   dataset: Dataset,
   { train }: Pick<Protocol, "train">,

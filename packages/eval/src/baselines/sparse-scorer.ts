@@ -1,11 +1,13 @@
-// A linear scorer in a compact form: of each item's weights the strongest, in compressed sparse rows, for storage and quick answers.
+// A linear scorer in a compact form: of each item's weights the strongest, in compressed sparse rows, for storage and
+// quick answers.
 // Shapes: J items, n weights an item.
 import { EvaluationError } from "../error.js";
 import { type LinearScorer, sumScorer } from "./history-scorer.js";
 import type { SparseRows } from "./side-information.js";
 
 /**
- * The weights of a scorer, of each row the n that are largest in absolute value; of equal ones, those of lower columns. Single precision.
+ * The weights of a scorer, of each row the n that are largest in absolute value; of equal ones, those of lower columns.
+ * Single precision.
  * @throws {EvaluationError} for an n below 1
  */
 export function strongestWeights(scorer: LinearScorer, n: number): SparseRows {

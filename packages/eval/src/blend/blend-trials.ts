@@ -1,4 +1,5 @@
-// Many weightings of the same scores, evaluated quickly: of each user the candidates alone are kept, the items that could be in a list.
+// Many weightings of the same scores, evaluated quickly: of each user the candidates alone are kept, the items that
+// could be in a list.
 // Shapes: B users of a batch, J items, M members, C candidates of a user, H held-out items of a user.
 import { EvaluationError } from "../error.js";
 import { type ItemLists, rowCount } from "../item-lists.js";
@@ -12,8 +13,8 @@ export interface BlendTrialsOptions {
   /** M */
   readonly members: number;
   /**
-   * A user's candidates are the held-out items and the best so many of each member; default 400. Where that is at least half of the
-   * items, all are. An item that no member ranks so high is taken to be in no list of the blend.
+   * A user's candidates are the held-out items and the best so many of each member; default 400. Where that is at least
+   * half of the items, all are. An item that no member ranks so high is taken to be in no list of the blend.
    */
   readonly candidates?: number;
 }
@@ -74,7 +75,8 @@ export class BlendTrials {
     const rows = rowCount(heldOut);
     if (scores.length !== M || scores.some(({ length }) => length !== rows * J)) {
       throw new EvaluationError(
-        `blend: found scores of lengths ${scores.map(({ length }) => length).join(", ")}, expected ${M} of ${rows * J} (users × items).`,
+        `blend: found scores of lengths ${scores.map(({ length }) => length).join(", ")}, ` +
+          `expected ${M} of ${rows * J} (users × items).`,
       );
     }
     const everything = this.#candidates === J;

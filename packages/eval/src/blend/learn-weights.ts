@@ -18,7 +18,10 @@ export interface LearnedMember {
   readonly weight: number;
   /** The metrics of this member by itself. */
   readonly alone: BlendMetrics;
-  /** By how much recall@20 + recall@40 + ndcg@100 falls when it is left out and the other weights stay. 0 for a dropped member. */
+  /**
+   * By how much recall@20 + recall@40 + ndcg@100 falls when it is left out and the other weights stay. 0 for a dropped
+   * member.
+   */
   readonly contribution: number;
 }
 
@@ -38,9 +41,10 @@ const ENTRIES = [0.25, 0.5, 1];
 const STARTS = 2;
 
 /**
- * Learns weights ≥ 0 that make recall@20 + recall@40 + ndcg@100 of the blend as large as a search finds: from each of the two best single
- * members, one weight after another is multiplied, divided, set to 0 or raised from 0, as long as that helps. Then members that add less
- * than `minimumGain` are dropped, the least useful first, each time followed by another search. Deterministic.
+ * Learns weights ≥ 0 that make recall@20 + recall@40 + ndcg@100 of the blend as large as a search finds: from each of
+ * the two best single members, one weight after another is multiplied, divided, set to 0 or raised from 0, as long as
+ * that helps. Then members that add less than `minimumGain` are dropped, the least useful first, each time followed by
+ * another search. Deterministic.
  * @throws {EvaluationError} where there is no member, or no user with held-out items; the signal's reason when aborted
  */
 export async function learnWeights(

@@ -4,8 +4,8 @@ import { EvaluationError } from "../error.js";
 import { scoreRows } from "../ranking/top-k.js";
 
 /**
- * Replaces each row of scores [B, J] by its z-scores: less the mean over all items, divided by the standard deviation. A row of equal
- * scores, which says nothing, becomes 0. Works in double precision; returns the same array.
+ * Replaces each row of scores [B, J] by its z-scores: less the mean over all items, divided by the standard deviation.
+ * A row of equal scores, which says nothing, becomes 0. Works in double precision; returns the same array.
  * @throws {EvaluationError} where the number of scores is no multiple of J
  */
 export function standardise(scores: Float32Array, items: number): Float32Array {
@@ -27,7 +27,8 @@ export function standardise(scores: Float32Array, items: number): Float32Array {
 }
 
 /**
- * The weighted sum of members' standardised scores, Σ weights[m]·scores[m], in the members' order and in double precision.
+ * The weighted sum of members' standardised scores, Σ weights[m]·scores[m], in the members' order and in double
+ * precision.
  * @param scores [M] arrays of equal length
  * @throws {EvaluationError} for lengths or a number of weights that differ
  */
@@ -35,7 +36,8 @@ export function mixScores(scores: readonly Float32Array[], weights: readonly num
   const length = scores[0]?.length ?? 0;
   if (scores.length !== weights.length || scores.some((one) => one.length !== length)) {
     throw new EvaluationError(
-      `blend: found ${weights.length} weights and scores of lengths ${scores.map((one) => one.length).join(", ")}, expected one weight for each member, and equal lengths.`,
+      `blend: found ${weights.length} weights and scores of lengths ${scores.map((one) => one.length).join(", ")}, ` +
+        "expected one weight for each member, and equal lengths.",
     );
   }
   const mixed = new Float32Array(length);

@@ -1,4 +1,5 @@
-// EASE of a dataset, with and without what its texts say of the items, tuned on its validation items: a baseline, and a member of blends.
+// EASE of a dataset, with and without what its texts say of the items, tuned on its validation items: a baseline, and a
+// member of blends.
 import type { Dataset } from "@cllm4rec/corpus";
 import { ease, type LinearScorer, type Multiply, type SideInformation, tuneEase } from "@cllm4rec/eval";
 
@@ -21,7 +22,10 @@ export interface FitEaseOptions {
   readonly kinds?: readonly EaseKind[];
   /** The L2 weight; absent: chosen on validation. */
   readonly lambda?: number | undefined;
-  /** Fits at most for each kind; default by {@link defaultTrials}. 1: nothing is chosen, λ is 200 and each block has its first weight. */
+  /**
+   * Fits at most for each kind; default by {@link defaultTrials}. 1: nothing is chosen, λ is 200 and each block has its
+   * first weight.
+   */
   readonly trials?: number | undefined;
   /** For the products that are nearly all of the work; default: in this thread. */
   readonly multiply?: Multiply;
@@ -36,8 +40,8 @@ export function defaultTrials(items: number): number {
 }
 
 /**
- * EASE and, where the dataset has texts of items or reviews, EASE with text, fitted to the training items. λ and the weights of the texts
- * are chosen on the validation items; without any, λ is 200 and the weights are the first ones.
+ * EASE and, where the dataset has texts of items or reviews, EASE with text, fitted to the training items. λ and the
+ * weights of the texts are chosen on the validation items; without any, λ is 200 and the weights are the first ones.
  * @throws {EvaluationError} where the items are too many for memory; the signal's reason when aborted
  */
 export async function fitEase(
@@ -86,7 +90,10 @@ export async function fitEase(
   return fitted;
 }
 
-/** tf-idf words of the items' titles, of their other texts, and of their training reviews, with the weights that a search starts from. */
+/**
+ * tf-idf words of the items' titles, of their other texts, and of their training reviews, with the weights that a
+ * search starts from.
+ */
 export async function itemTextBlocks(dataset: Dataset): Promise<SideInformation[]> {
   const { wordFeatures } = await import("@cllm4rec/corpus");
   const reviews: string[][] = Array.from({ length: dataset.items }, () => []);
@@ -98,7 +105,8 @@ export async function itemTextBlocks(dataset: Dataset): Promise<SideInformation[
   ];
   return kinds.flatMap(({ name, weight, texts }) => {
     if (texts.every((text) => text === null)) return [];
-    // Words of most reviews say little, and the pairs of items that share them are what fitting would spend its time on.
+    // Words of most reviews say little, and the pairs of items that share them are what fitting would spend its time
+    // on.
     const features = wordFeatures(texts, name === "reviews" ? { maxShare: 0.5, maxWords: 20_000 } : {});
     return features.indices.length === 0 ? [] : [{ name, weight, features }];
   });

@@ -1,4 +1,5 @@
-// Makes a blend: fits linear scorers, learns on validation how much each member counts, and adds the result to a model directory.
+// Makes a blend: fits linear scorers, learns on validation how much each member counts, and adds the result to a model
+// directory.
 import fs from "node:fs/promises";
 import path from "node:path";
 import type { Dataset } from "@cllm4rec/corpus";
@@ -43,17 +44,25 @@ export interface BlendProgress {
 }
 
 export interface BlendOptions extends Omit<PredictorOptions, "blend" | "onProgress"> {
-  /** A new model directory for the first model with the blend; default: the blend is added to the first model's directory. */
+  /**
+   * A new model directory for the first model with the blend; default: the blend is added to the first model's
+   * directory.
+   */
   readonly out?: string;
   /**
-   * What is tried beside the models: scorers that are fitted here, or fitted ones. Default: EASE with the items' texts, or EASE where there
-   * are none; item KNN; most popular.
+   * What is tried beside the models: scorers that are fitted here, or fitted ones. Default: EASE with the items' texts,
+   * or EASE where there are none; item KNN; most popular.
    */
   readonly scorers?: readonly (ScorerName | LinearScorer)[];
-  /** Fits of EASE at most, by which its settings are chosen on validation; default by the number of items, about two minutes. */
+  /**
+   * Fits of EASE at most, by which its settings are chosen on validation; default by the number of items, about two
+   * minutes.
+   */
   readonly trials?: number;
   /** EASE's L2 weight; default: chosen on validation. */
   readonly lambda?: number;
+  /** The models' backbone, where it is open already, as after training; it stays open. Default: it is opened and closed. */
+  readonly opened?: OpenBaseModel;
   /** Users in one forward pass; default 128. */
   readonly batch?: number;
   readonly onProgress?: (progress: BlendProgress) => void;
@@ -85,17 +94,19 @@ interface Candidate {
 }
 
 /**
- * Blends a trained model with linear scorers, and with further models of the same dataset and backbone. Each member's scores are standardised
- * for each user and added with weights ≥ 0 that are learned on the validation items (`learnWeights` of `@cllm4rec/eval`); members that
- * do not help are dropped. The blend is stored in the model directory in one step, and from then on `openRecommender` and `evaluate` answer
- * with it; a blend that was there before is replaced. Nothing is written before the weights are learned.
+ * Blends a trained model with linear scorers, and with further models of the same dataset and backbone. Each member's
+ * scores are standardised for each user and added with weights ≥ 0 that are learned on the validation items
+ * (`learnWeights` of `@cllm4rec/eval`); members that do not help are dropped. The blend is stored in the model
+ * directory in one step, and from then on `openRecommender` and `evaluate` answer with it; a blend that was there
+ * before is replaced. Nothing is written before the weights are learned.
  *
- * Scorers are fitted to the training items, and stored with the strongest weights of each item; the weights are learned with that form.
- * Deterministic.
+ * Scorers are fitted to the training items, and stored with the strongest weights of each item; the weights are learned
+ * with that form. Deterministic.
  *
  * @param directories the model directory, or several; the blend is added to the first
  * @param dataset the dataset of training, with validation items; stays open
- * @throws RecommendError where there is nothing to blend, no validation item, or models that do not go together; WrongPartError for another
+ * @throws RecommendError where there is nothing to blend, no validation item, or models that do not go together;
+ * WrongPartError for another
  *   dataset or backbone; TrainingError for damaged models; the signal's reason when aborted
  *
  * @example
@@ -106,7 +117,8 @@ export async function blend(
   dataset: Dataset,
   options: BlendOptions = {},
 ): Promise<LearnedBlend> {
-  const { out, signal, onProgress, scorers, trials: _, lambda: __, batch = 128, onNotice: ___, ...places } = options;
+  const { out, signal, onProgress, scorers, batch = 128, opened: given, ...others } = options;
+  const { trials: _, lambda: __, onNotice: ___, ...places } = others;
   signal?.throwIfAborted();
   const models = await openEnsemble([directories].flat());
   const [first] = models;
@@ -116,7 +128,8 @@ export async function blend(
   const protocol = await openProtocol(dataset, "validation");
   if (models.length === 1 && scorers?.length === 0)
     throw new RecommendError("blend: found one model and no scorers, expected at least two members");
-  const opened = await openBackboneOf(models, { ...places, ...(signal && { signal }) });
+  if (given) checkBackbone(first, given);
+  const opened = given ?? (await openBackboneOf(models, { ...places, ...(signal && { signal }) }));
   try {
     const own = models.map(
       (model, m): Candidate => ({
@@ -143,8 +156,18 @@ export async function blend(
     } else await removeBlend(target);
     return { directory: target, members, metrics, stored };
   } finally {
-    await opened.dispose();
+    if (!given) await opened.dispose();
   }
+}
+
+function checkBackbone({ directory, description, serving }: TrainedModel, opened: OpenBaseModel): void {
+  const { model, tokenizerHash, reference } = opened;
+  const differs =
+    model.backbone.difference(description.backbone) ?? (tokenizerHash === serving.tokenizer ? undefined : "tokenizer");
+  if (differs)
+    throw new RecommendError(
+      `${reference}: has another ${differs} than the backbone with which ${directory} was trained`,
+    );
 }
 
 function checkDataset({ directory, serving, ids }: TrainedModel, dataset: Dataset): void {
@@ -186,7 +209,8 @@ async function fitScorers(
   for (const one of wanted) if (one === "ease" || one === "ease with text") kinds.add(one);
   if (kinds.size > 0 && easeMemory(items) > MEMORY_LIMIT) {
     onNotice?.(
-      `EASE is left out of the blend: for ${items} items it needs ${(easeMemory(items) / 1e9).toFixed(0)} GB of memory and days of work`,
+      `EASE is left out of the blend: for ${items} items it needs ${(easeMemory(items) / 1e9).toFixed(0)} GB of memory, ` +
+        `and at most ${MEMORY_LIMIT / 1e9} GB are used (18,257 items)`,
     );
     kinds.clear();
   }

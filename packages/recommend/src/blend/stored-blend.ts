@@ -1,4 +1,5 @@
-// A blend in a model directory: blend.safetensors with its description, blend.json for people, and members/ with further models.
+// A blend in a model directory: blend.safetensors with its description, blend.json for people, and members/ with
+// further models.
 import fs from "node:fs/promises";
 import path from "node:path";
 import { type HistoryScorer, type LinearScorer, type SparseRows, sparseScorer } from "@cllm4rec/eval";
@@ -77,8 +78,8 @@ export interface BlendToWrite extends Omit<StoredBlend, "members"> {
 }
 
 /**
- * Adds a blend to a model directory, in place of the one that was there: first the further models, then blend.safetensors in one step.
- * Members without a weight are listed, and nothing else is stored of them.
+ * Adds a blend to a model directory, in place of the one that was there: first the further models, then
+ * blend.safetensors in one step. Members without a weight are listed, and nothing else is stored of them.
  * @throws TrainingError naming the file that cannot be written; a blend that was there before still works then
  */
 export async function writeBlend(directory: string, { items, metrics, members }: BlendToWrite): Promise<void> {
@@ -133,7 +134,8 @@ export async function removeBlend(directory: string): Promise<void> {
 }
 
 /**
- * The blend of a model directory; `undefined` where there is none, and where the model was trained again since, which is reported.
+ * The blend of a model directory; `undefined` where there is none, and where the model was trained again since, which
+ * is reported.
  * @throws TrainingError for a file that is damaged; RecommendError for a blend of another version
  */
 export async function readBlend(
@@ -153,7 +155,8 @@ export async function readBlend(
   const { items, metrics, model, members } = parsed.data;
   if (model !== (await modelChecksum(directory))) {
     onNotice?.(
-      `${directory}: the model was trained again after its blend was made, so the model answers alone; make the blend again with cllm4rec blend`,
+      `${directory}: the model was trained again after its blend was made, so the model answers alone; ` +
+        "make the blend again with cllm4rec blend",
     );
     return undefined;
   }
@@ -234,7 +237,8 @@ const damaged = (file: string, what: string) =>
 async function checkCopy(directory: string, checksum: string): Promise<void> {
   if ((await modelChecksum(directory)) === checksum) return;
   throw new RecommendError(
-    `${directory}: found another model than the blend was made with; copy the model directory again, or make the blend again with cllm4rec blend`,
+    `${directory}: found another model than the blend was made with; ` +
+      "copy the model directory again, or make the blend again with cllm4rec blend",
   );
 }
 

@@ -1,5 +1,5 @@
-// Tensors with a description, as two files of a model directory: NAME.safetensors, which holds both and a checksum of them, and NAME.json,
-// the same description for people to read.
+// Tensors with a description, as two files of a model directory: NAME.safetensors, which holds both and a checksum of
+// them, and NAME.json, the same description for people to read.
 import fs from "node:fs/promises";
 import path from "node:path";
 import { readSafetensorsHeader, type TensorData, writeSafetensors } from "@cllm4rec/backbone";
@@ -72,7 +72,8 @@ export async function removeDescribedTensors(directory: string, name: string): P
 const recorded = z.looseObject({ tensors: z.string() });
 
 /**
- * The checksum of a model's tables, description and content: another one where anything of the model changed. Reads the head of the file.
+ * The checksum of a model's tables, description and content: another one where anything of the model changed. Reads the
+ * head of the file.
  * @throws TrainingError for a file that is missing or damaged
  */
 export async function modelChecksum(directory: string): Promise<string> {
