@@ -205,7 +205,14 @@ export class BaseModel<B extends LanguageModel = Backbone> {
   ): Promise<void> {
     const head = loss === "next-word" ? "words" : "items";
     const lastOnly = loss === "held-out" && this.layout.kind === "decoder-only";
-    await this.lossSession({ head, gradients, queryBlocks: 1, lastOnly, ...(skip && { skip }), ...droppedWhat(dropout) });
+    await this.lossSession({
+      head,
+      gradients,
+      queryBlocks: 1,
+      lastOnly,
+      ...(skip && { skip }),
+      ...droppedWhat(dropout),
+    });
   }
 
   /** Frees the model's sessions; the backbone stays open. */

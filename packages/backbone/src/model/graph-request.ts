@@ -2,7 +2,14 @@
 // thread.
 import type { Graph } from "@cllm4rec/onnx-grad";
 import { generationGraph, memoryGraph } from "../generation/graph.js";
-import { type HeadKind, hiddenGraph, type LossGraphOptions, logitsGraph, lossGraph, userStatesGraph } from "./graphs.js";
+import {
+  type HeadKind,
+  hiddenGraph,
+  type LossGraphOptions,
+  logitsGraph,
+  lossGraph,
+  userStatesGraph,
+} from "./graphs.js";
 import type { LanguageModel } from "./language-model.js";
 
 /** Which graph is wanted. */

@@ -3,8 +3,14 @@ import { Command } from "commander";
 import type { CliContext } from "../context.js";
 import type { EngineName } from "../engine/engine.js";
 import { membersTable } from "../evaluation/members.js";
-import { describeProtocol, type HeldOutSplit, type HistoryChoice, openProtocol } from "../evaluation/protocol.js";
-import { ENGINE, historyOption, MODELS, NO_BLEND, splitOption, THREADS } from "../options.js";
+import {
+  chosenMetrics,
+  describeProtocol,
+  type HeldOutSplit,
+  type HistoryChoice,
+  openProtocol,
+} from "../evaluation/protocol.js";
+import { ENGINE, historyOption, METRICS, MODELS, NO_BLEND, splitOption, THREADS } from "../options.js";
 import { StageDisplay } from "../progress.js";
 
 interface Flags {
@@ -13,6 +19,7 @@ interface Flags {
   readonly history: HistoryChoice;
   readonly data?: string;
   readonly backbone?: string;
+  readonly metrics?: readonly string[];
   readonly blend: boolean;
   readonly engine?: EngineName;
   readonly threads?: number;
@@ -24,7 +31,8 @@ const HELP = `
 Every item is ranked but those of the user's history, which stands in the prompt: the training items, as in the paper, or with
 --history train+validation the validation items too. recall@K divides by min(K, held-out items). Users without held-out items do not
 count. A model directory with a blend is measured as it answers: with the blend. --json lists the members of the blend, their weights, and
-their metrics on the validation items.
+their metrics on the validation items. Where the dataset has cold items (prepare --hold-out-items), they are measured too: ranked among cold items only, among all items, and
+together with the other test items.
 
 Examples:
   $ cllm4rec evaluate --model model
@@ -45,6 +53,7 @@ export function evaluateCommand(context: CliContext): Command {
     .addOption(historyOption())
     .option("--data <dir>", "the dataset, if it was moved since")
     .option("--backbone <dir|hub-id>", "the backbone, if it was moved since")
+    .option(...METRICS)
     .option(...NO_BLEND)
     .option(...ENGINE)
     .option(...THREADS)
@@ -78,18 +87,19 @@ export function evaluateCommand(context: CliContext): Command {
         const ofCold = cold && coldViews(protocol, cold);
         const views = [{ heldOut }, ...Object.values(ofCold ?? {})];
         const engine = { engine: flags.engine ?? "cpu", threads: flags.threads } as const;
-        const { result, members } = await serving({ ...flags, engine }, { signal, display }, async (places) => {
+        const { results, members } = await serving({ ...flags, engine }, { signal, display }, async (places) => {
           const { predictor, dispose } = await recommend.openPredictor(models, places);
           try {
             display.start(`ranking ${model.description.sizes.items} items for each user`);
             return {
-              result: await recommend.evaluate({ ...predictor, history, heldOut, signal }),
+              results: await recommend.evaluateViews({ ...predictor, ...metricsOption, history, views, signal }),
               members: predictor.blend?.members ?? [],
             };
           } finally {
             await dispose();
           }
         });
+        const [result, ...others] = results;
         if (!result) throw new Error("nothing was evaluated");
         const coldResults = ofCold && (await eachView(ofCold, (view) => others[views.indexOf(view) - 1]!));
         const { users, usersWithoutHeldOut, metrics } = result;
@@ -113,11 +123,18 @@ export function evaluateCommand(context: CliContext): Command {
             members.length > 0
               ? members
               : names.map((name) => ({ name: `CLLM4Rec ${name}`, weight: 1 / names.length })),
+          ...(cold && coldResults && { cold: { ...coldFacts(cold), ...coldJson(coldResults) } }),
         };
         context.stdout.write(
           flags.json
             ? `${JSON.stringify(json)}\n`
-            : `${names.join(", ")}: ${describeProtocol(protocol)}. With 95% bootstrap intervals:\n${formatResult(result, { intervals })}\n${members.length > 0 ? `A blend; on validation:\n${membersTable(members)}` : ""}`,
+            : [
+                `${names.join(", ")}: ${describeProtocol(protocol)}. With 95% bootstrap intervals:`,
+                formatResult(result, { intervals }),
+                ...(coldResults ? [coldText(coldResults)] : []),
+                ...(members.length > 0 ? ["A blend; on validation:", membersTable(members).trimEnd()] : []),
+                "",
+              ].join("\n"),
         );
       } finally {
         display.stop();

@@ -7,7 +7,7 @@ import { openProduct } from "../engine/product.js";
 import type { StageDisplay } from "../progress.js";
 import type { Protocol } from "./protocol.js";
 
-export { type EaseKind, type FittedEase, itemTextBlocks } from "@cllm4rec/recommend/blend";
+export { defaultTrials, type EaseKind, type FittedEase, itemTextBlocks } from "@cllm4rec/recommend/blend";
 
 /**
  * Popularity and item KNN, as in the textbook and with shrunk similarities unless `knn` says how: what takes seconds.

@@ -13,7 +13,7 @@ import {
 } from "@cllm4rec/eval";
 import { type BlendMember, evaluate, type Predictor } from "@cllm4rec/recommend";
 import type { EngineSettings } from "../engine/engine.js";
-import { fitEase, quickBaselines } from "../evaluation/baselines.js";
+import { type EaseKind, fitEase, quickBaselines } from "../evaluation/baselines.js";
 import { fitContentKnn } from "../evaluation/content-knn.js";
 import type { Protocol } from "../evaluation/protocol.js";
 import type { StageDisplay } from "../progress.js";
@@ -79,7 +79,7 @@ export async function measure(
     const theirs = await evaluate({ ...alone, history, heldOut, metrics: REPORTED, signal });
     baselines.push({ ...measured("this model alone", theirs), comparison: compared(theirs) });
   }
-  const methods: { readonly scorer: HistoryScorer; readonly method?: EaseKind }[] = quickBaselines(protocol).map(
+  const methods: { readonly scorer: HistoryScorer; readonly method?: EaseKind | "content knn" }[] = quickBaselines(protocol).map(
     (scorer) => ({ scorer }),
   );
   const content = await fitContentKnn(dataset, protocol, { signal });

@@ -32,17 +32,20 @@ export async function blendAfterTraining(
     later(await lockDirectory(out));
     const fits = minutes === undefined ? undefined : Math.floor((60 * minutes * BLEND_SHARE * FITS) / items ** 3 / 2);
     let doing: string | undefined;
-    const learned = await serving({ backbone, engine: { engine, threads } }, { signal, display }, ({ onProgress: _, ...places }) =>
-      blend(out, dataset, {
-        ...places,
-        ...(fits !== undefined && { trials: Math.max(1, Math.min(MOST_FITS, fits)) }),
-        onNotice: (message) => display.say(message),
-        onProgress(progress) {
-          if (progress.doing !== doing) display.start(progress.doing);
-          doing = progress.doing;
-          display.update(progress.share);
-        },
-      }),
+    const learned = await serving(
+      { backbone, engine: { engine, threads } },
+      { signal, display },
+      ({ onProgress: _, ...places }) =>
+        blend(out, dataset, {
+          ...places,
+          ...(fits !== undefined && { trials: Math.max(1, Math.min(MOST_FITS, fits)) }),
+          onNotice: (message) => display.say(message),
+          onProgress(progress) {
+            if (progress.doing !== doing) display.start(progress.doing);
+            doing = progress.doing;
+            display.update(progress.share);
+          },
+        }),
     );
     display.stop();
     return learned;

@@ -16,12 +16,12 @@ import {
 import type { ModelContent } from "@cllm4rec/training/model";
 import type { FeatureBlock, TokenTables } from "@cllm4rec/training/stage";
 import { closing } from "../closing.js";
+import { itemTextBlocks } from "../evaluation/baselines.js";
 import { lockDirectory } from "../files/lock.js";
 import { refuseForeignFolder } from "../files/target.js";
 import { datasetHash, type OpenBackbone, openBackbone } from "../models/workplace.js";
 import type { StageDisplay } from "../progress.js";
 import { lengths, type RunConfig, type StageName } from "../settings/config.js";
-import { itemTextBlocks } from "../evaluation/baselines.js";
 import { BLEND_SHARE } from "./blend.js";
 import { StageClock } from "./clock.js";
 import { checkRecord, type RunRecord, writeRecord } from "./record.js";
