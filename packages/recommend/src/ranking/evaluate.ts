@@ -18,11 +18,12 @@ export interface EvaluateOptions extends IndexRecommenderOptions {
 
 /**
  * Ranks all items for every user who has held-out ones. Users without any are left out and counted.
- * @throws RecommendError where a user with held-out items has nothing to be known by: no history, and no user token in
- *   the prompt
+ * @throws RecommendError, before anything is computed, where a held-out item is in its user's history, which is never
+ *   recommended; and where a user with held-out items has neither a history nor a user token in the prompt
  */
 export async function evaluate(options: EvaluateOptions): Promise<EvaluationResult> {
   const { model, history, heldOut, metrics, signal, batch = 128, userToken = false } = options;
+  checkDisjoint(history, heldOut);
   const recommender = new IndexRecommender(options);
   const evaluator = new RankingEvaluator({ items: model.vocabulary.items, ...(metrics && { metrics }) });
   let group: number[] = [];
@@ -59,4 +60,16 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
   await flush();
   const result = evaluator.result();
   return { ...result, usersWithoutHeldOut: without };
+}
+
+function checkDisjoint(history: Csr, heldOut: Csr): void {
+  for (let user = 0; user < Math.min(heldOut.rows, history.rows); user++) {
+    const known = new Set(csrRow(history, user));
+    const item = csrRow(heldOut, user).find((candidate) => known.has(candidate));
+    if (item === undefined) continue;
+    throw new RecommendError(
+      `user ${user}: held-out item ${item} is in the user's history, which is never recommended, so it could not be ` +
+        "found; remove it from one of the two, or prepare the dataset again",
+    );
+  }
 }
