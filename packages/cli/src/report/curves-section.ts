@@ -61,8 +61,8 @@ ${
     : undefined
 }
 <figcaption><strong>${stage.stage}, ${about}.</strong> The language model's
-  loss${regularised ? ", and below it the λ_c term of the objective" : ""}; means over ${whole(points.length)}
-    stretches of steps.</figcaption>
+  loss${regularised ? ", and below it the λ_c term of the objective" : ""};
+  means over ${whole(points.length)} stretches of steps.</figcaption>
 <details><summary>Values</summary><div class="wide" tabindex="0"><table><caption>Means up to each update</caption>
 <thead><tr><th scope="col" class="number">Update</th><th scope="col" class="number">Loss</th>
   <th scope="col" class="number">λ_c term</th></tr></thead>
