@@ -45,7 +45,7 @@ export function vaeTask({ session, parameters, histories, users, sizes, ...setti
 /** Logits [B, J]. @param {Session} session @param {Values} values @param {Row[]} rows @param {number} items */
 export async function vaeScores(session, values, rows, items) {
   const { logits } = await session.run(feeds(values, rows, items));
-  return logits?.data;
+  return /** @type {Float32Array} */ (logits?.data);
 }
 
 /**
