@@ -6,10 +6,10 @@ import { modelDirectory, modelOpener } from "./goldens.js";
 
 const { folder } = modelOpener();
 
-it("README example", async () => {
+it.each([0, 1])("README example %i", async (example) => {
   vi.stubEnv("MODEL", modelDirectory("llama-gqa"));
   vi.stubEnv("XDG_CACHE_HOME", folder);
-  const { printed, promised } = await runReadmeExample(fileURLToPath(new URL("..", import.meta.url)));
+  const { printed, promised } = await runReadmeExample(fileURLToPath(new URL("..", import.meta.url)), example);
   expect(promised.length).toBeGreaterThan(0);
   expect(printed).toEqual(promised);
   vi.unstubAllEnvs();

@@ -43,7 +43,7 @@ describe("templates", () => {
       /prompt "review".*unknown slot \{history\}.*takes the slots \{user\} and \{item\}/,
     ],
     ["itemText", "{Item}:", /prompt "itemText".*unknown slot \{Item\}/],
-    ["recommendation", "{user} {history} and {history}", /prompt "recommendation".*\{history\} stands 2 times/],
+    ["recommendation", "{user} {history} and {history}", /prompt "recommendation".*\{history\} occurs 2 times/],
     ["historyOnly", "{user}: {history}", /prompt "historyOnly".*unknown slot \{user\}/],
     ["userText", "{user", /prompt "userText".*"\{" at character 0 is never closed/],
     ["userText", "{user}}", /prompt "userText".*"\}" at character 6 closes nothing/],

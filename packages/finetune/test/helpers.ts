@@ -3,7 +3,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import type { TokenDocument } from "@cllm4rec/backbone";
+import type { TokenInput } from "@cllm4rec/backbone";
 import type { Csr, DocumentSource } from "@cllm4rec/corpus";
 import { onTestFinished } from "vitest";
 
@@ -41,7 +41,7 @@ export function twoTastes(users: number, items: number): { train: Csr; validatio
 export function itemTexts(
   users: number,
   items: number,
-): DocumentSource<TokenDocument> & DocumentSource<{ ids: Int32Array; targets: Int32Array }> {
+): DocumentSource<TokenInput> & DocumentSource<{ ids: Int32Array; targets: Int32Array }> {
   return {
     length: items,
     maxLength: 5,

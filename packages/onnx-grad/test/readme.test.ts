@@ -10,8 +10,8 @@ import { noDouble } from "./support/cases.js";
 const directory = fileURLToPath(new URL("..", import.meta.url));
 const file = `${directory}/README.md`;
 
-test("the example prints what the README promises", async () => {
-  const { printed, promised } = await runReadmeExample(directory);
+test.each([0, 1])("example %i prints what the README promises", async (example) => {
+  const { printed, promised } = await runReadmeExample(directory, example);
   expect(printed).toEqual(promised);
 });
 

@@ -8,7 +8,7 @@ import {
   type LossOptions,
   type LossResult,
   type SoftTables,
-  type TokenDocument,
+  type TokenInput,
 } from "@cllm4rec/backbone";
 import { definePrompts } from "@cllm4rec/corpus";
 import { pretrain } from "@cllm4rec/pretrain";
@@ -23,7 +23,7 @@ class RecordingModel extends BaseModel {
   readonly recorded: { ids: number[]; targets: number[] }[][] = [];
 
   override nextItemLoss(
-    documents: readonly TokenDocument[],
+    documents: readonly TokenInput[],
     tables: SoftTables,
     options?: LossOptions,
   ): Promise<LossResult> {
@@ -32,7 +32,7 @@ class RecordingModel extends BaseModel {
   }
 
   override nextWordLoss(
-    documents: readonly TokenDocument[],
+    documents: readonly TokenInput[],
     tables: SoftTables,
     options?: LossOptions,
   ): Promise<LossResult> {
@@ -40,7 +40,7 @@ class RecordingModel extends BaseModel {
     return super.nextWordLoss(documents, tables, options);
   }
 
-  private record(documents: readonly TokenDocument[]): void {
+  private record(documents: readonly TokenInput[]): void {
     this.recorded.push(documents.map(({ ids, targets }) => ({ ids: Array.from(ids), targets: Array.from(targets) })));
   }
 }

@@ -171,4 +171,16 @@ describe("evaluate", () => {
     expect([...result.perUser.users]).toEqual([0, 1, 2]);
     await expect(evaluate(options)).rejects.toThrow(/user 1 has held-out items and no history/);
   });
+
+  it("refuses a held-out item that is in its user's history, before anything is computed", async () => {
+    const heldOut = csr(
+      items,
+      Array.from({ length: users }, (_, user) => [...csrRow(user === users - 1 ? train : validation, user)]),
+    );
+    const item = csrRow(train, users - 1)[0];
+    const signal = AbortSignal.abort(new Error("computed"));
+    await expect(evaluate({ model, tables, tokenizer, history: train, heldOut, signal })).rejects.toThrow(
+      `user ${users - 1}: held-out item ${item} is in the user's history`,
+    );
+  });
 });

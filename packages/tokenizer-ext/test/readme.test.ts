@@ -3,8 +3,8 @@ import { fileURLToPath } from "node:url";
 import { runReadmeExample } from "@cllm4rec/testing";
 import { expect, it } from "vitest";
 
-it("README example", async () => {
-  const { printed, promised } = await runReadmeExample(fileURLToPath(new URL("..", import.meta.url)));
+it.each([0, 1])("README example %i", async (example) => {
+  const { printed, promised } = await runReadmeExample(fileURLToPath(new URL("..", import.meta.url)), example);
   expect(promised.length).toBeGreaterThan(0);
   expect(printed).toEqual(promised);
 });

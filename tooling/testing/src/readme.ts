@@ -1,18 +1,22 @@
-// Executes the first ```ts block of a package's README as a module, so that the example a newcomer copies really runs.
+// Executes a ```ts block of a package's README as a module, so that the example a newcomer copies really runs.
 import fs from "node:fs";
 import path from "node:path";
 import { vi } from "vitest";
 
 /**
- * Runs the first TypeScript block of `<packageDirectory>/README.md` and returns what it printed with `console.log`,
- * line by line, beside the lines of the first ```text block that follows it (the output that the README promises).
+ * Runs a TypeScript block of `<packageDirectory>/README.md` and returns what it printed with `console.log`, line by
+ * line, beside the lines of the first ```text block that follows it (the output that the README promises).
+ * @param example which of the blocks, from 0
  */
-export async function runReadmeExample(packageDirectory: string): Promise<{ printed: string[]; promised: string[] }> {
+export async function runReadmeExample(
+  packageDirectory: string,
+  example = 0,
+): Promise<{ printed: string[]; promised: string[] }> {
   const readme = fs.readFileSync(path.join(packageDirectory, "README.md"), "utf8");
-  const code = /```ts\n([\s\S]*?)```/.exec(readme);
-  if (!code) throw new Error(`${packageDirectory}/README.md has no \`\`\`ts block`);
+  const code = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)][example];
+  if (!code) throw new Error(`${packageDirectory}/README.md has no \`\`\`ts block ${example}`);
   const output = /```text\n([\s\S]*?)```/.exec(readme.slice(code.index + code[0].length));
-  const file = path.join(packageDirectory, "test", `.readme-example-${process.pid}.ts`);
+  const file = path.join(packageDirectory, "test", `.readme-example-${process.pid}-${example}.ts`);
   const printed: string[] = [];
   const log = vi.spyOn(console, "log").mockImplementation((...values: unknown[]) => {
     printed.push(...values.map(String).join(" ").split("\n"));

@@ -1,5 +1,5 @@
 // Which keys of a config.json an architecture understands, which are harmless, and which change the computation without
-// being understood. The first are parsed, the second ignored, the third refused by name; whatever is left is reported
+// being understood. The first are parsed, the second ignored, the third refused by name; the rest is reported
 // once (see open-model.ts).
 //
 // A new architecture declares its keys once and parses through the declaration:

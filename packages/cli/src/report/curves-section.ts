@@ -26,8 +26,7 @@ ${losses}
 ${history.notices.map(({ stage, message }) => html`<p>${stage}: ${message}</p>`)}
 ${
   history.unreadable > 0
-    ? html`<p>${history.unreadable} lines of events.jsonl could not be read and are left
-  out.</p>`
+    ? html`<p>${history.unreadable} lines of events.jsonl could not be read and are left out.</p>`
     : undefined
 }`;
 }
@@ -61,15 +60,14 @@ ${
     : undefined
 }
 <figcaption><strong>${stage.stage}, ${about}.</strong> The language model's
-  loss${regularised ? ", and below it the λ_c term of the objective" : ""}; means over ${whole(points.length)}
-    stretches of steps.</figcaption>
+  loss${regularised ? ", and below it the λ_c term of the objective" : ""};
+  means over ${whole(points.length)} stretches of steps.</figcaption>
 <details><summary>Values</summary><div class="wide" tabindex="0"><table><caption>Means up to each update</caption>
 <thead><tr><th scope="col" class="number">Update</th><th scope="col" class="number">Loss</th>
   <th scope="col" class="number">λ_c term</th></tr></thead>
 <tbody>${points.map(
       (p) => html`<tr><td class="number">${whole(p.update)}</td>
-  <td class="number">${decimal(p.languageModel)}</td><td
-    class="number">${decimal(p.mutual)}</td></tr>`,
+  <td class="number">${decimal(p.languageModel)}</td><td class="number">${decimal(p.mutual)}</td></tr>`,
     )}</tbody></table></div></details></figure>`;
   });
 }
@@ -96,22 +94,17 @@ function validationFigure({ stage, validations }: StageHistory, index: number): 
     ...(best && { mark: { x: best.round + 1, label: `best: ${best.round + 1}` } }),
   })}
 <figcaption><strong>${stage}, on validation.</strong> ${
-    best
-      ? `The model is that of epoch ${best.round + 1}:
-  ${values(best.metrics)}.`
-      : ""
+    best ? `The model is that of epoch ${best.round + 1}: ${values(best.metrics)}.` : ""
   }</figcaption>
 <details><summary>Values</summary><div class="wide" tabindex="0"><table>
   <caption>Metrics on validation by epoch, ${whole(validations[0]!.users)} users</caption>
 <thead><tr><th scope="col" class="number">Epoch</th>${names.map(
-    (name) => html`<th scope="col"
-  class="number">${name}</th>`,
+    (name) => html`<th scope="col" class="number">${name}</th>`,
   )}<th scope="col">Best so far</th></tr></thead>
 <tbody>${validations.map(
     ({ round, metrics, best: isBest }) =>
       html`<tr><td class="number">${round + 1}</td>${names.map(
-        (name) => html`<td
-        class="number">${decimal(metrics[name] ?? Number.NaN)}</td>`,
+        (name) => html`<td class="number">${decimal(metrics[name] ?? Number.NaN)}</td>`,
       )}<td>${isBest ? "yes" : ""}</td></tr>`,
   )}</tbody></table></div></details></figure>`;
 }

@@ -28,12 +28,10 @@ export function intervalChart(id: string, title: string, rows: readonly Interval
   return html`<svg class="chart" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-labelledby="${id}-title ${id}-text">
 <title id="${id}-title">${title}</title><desc id="${id}-text">${description}</desc>
 <g class="grid">${ticks.map(
-    (tick) => html`<line x1="${round(x(tick))}" x2="${round(x(tick))}" y1="${MARGIN.top}"
-  y2="${bottom}"/>`,
+    (tick) => html`<line x1="${round(x(tick))}" x2="${round(x(tick))}" y1="${MARGIN.top}" y2="${bottom}"/>`,
   )}</g>
 <g class="ticks">${ticks.map(
-    (tick) => html`<text x="${round(x(tick))}" y="${bottom + 16}"
-  text-anchor="middle">${text(tick)}</text>`,
+    (tick) => html`<text x="${round(x(tick))}" y="${bottom + 16}" text-anchor="middle">${text(tick)}</text>`,
   )}</g>
 ${rows.map(({ name, mean, low, high }, i) => {
   const y = MARGIN.top + (i + 0.5) * ROW;

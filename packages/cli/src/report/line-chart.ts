@@ -51,8 +51,7 @@ export function lineChart(chart: LineChart): Html {
   y1="${round(y(tick))}" y2="${round(y(tick))}"/>`,
   )}</g>
 <g class="ticks">${yTicks.map(
-    (tick) => html`<text x="${MARGIN.left - 8}" y="${round(y(tick) + 4)}"
-  text-anchor="end">${yText(tick)}</text>`,
+    (tick) => html`<text x="${MARGIN.left - 8}" y="${round(y(tick) + 4)}" text-anchor="end">${yText(tick)}</text>`,
   )}
 ${xTicks.map((tick) => html`<text x="${round(x(tick))}" y="${bottom + 18}" text-anchor="middle">${whole(tick)}</text>`)}
 <text x="${(MARGIN.left + WIDTH - MARGIN.right) / 2}" y="${HEIGHT - 4}" text-anchor="middle">${chart.x}</text></g>
@@ -66,10 +65,7 @@ ${chart.series.map(
   ({ points }, i) => html`<g class="series s${i % 6}"><path d="${path([...points]) ?? ""}"/>
 ${
   points.length <= 40
-    ? points.map(
-        ([a, b]) => html`<circle cx="${round(x(a))}" cy="${round(y(b))}"
-  r="2.5"/>`,
-      )
+    ? points.map(([a, b]) => html`<circle cx="${round(x(a))}" cy="${round(y(b))}" r="2.5"/>`)
     : undefined
 }</g>`,
 )}

@@ -75,8 +75,7 @@ function metricsTable(systems: readonly Measured[]): Html {
   return html`<div class="wide" tabindex="0"><table><caption>Means over users, with 95% bootstrap intervals (2,000
     resamples).</caption>
 <thead><tr><th scope="col">Recommender</th>${REPORTED.map(
-    (name) => html`<th scope="col"
-  class="number">${name}</th>`,
+    (name) => html`<th scope="col" class="number">${name}</th>`,
   )}</tr></thead>
 <tbody>${systems.map(
     ({ name, metrics, intervals }) =>

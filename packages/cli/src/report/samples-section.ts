@@ -22,10 +22,7 @@ ${rest > 0 ? html`<li class="soft">and ${rest} more</li>` : undefined}</ul></div
 <div><h4>Recommended, with logits</h4><ol>${recommended.map(
     (item) =>
       html`<li>${label(item)} <span class="soft whole">${decimal(item.score, 2)}</span>${
-        item.found
-          ? html` <span
-        class="found">found</span>`
-          : undefined
+        item.found ? html` <span class="found">found</span>` : undefined
       }</li>`,
   )}</ol></div>
 <div><h4>Held out (${heldOut.length})</h4><ul>${heldOut.map((item) => html`<li>${label(item)}</li>`)}</ul></div>

@@ -111,7 +111,7 @@ export function parseTemplate(name: PromptName, template: string): readonly Temp
   for (const slot of required[name]) {
     const uses = parts.filter((part) => "slot" in part && part.slot === slot).length;
     if (uses === 0) fail(`the slot {${slot}} is missing`);
-    if (slot === "history" && uses > 1) fail(`the slot {history} stands ${uses} times, once is allowed,`);
+    if (slot === "history" && uses > 1) fail(`the slot {history} occurs ${uses} times, once is allowed,`);
   }
   return parts;
 }

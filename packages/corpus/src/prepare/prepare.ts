@@ -155,7 +155,7 @@ async function filterAndSplit(
       type: "warning",
       message:
         `${decision.duplicates} records repeat a (user, item) pair: the authors' code counts each of them, here ` +
-        "the latest stands, so that the split is not theirs",
+        "the latest is kept, so that the split differs from theirs",
     });
   }
   if (decision.kept === 0) {

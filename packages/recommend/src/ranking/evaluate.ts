@@ -26,8 +26,8 @@ export interface RankingView {
 
 /**
  * Ranks all items for every user who has held-out ones. Users without any are left out and counted.
- * @throws RecommendError where a user with held-out items has nothing to be known by: no history, and no user token in
- *   the prompt
+ * @throws RecommendError, before anything is computed, where a held-out item is in its user's history, which is never
+ *   recommended; and where a user with held-out items has neither a history nor a user token in the prompt
  */
 export async function evaluate(options: EvaluateOptions): Promise<EvaluationResult> {
   const [result] = await evaluateViews({ ...options, views: [{ heldOut: options.heldOut }] });
@@ -43,6 +43,7 @@ export async function evaluateViews(
 ): Promise<EvaluationResult[]> {
   const { model, history, views, metrics, signal, batch = 128, userToken = false } = options;
   const { items } = model.vocabulary;
+  for (const { heldOut } of views) checkDisjoint(history, heldOut);
   const recommender = new IndexRecommender(options);
   const evaluators = views.map(
     ({ candidates }) => new RankingEvaluator({ items, ...(metrics && { metrics }), ...(candidates && { candidates }) }),
@@ -78,4 +79,16 @@ export async function evaluateViews(
     const result = evaluator.result();
     return { ...result, usersWithoutHeldOut: history.rows - result.users };
   });
+}
+
+function checkDisjoint(history: Csr, heldOut: Csr): void {
+  for (let user = 0; user < Math.min(heldOut.rows, history.rows); user++) {
+    const known = new Set(csrRow(history, user));
+    const item = csrRow(heldOut, user).find((candidate) => known.has(candidate));
+    if (item === undefined) continue;
+    throw new RecommendError(
+      `user ${user}: held-out item ${item} is in the user's history, which is never recommended, so it could not be ` +
+        "found; remove it from one of the two, or prepare the dataset again",
+    );
+  }
 }

@@ -130,7 +130,7 @@ export const stageSettings = {
     paper: '–; "released-code"',
   }),
   order: z.enum(["shuffled", "fixed"]).default("shuffled").meta({
-    description: "order of the items in a prompt: permuted anew in every epoch, or as they are",
+    description: "order of the items in a prompt: permuted again in every epoch, or as they are",
     paper: "shuffled; not in pretraining",
   }),
   dropout: shareBelowOne.default(0).meta({ description: "dropout on soft tokens, independently per occurrence" }),
