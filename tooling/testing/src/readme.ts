@@ -6,13 +6,20 @@ import { vi } from "vitest";
 /**
  * Runs the first TypeScript block of `<packageDirectory>/README.md` and returns what it printed with `console.log`, line by line,
  * beside the lines of the first ```text block that follows it (the output that the README promises).
+ * @param section the heading that the block comes after, such as `## Text encoders`; the top of the file where absent
  */
-export async function runReadmeExample(packageDirectory: string): Promise<{ printed: string[]; promised: string[] }> {
-  const readme = fs.readFileSync(path.join(packageDirectory, "README.md"), "utf8");
+export async function runReadmeExample(
+  packageDirectory: string,
+  section = "",
+): Promise<{ printed: string[]; promised: string[] }> {
+  const whole = fs.readFileSync(path.join(packageDirectory, "README.md"), "utf8");
+  const from = section === "" ? 0 : whole.indexOf(`\n${section}\n`);
+  if (from < 0) throw new Error(`${packageDirectory}/README.md has no heading ${section}`);
+  const readme = whole.slice(from);
   const code = /```ts\n([\s\S]*?)```/.exec(readme);
   if (!code) throw new Error(`${packageDirectory}/README.md has no \`\`\`ts block`);
   const output = /```text\n([\s\S]*?)```/.exec(readme.slice(code.index + code[0].length));
-  const file = path.join(packageDirectory, "test", `.readme-example-${process.pid}.ts`);
+  const file = path.join(packageDirectory, "test", `.readme-example-${process.pid}-${from}.ts`);
   const printed: string[] = [];
   const log = vi.spyOn(console, "log").mockImplementation((...values: unknown[]) => {
     printed.push(...values.map(String).join(" ").split("\n"));
