@@ -8,12 +8,16 @@ import {
   type LanguageInput,
   type LossGradients,
   type LossResult,
+  openBackboneEncoder,
   openCheckpoint,
+  openSentenceEncoder,
   type Prompt,
   type RecommendationInput,
   type RowGradients,
+  type SentenceEncoder,
   type SoftTables,
   type TensorData,
+  type TextTokenizer,
   type TokenInput,
   type TrainableBackbone,
   writeSafetensors,
@@ -26,6 +30,17 @@ test("a backbone is opened by hub id or directory", () => {
   expectTypeOf(openCheckpoint).returns.resolves.toEqualTypeOf<BackboneCheckpoint>();
   // @ts-expect-error a model is named by a string
   void Backbone.open({ directory: "gpt2" });
+});
+
+test("both kinds of text encoders are used in the same way", () => {
+  const tokenizer = {} as TextTokenizer;
+  expectTypeOf(openSentenceEncoder("minilm", { tokenizer })).resolves.toEqualTypeOf<SentenceEncoder>();
+  expectTypeOf(openBackboneEncoder("gpt2", { tokenizer, layer: 8 })).resolves.toEqualTypeOf<SentenceEncoder>();
+  expectTypeOf<SentenceEncoder["encode"]>().returns.resolves.toExtend<Float32Array>();
+  // @ts-expect-error the tokenizer is needed
+  void openSentenceEncoder("minilm", {});
+  // @ts-expect-error there is no such pooling
+  void openSentenceEncoder("minilm", { tokenizer, pooling: "max" });
 });
 
 test("losses take documents and tables, and give gradients", () => {

@@ -1,4 +1,4 @@
-// The README's example runs, on a tiny model, and prints what the README says it prints.
+// The README's examples run, on tiny models, and print what the README says they print.
 import { fileURLToPath } from "node:url";
 import { runReadmeExample } from "@cllm4rec/testing";
 import { expect, it, vi } from "vitest";
@@ -6,10 +6,14 @@ import { modelDirectory, modelOpener } from "./goldens.js";
 
 const { folder } = modelOpener();
 
-it.each([0, 1])("README example %i", async (example) => {
-  vi.stubEnv("MODEL", modelDirectory("llama-gqa"));
+it.each([
+  ["README example", "llama-gqa", {}],
+  ["README's longer example", "llama-gqa", { example: 1 }],
+  ["README example of text encoders", "encoder-bert", { section: "## Text encoders" }],
+])("%s", async (_, model, which) => {
+  vi.stubEnv("MODEL", modelDirectory(model));
   vi.stubEnv("XDG_CACHE_HOME", folder);
-  const { printed, promised } = await runReadmeExample(fileURLToPath(new URL("..", import.meta.url)), example);
+  const { printed, promised } = await runReadmeExample(fileURLToPath(new URL("..", import.meta.url)), which);
   expect(promised.length).toBeGreaterThan(0);
   expect(printed).toEqual(promised);
   vi.unstubAllEnvs();

@@ -25,8 +25,8 @@ test("the short example of the README", async () => {
   }
 });
 
-test("the longer example of the README", async () => {
-  const { printed, promised } = await runReadmeExample(root, 1);
+test.each([{ example: 1 }, { section: "## Text features" }])("the README's example %o", async (which) => {
+  const { printed, promised } = await runReadmeExample(root, which);
   expect(promised.length).toBeGreaterThan(1);
   expect(printed).toEqual(promised);
 });

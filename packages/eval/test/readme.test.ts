@@ -7,7 +7,7 @@ import { expect, it } from "vitest";
 const directory = path.resolve(fileURLToPath(import.meta.url), "../..");
 
 it("prints what the README promises", async () => {
-  const { printed, promised } = await runReadmeExample(directory, 1);
+  const { printed, promised } = await runReadmeExample(directory, { example: 1 });
   expect(printed).toEqual(promised);
   expect(printed.length).toBeGreaterThan(3);
 });

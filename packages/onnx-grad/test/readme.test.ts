@@ -11,7 +11,7 @@ const directory = fileURLToPath(new URL("..", import.meta.url));
 const file = `${directory}/README.md`;
 
 test.each([0, 1])("example %i prints what the README promises", async (example) => {
-  const { printed, promised } = await runReadmeExample(directory, example);
+  const { printed, promised } = await runReadmeExample(directory, { example });
   expect(printed).toEqual(promised);
 });
 
