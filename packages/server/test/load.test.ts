@@ -10,6 +10,9 @@ import { bookshop, deferred, HeldEngine, reversed, send, start, temporaryFolder,
 const readers = (count: number) => Array.from({ length: count }, (_, at) => `reader-${at + 1}`);
 const items = (body: { items: { item: string }[] }) => body.items.map(({ item }) => item);
 
+/** Lets others work between two looks. */
+const pause = () => new Promise((resolve) => setTimeout(resolve, 5));
+
 /** An engine whose passes wait until they are let go. */
 function heldEngine() {
   const engine = new HeldEngine();
@@ -49,7 +52,7 @@ it("a full queue is answered 503 with Retry-After, and what waits is answered", 
   const [early, ...rest] = readers(5).map((user) => send(url, "/recommend", { user, k: 2 }));
   await reached;
   // All five are there before the sixth comes.
-  while (!/cllm4rec_queue_waiting\{queue="recommend"\} 3/.test((await send(url, "/metrics")).body));
+  while (!/cllm4rec_queue_waiting\{queue="recommend"\} 3/.test((await send(url, "/metrics")).body)) await pause();
   const refused = await send(url, "/recommend", { user: "reader-6", k: 2 });
   expect(refused).toMatchObject({ status: 503, type: "application/problem+json", body: { code: "busy" } });
   expect(Number(refused.headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
@@ -68,10 +71,10 @@ it("requests whose client has gone are not computed", async () => {
   const gone = new AbortController();
   const second = send(url, "/recommend", { user: "reader-2", k: 2 }, { signal: gone.signal }).catch(() => "gone");
   const waiting = async () => /cllm4rec_queue_waiting\{queue="recommend"\} 1/.test((await send(url, "/metrics")).body);
-  while (!(await waiting()));
+  while (!(await waiting())) await pause();
   gone.abort();
   expect(await second).toBe("gone");
-  while (await waiting());
+  while (await waiting()) await pause();
   go();
   expect(await first).toMatchObject({ status: 200 });
   expect(engine.passes).toBe(1);
@@ -112,17 +115,17 @@ it("a new model directory is taken over without a lost request; a damaged one is
     }
   };
   const clients = Array.from({ length: 8 }, client);
-  while (!seen.has(before)) await new Promise(setImmediate);
+  while (!seen.has(before)) await pause();
   // A directory that cannot be opened: the model that answered before stays.
   fs.renameSync(model, path.join(folder, "old"));
   fs.cpSync(path.join(folder, "old"), path.join(folder, "damaged"), { recursive: true });
   fs.truncateSync(path.join(folder, "damaged", "embeddings.safetensors"), 1000);
   fs.renameSync(path.join(folder, "damaged"), model);
-  while (!/reloads_total\{result="failure"\} 1/.test((await send(server.url, "/metrics")).body));
+  while (!/reloads_total\{result="failure"\} 1/.test((await send(server.url, "/metrics")).body)) await pause();
   await expect(server.reload()).rejects.toThrow(/embeddings\.safetensors/);
   fs.renameSync(model, path.join(folder, "damaged"));
   fs.renameSync(next, model);
-  while (!seen.has(after)) await new Promise(setImmediate);
+  while (!seen.has(after)) await pause();
   stop = true;
   await Promise.all(clients);
   expect(lost).toEqual([]);
@@ -142,7 +145,7 @@ it("closing answers what was sent, also on connections that were silent, and tak
   await reached;
   const arrived = async () =>
     /cllm4rec_queue_waiting\{queue="recommend"\} 8/.test((await send(server.url, "/metrics")).body);
-  while (!(await arrived()));
+  while (!(await arrived())) await pause();
   const closing = server.close();
   expect(server.close()).toBe(closing);
   const text = JSON.stringify({ user: "reader-20", k: 1 });
@@ -160,7 +163,7 @@ it("closing answers what was sent, also on connections that were silent, and tak
       socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? ""));
       socket.once("connect", () => socket.destroy());
     });
-  while ((await attempt()) === "connected");
+  while ((await attempt()) === "connected") await pause();
   expect(await attempt()).toBe("ECONNREFUSED");
   go();
   for (const answer of await Promise.all(sent)) {
