@@ -6,7 +6,7 @@ import type { Generation } from "./slot.js";
 
 const SHOWN = 3;
 
-/** Each recommendation with up to three items of the history, by the cosine of the embeddings, the mean of it over the models. */
+/** Each recommendation with up to three items of the history that resemble it, by the cosine of the embeddings, the mean of it over the models. */
 export async function nearestOf(
   { recommender, catalog }: Generation,
   recommended: readonly Recommendation[],
@@ -32,7 +32,7 @@ export async function nearestOf(
     ...one,
     because: known
       .map((item, h) => ({ item, score: cosine(r, recommended.length + h) }))
-      .filter(({ item }) => item !== one.item)
+      .filter(({ item, score }) => item !== one.item && score > 0)
       .sort((a, b) => b.score - a.score)
       .slice(0, SHOWN)
       .map(({ item, score }) => ({ ...catalog.item(item), score })),

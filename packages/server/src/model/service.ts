@@ -1,4 +1,5 @@
 // What the routes call: answers by raw ids, through a queue and a cache.
+import path from "node:path";
 import type { Recommendation, Recommender } from "@cllm4rec/recommend";
 import { LRUCache } from "lru-cache";
 import { Problem, problemOf } from "../problem.js";
@@ -170,7 +171,8 @@ export class Service {
       const { directories } = slot;
       return {
         name,
-        directories: [...directories],
+        // Names alone: where they lie is nobody's business.
+        directories: directories.map((directory) => path.basename(path.resolve(directory))),
         generation,
         users: users.length,
         items: items.length,
