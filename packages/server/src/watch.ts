@@ -1,4 +1,4 @@
-// Whether a model directory was replaced, told by its largest file: a rename, a new link or new bytes change one of these numbers.
+// Whether a model directory was replaced, told by its tables and ids: a rename, a new link or new bytes change one of these numbers.
 import fs from "node:fs/promises";
 import path from "node:path";
 
@@ -37,12 +37,21 @@ export function watchModels(
   };
 }
 
-/** `undefined` while one of them is missing, as between the two renames of a replacement. */
+const IDS = new Set(["users.json", "items.json", "titles.json"]);
+
+/** `undefined` while a directory or its embeddings are missing, as between the two renames of a replacement. */
 async function fingerprint(directories: readonly string[]): Promise<string | undefined> {
-  const files = directories.flatMap((directory) =>
-    ["embeddings.safetensors", "histories.safetensors", "titles.json"].map((name) => path.join(directory, name)),
-  );
-  const stats = await Promise.all(files.map((file) => fs.stat(file).catch(() => undefined)));
-  if (files.some((file, at) => file.endsWith("embeddings.safetensors") && !stats[at])) return undefined;
-  return stats.map((one) => (one ? `${one.dev}:${one.ino}:${one.size}:${one.mtimeMs}` : "-")).join(" ");
+  try {
+    const parts = directories.map(async (directory) => {
+      const names = (await fs.readdir(directory))
+        .filter((name) => name.endsWith(".safetensors") || IDS.has(name))
+        .sort();
+      if (!names.includes("embeddings.safetensors")) throw new Error(`${directory}: no embeddings`);
+      const stats = await Promise.all(names.map((name) => fs.stat(path.join(directory, name))));
+      return stats.map(({ dev, ino, size, mtimeMs }, at) => `${names[at]}:${dev}:${ino}:${size}:${mtimeMs}`).join(" ");
+    });
+    return (await Promise.all(parts)).join("\n");
+  } catch {
+    return undefined;
+  }
 }
