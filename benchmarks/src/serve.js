@@ -31,11 +31,13 @@ if (directory === undefined) {
 }
 const model = directory;
 const K = 10;
+/** Users of one connection. */
+const SHARE = 32;
 const opening = values.backbone === undefined ? {} : { backbone: values.backbone };
 
 if (values.server) {
   const server = await serve({ model, port: 0, recommender: opening, ...(!values.cache && { cacheSize: 0 }) });
-  process.once("SIGTERM", () => server.close());
+  process.once("SIGTERM", () => server.close().then(() => process.exit()));
   process.send?.({ url: server.url });
   process.once("disconnect", () => process.exit());
 } else await measure();
@@ -79,20 +81,22 @@ async function fire(url, users, load) {
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ user, k: K }),
   }));
-  // Each connection goes through all users from another one on.
+  // Each connection has users of its own, few of them: autocannon prepares all requests of a connection before the first one.
   let connection = 0;
   const instance = autocannon({
     url,
     ...load,
-    requests,
+    requests: requests.slice(0, SHARE),
     setupClient(client) {
-      const from = (connection++ * 997) % requests.length;
-      client.setRequests([...requests.slice(from), ...requests.slice(0, from)]);
+      const from = (connection++ * SHARE) % requests.length;
+      client.setRequests(requests.slice(from, from + SHARE));
       client.on("response", (_status, _bytes, time) => times.push(time));
     },
   });
   const result = await instance;
-  const lost = result.errors + result.timeouts + result.non2xx;
+  const { errors, timeouts, non2xx } = result;
+  const lost = errors + timeouts + non2xx;
+  if (lost > 0) console.error(`lost: ${errors} errors, ${timeouts} of them timeouts, ${non2xx} other than 2xx`);
   return { p50: quantile(times, 0.5), p99: quantile(times, 0.99), perSecond: times.length / result.duration, lost };
 }
 
