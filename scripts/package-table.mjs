@@ -14,9 +14,21 @@ export const mayImport = {
   training: ["onnx-grad", "corpus", "backbone"],
   eval: [],
   recommend: ["onnx-grad", "tokenizer-ext", "corpus", "backbone", "training", "eval"],
+  server: ["onnx-grad", "training", "recommend"],
   pretrain: ["training", "backbone", "corpus"],
   finetune: ["training", "backbone", "corpus", "eval", "recommend"],
-  cli: ["onnx-grad", "tokenizer-ext", "corpus", "backbone", "training", "eval", "recommend", "pretrain", "finetune"],
+  cli: [
+    "onnx-grad",
+    "tokenizer-ext",
+    "corpus",
+    "backbone",
+    "training",
+    "eval",
+    "recommend",
+    "server",
+    "pretrain",
+    "finetune",
+  ],
 };
 
 /**

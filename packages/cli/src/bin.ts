@@ -19,13 +19,25 @@ stdout.on("error", (error: NodeJS.ErrnoException) => {
 stderr.on("error", () => undefined);
 
 const interruption = new AbortController();
-for (const [signal, code] of [["SIGINT", 130] as const, ["SIGTERM", 143] as const, ["SIGHUP", 129] as const]) {
-  // Once: a second signal ends the process at once.
-  process.once(signal, () => {
-    exitCode = code;
-    interruption.abort();
-  });
-}
+let isService = false;
+const interrupted = (code: number) => () => {
+  if (!isService) exitCode = code;
+  interruption.abort();
+};
+// Once: a second signal ends the process at once.
+process.once("SIGINT", interrupted(130));
+process.once("SIGTERM", interrupted(143));
+const hangup = interrupted(129);
+process.once("SIGHUP", hangup);
 
-const result = await main(process.argv.slice(2), { stdout, stderr, signal: interruption.signal });
+const result = await main(process.argv.slice(2), {
+  stdout,
+  stderr,
+  signal: interruption.signal,
+  becomeService(reload) {
+    isService = true;
+    process.off("SIGHUP", hangup);
+    process.on("SIGHUP", reload);
+  },
+});
 process.exitCode = exitCode ?? result;

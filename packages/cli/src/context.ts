@@ -10,4 +10,9 @@ export interface CliContext {
   readonly stderr: Output;
   /** Aborted when the user interrupts. */
   readonly signal: AbortSignal;
+  /**
+   * Called by a command that serves until it is interrupted: SIGHUP then calls `reload` instead of interrupting, and the exit code after
+   * an interruption is the command's own. Absent in tests.
+   */
+  readonly becomeService?: (reload: () => void) => void;
 }

@@ -6,8 +6,9 @@ import { createProgram } from "./program.js";
 import { EscapedOutput } from "./terminal.js";
 
 /** Runs a command line. Never throws: an error ends in one message on stderr and its exit code. */
-export async function main(argv: readonly string[], { stdout, stderr, signal }: CliContext): Promise<number> {
-  const context = { stdout: new EscapedOutput(stdout), stderr: new EscapedOutput(stderr), signal };
+export async function main(argv: readonly string[], surroundings: CliContext): Promise<number> {
+  const { stdout, stderr } = surroundings;
+  const context = { ...surroundings, stdout: new EscapedOutput(stdout), stderr: new EscapedOutput(stderr) };
   try {
     const program = await createProgram(context, argv);
     await program.parseAsync(argv, { from: "user" });

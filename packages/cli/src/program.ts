@@ -51,6 +51,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import("./commands/blend.js")).blendCommand,
   },
   {
+    name: "serve",
+    summary: "a model over HTTP, with a page",
+    load: async () => (await import("./commands/serve.js")).serveCommand,
+  },
+  {
     name: "merge",
     summary: "models with other seeds → one, with the mean of their embeddings",
     load: async () => (await import("./commands/merge.js")).mergeCommand,

@@ -120,6 +120,24 @@ export class Recommender implements AsyncDisposable {
     return this.#items.ids;
   }
 
+  /** Whether {@link explain} is available: some model of the ensemble has content tables. */
+  get explains(): boolean {
+    return this.#parts.models.some(({ tables }) => tables.content);
+  }
+
+  /** The item's title, where the dataset has titles. @throws UnknownIdError */
+  titleOf(item: string): string | undefined {
+    return this.#parts.content.titles?.[this.#items.row(item)] ?? undefined;
+  }
+
+  /**
+   * What is known of the user, by raw item id: what `recommend` takes as the history.
+   * @throws UnknownIdError; NotAvailableError where the model knows no histories
+   */
+  historyOf(user: string): string[] {
+    return Array.from(this.#parts.content.historyOf(this.#users.row(user)), (row) => this.items[row]!);
+  }
+
   /**
    * The k best items, without those of the history, of `exclude`, and those that `filter` refuses; fewer only where
    * fewer are left.

@@ -100,6 +100,14 @@ describe("recommend", () => {
   });
 });
 
+it("tells titles, histories and whether it explains", () => {
+  expect(recommender.titleOf("crime-3")).toBe(saved.titles![recommender.items.indexOf("crime-3")]);
+  expect(recommender.historyOf("reader-4").sort()).toEqual(has("reader-4", "train", "validation", "test").sort());
+  expect(recommender.explains).toBe(true);
+  expect(() => recommender.titleOf("crime-333")).toThrow(UnknownIdError);
+  expect(() => recommender.historyOf("nobody")).toThrow(UnknownIdError);
+});
+
 describe("scores and embeddings", () => {
   it("are those of the recommendations, in the order of the items", async () => {
     const scores = await recommender.scores({ user: "reader-4" });

@@ -1,0 +1,95 @@
+// A model that can be replaced while requests use it: each request keeps the generation that it began with, and a replaced one is closed
+// when its last request is answered.
+import { type OpenRecommenderOptions, openRecommender, type Recommender } from "@cllm4rec/recommend";
+import { Catalog } from "./catalog.js";
+
+/** One opening of the model directories. */
+export interface Generation {
+  /** 1 for the first opening, then one more at each reload. */
+  readonly number: number;
+  readonly recommender: Recommender;
+  readonly catalog: Catalog;
+}
+
+interface Held extends Generation {
+  uses: number;
+  retired: boolean;
+}
+
+/** The model directories of an ensemble, and the recommender that answers for them now. */
+export class ModelSlot {
+  #current: Held;
+  #reloading: Promise<void> = Promise.resolve();
+  /** What is being closed. */
+  readonly #closing = new Set<Promise<void>>();
+
+  private constructor(
+    readonly directories: readonly string[],
+    private readonly options: OpenRecommenderOptions,
+    first: Held,
+  ) {
+    this.#current = first;
+  }
+
+  /** @throws what `openRecommender` throws */
+  static async open(directories: readonly string[], options: OpenRecommenderOptions): Promise<ModelSlot> {
+    return new ModelSlot(directories, options, await openGeneration(directories, options, 1));
+  }
+
+  /** The generation of new requests; for what needs no time, since the next call may find another one. */
+  get current(): Generation {
+    return this.#current;
+  }
+
+  /** Does work with one generation, which stays open until the work is done. */
+  async use<T>(work: (generation: Generation) => Promise<T>): Promise<T> {
+    const held = this.#current;
+    held.uses++;
+    try {
+      return await work(held);
+    } finally {
+      held.uses--;
+      this.#closeUnused(held);
+    }
+  }
+
+  /**
+   * Opens the directories again and answers new requests from what they hold now. The model that answered before stays where this fails.
+   * Reloads take turns.
+   * @throws what `openRecommender` throws
+   */
+  reload(): Promise<void> {
+    const reloaded = this.#reloading.then(async () => {
+      const next = await openGeneration(this.directories, this.options, this.#current.number + 1);
+      const old = this.#current;
+      this.#current = next;
+      old.retired = true;
+      this.#closeUnused(old);
+    });
+    this.#reloading = reloaded.catch(() => undefined);
+    return reloaded;
+  }
+
+  /** Closes the model as soon as it is not used. */
+  async close(): Promise<void> {
+    await this.#reloading;
+    this.#current.retired = true;
+    this.#closeUnused(this.#current);
+    await Promise.all(this.#closing);
+  }
+
+  #closeUnused(held: Held): void {
+    if (!held.retired || held.uses > 0) return;
+    const closing: Promise<void> = held.recommender.close().finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
+  }
+}
+
+async function openGeneration(
+  directories: readonly string[],
+  options: OpenRecommenderOptions,
+  number: number,
+): Promise<Held> {
+  const recommender = await openRecommender(directories, options);
+  return { number, recommender, catalog: new Catalog(recommender), uses: 0, retired: false };
+}
