@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-// What a served model does under load: latency and users a second at 1, 16 and 64 connections, beside the forward pass alone and the same
-// users in one offline call. The server is a process of its own; the clients share the machine with it.
+// What a served model does under load: latency and users a second at 1, 16 and 64 connections, beside the forward pass
+// alone and the same users in one offline call. The server is a process of its own; the clients share the machine with
+// it.
 //   node benchmarks/src/serve.js MODEL [--backbone DIR] [--seconds 10] [--soak 100000]
 // MODEL is a model directory, e.g. of: cllm4rec finetune --data beauty --backbone DIR --minutes 0.3 --out MODEL
 import { fork } from "node:child_process";
@@ -81,7 +82,8 @@ async function fire(url, users, load) {
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ user, k: K }),
   }));
-  // Each connection has users of its own, few of them: autocannon prepares all requests of a connection before the first one.
+  // Each connection has users of its own, few of them: autocannon prepares all requests of a connection before the
+  // first one.
   let connection = 0;
   const instance = autocannon({
     url,
@@ -140,7 +142,8 @@ async function measure() {
   const head = [cpu?.model.trim(), `${os.availableParallelism()} cores`, `Node ${process.version}`];
   console.log(`> ${model}: ${U} users, ${J} items. ${head.join(", ")}; load ${os.loadavg()[0]?.toFixed(1)}`);
   console.log(
-    `The forward pass alone: ${quantile(forward, 0.5).toFixed(2)} ms. Offline batches: ${batch.toFixed(0)} users a second.`,
+    `The forward pass alone: ${quantile(forward, 0.5).toFixed(2)} ms. Offline batches: ${batch.toFixed(0)} users a ` +
+      "second.",
   );
   /** @type {string[][]} */
   const table = [];

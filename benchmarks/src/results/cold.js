@@ -1,4 +1,5 @@
-// Recommendations of cold items on Beauty, a fifth of the items held out of training: simple recommenders, and models that were trained on it.
+// Recommendations of cold items on Beauty, a fifth of the items held out of training: simple recommenders, and models
+// that were trained on it.
 import os from "node:os";
 import path from "node:path";
 import { circumstances, cllm4rec, prepared } from "./run.js";
@@ -10,7 +11,8 @@ const DATASET = "beauty-cold";
  * The rankings of `cllm4rec baselines` and `evaluate`, in the order of the table's columns.
  * @typedef {{ users: number, metrics: Record<string, number>, intervals: Record<string, [number, number]> }} Measured
  * @typedef {{ amongCold: Measured, amongAll: Measured, together: Measured }} ColdFigures
- * @typedef {{ name: string, method?: string, users?: number, metrics: Record<string, number>, intervals: Record<string, [number, number]>, cold: ColdFigures }} ColdRow
+ * @typedef {{ name: string, method?: string, users?: number, metrics: Record<string, number>, intervals: Record<string,
+ *   [number, number]>, cold: ColdFigures }} ColdRow
  * @typedef {{ dataset: string, command: string, date: string, machine: string, rows: readonly ColdRow[] }} ColdRecord
  */
 

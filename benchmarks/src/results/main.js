@@ -7,8 +7,8 @@
 //                                                    embeddings
 //   npm run results -- compare                       Musical Instruments: methods user by user, over all seeds
 //   npm run results -- baselines                  simple recommenders, EASE with the items' texts included
-//   npm run results -- cold [--model DIR --name NAME]   recommendations of cold items: simple recommenders, or a model trained on the same data
-//   npm run results -- cost                       seconds of an epoch against the floor
+//   npm run results -- cold [--model DIR --name NAME]   recommendations of cold items: simple recommenders, or a model
+//   trained on the same data npm run results -- cost                       seconds of an epoch against the floor
 //   npm run results -- document                   tables and plots from the records
 import fs from "node:fs";
 import os from "node:os";

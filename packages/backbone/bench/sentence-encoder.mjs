@@ -1,5 +1,6 @@
 // Texts a second of a sentence encoder on one thread: node bench/sentence-encoder.mjs MODEL TEXTS [texts]
-// TEXTS is a JSON file whose values have a title and a description, or a file of one text a line. sentence_encoder.py is PyTorch's side.
+// TEXTS is a JSON file whose values have a title and a description, or a file of one text a line. sentence_encoder.py
+// is PyTorch's side.
 import fs from "node:fs";
 import { performance } from "node:perf_hooks";
 import process from "node:process";
@@ -32,7 +33,8 @@ const seconds = (performance.now() - begin) / 1000;
 const { user, system } = process.cpuUsage(cpu); // what other processes do does not lengthen it
 console.log(
   `${texts.length} texts, ${(tokens / texts.length).toFixed(1)} tokens a text, ${engine.description}: ` +
-    `${(texts.length / seconds).toFixed(1)} texts/s, ${((1e6 * texts.length) / (user + system)).toFixed(1)} a second of CPU; tokenising alone ${(texts.length / tokenising).toFixed(0)} texts/s`,
+    `${(texts.length / seconds).toFixed(1)} texts/s, ${((1e6 * texts.length) / (user + system)).toFixed(1)} a ` +
+    `second of CPU; tokenising alone ${(texts.length / tokenising).toFixed(0)} texts/s`,
 );
 await encoder.dispose();
 await engine.dispose();

@@ -11,8 +11,8 @@ export interface CliContext {
   /** Aborted when the user interrupts. */
   readonly signal: AbortSignal;
   /**
-   * Called by a command that serves until it is interrupted: SIGHUP then calls `reload` instead of interrupting, and the exit code after
-   * an interruption is the command's own. Absent in tests.
+   * Called by a command that serves until it is interrupted: SIGHUP then calls `reload` instead of interrupting, and
+   * the exit code after an interruption is the command's own. Absent in tests.
    */
   readonly becomeService?: (reload: () => void) => void;
 }

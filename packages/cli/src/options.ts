@@ -83,7 +83,8 @@ export const splitOption = (description = "what is to be found") =>
 /** `--metrics`, of evaluate and baselines. */
 export const METRICS = [
   "--metrics <name...>",
-  "such as recall@20, recall-all@10 (by all held-out items, not min(K, held-out)), ndcg@10, mrr, coverage@20 (default: recall@20 recall@40 ndcg@100)",
+  "such as recall@20, recall-all@10 (by all held-out items, not min(K, held-out)), ndcg@10, mrr, coverage@20 " +
+    "(default: recall@20 recall@40 ndcg@100)",
 ] as const;
 
 export const historyOption = () =>

@@ -1,4 +1,5 @@
-// serve as a process: the address on stderr, SIGHUP takes a new model over, SIGTERM answers what was sent; under load nothing is lost.
+// serve as a process: the address on stderr, SIGHUP takes a new model over, SIGTERM answers what was sent; under load
+// nothing is lost.
 import { type ChildProcess, spawn } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";

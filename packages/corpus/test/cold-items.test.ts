@@ -1,4 +1,5 @@
-// Items held out of training: which are drawn, where every interaction goes, and what the manifest says; against a twin that works on lists.
+// Items held out of training: which are drawn, where every interaction goes, and what the manifest says; against a twin
+// that works on lists.
 import fs from "node:fs";
 import path from "node:path";
 import { csrRow, Dataset, type Manifest, type PrepareEvent, prepare, writeDataset } from "@cllm4rec/corpus";

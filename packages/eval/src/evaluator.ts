@@ -22,8 +22,8 @@ export interface RankingEvaluatorOptions {
   /** Default: {@link PAPER_METRICS}. */
   readonly metrics?: readonly MetricName[];
   /**
-   * The only items that are ranked, no item twice: others are as if they did not exist, and may not be held out. `coverage` and `gini` are over
-   * them. Default: all J items.
+   * The only items that are ranked, no item twice: others are as if they did not exist, and may not be held out.
+   * `coverage` and `gini` are over them. Default: all J items.
    */
   readonly candidates?: ArrayLike<number>;
   /** The training popularity, needed by `novelty@K` alone. */
@@ -78,7 +78,10 @@ export class RankingEvaluator {
   #withoutHeldOut = 0;
   #failed = false;
 
-  /** @throws {EvaluationError} for a bad item count, candidates that are no items, an unknown metric, or novelty without training popularity. */
+  /**
+   * @throws {EvaluationError} for a bad item count, candidates that are no items, an unknown metric, or novelty without
+   *   training popularity.
+   */
   constructor({ items, metrics = PAPER_METRICS, candidates, training }: RankingEvaluatorOptions) {
     if (!Number.isInteger(items) || items < 1) {
       throw new EvaluationError(`items: found ${items}, expected an integer of at least 1 (the number of items).`);
@@ -223,7 +226,8 @@ export class RankingEvaluator {
         if ((bits & UNRANKED) === 0) continue;
         if ((bits & OUTSIDE) !== 0) {
           throw new EvaluationError(
-            `heldOut, user ${user}: found item ${heldOut.indices[p]}, which is no candidate and could never be found; leave it out of heldOut, or add it to candidates.`,
+            `heldOut, user ${user}: found item ${heldOut.indices[p]}, which is no candidate and could never be ` +
+              "found; leave it out of heldOut, or add it to candidates.",
           );
         }
         throw new EvaluationError(

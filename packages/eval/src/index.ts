@@ -8,6 +8,7 @@ export {
   type HistoryScorer,
   type LinearScorer,
 } from "./baselines/history-scorer.js";
+export { type HeldOutItems, type HoldOutItemsOptions, holdOutItems } from "./baselines/hold-out-items.js";
 export { type ItemKnnOptions, itemKnn } from "./baselines/item-knn.js";
 export { mostPopular } from "./baselines/most-popular.js";
 export type { SideInformation, SparseRows } from "./baselines/side-information.js";

@@ -1,4 +1,5 @@
-// Cold items: rankings among candidates, content KNN, EASE of items that nobody has, and settings chosen on pseudo-cold ones.
+// Cold items: rankings among candidates, content KNN, EASE of items that nobody has, and settings chosen on pseudo-cold
+// ones.
 import {
   contentKnn,
   EvaluationError,

@@ -75,8 +75,9 @@ export interface RecommenderParts {
 }
 
 /**
- * A trained model, or an ensemble, that answers by raw ids. A model directory with a blend answers with the blend. Calls made within one tick of the event loop, or while another is computed, share
- * a forward pass. The same calls give the same answers. Close it, or declare it with `await using`.
+ * A trained model, or an ensemble, that answers by raw ids. A model directory with a blend answers with the blend.
+ * Calls made within one tick of the event loop, or while another is computed, share a forward pass. The same calls give
+ * the same answers. Close it, or declare it with `await using`.
  */
 export class Recommender implements AsyncDisposable {
   readonly #parts: RecommenderParts;
@@ -105,7 +106,9 @@ export class Recommender implements AsyncDisposable {
     this.#similarities = new Similarities(models.map(({ tables }) => tables.collaborative.items));
   }
 
-  /** What answers: the members of the blend with their weights, or nothing where a model or an ensemble answers alone. */
+  /**
+   * What answers: the members of the blend with their weights, or nothing where a model or an ensemble answers alone.
+   */
   get members(): readonly BlendMember[] {
     return this.#parts.predictor.blend?.members ?? [];
   }
@@ -155,7 +158,8 @@ export class Recommender implements AsyncDisposable {
   }
 
   /**
-   * The scores (logits, Eq. 9, or those of the blend) of the items named, or of all in the order of {@link items}; those of the history included.
+   * The scores (logits, Eq. 9, or those of the blend) of the items named, or of all in the order of {@link items};
+   * those of the history included.
    * @throws as {@link recommend} does
    */
   async scores({ items, ...whom }: Whom & { readonly items?: readonly string[] | undefined }): Promise<Float32Array> {
@@ -178,8 +182,8 @@ export class Recommender implements AsyncDisposable {
   }
 
   /**
-   * The embedding of the user or history, [M·K]: its inner product with a row of {@link embedItems} is the item's score by the model
-   * alone, without the other members of a blend, but for rounding. For retrieval in a vector store.
+   * The embedding of the user or history, [M·K]: its inner product with a row of {@link embedItems} is the item's score
+   * by the model alone, without the other members of a blend, but for rounding. For retrieval in a vector store.
    * @throws as {@link recommend} does
    */
   async embedUser(whom: Whom): Promise<Float32Array> {

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// Sends fuzzed requests to a server with the bookshop's model, 32 at a time; prints how many of each status there were, and every 500.
+// Sends fuzzed requests to a server with the bookshop's model, 32 at a time; prints how many of each status there were,
+// and every 500.
 //   node packages/server/scripts/fuzz.mjs [requests=100000] [seed=1]
 import path from "node:path";
 import { fileURLToPath } from "node:url";

@@ -29,7 +29,10 @@ export interface ServeOptions {
   readonly maxHistory?: number;
   /** Most users in one call; default 256. */
   readonly maxUsers?: number;
-  /** Milliseconds between looks at the model directories, which are opened again when they were replaced; default 0, never. */
+  /**
+   * Milliseconds between looks at the model directories, which are opened again when they were replaced; default 0,
+   * never.
+   */
   readonly watch?: number;
   /** Milliseconds in which a closing server still takes connections while /readyz is 503; default 0. */
   readonly drainDelay?: number;
@@ -69,7 +72,8 @@ export function resolveNumbers(options: ServeOptions): Numbers {
   const numbers: Numbers = Object.fromEntries(entries);
   if (numbers.maxUsers > numbers.maxConcurrent + numbers.maxWaiting) {
     throw new RangeError(
-      `maxUsers: found ${numbers.maxUsers}, expected at most maxConcurrent + maxWaiting, ${numbers.maxConcurrent + numbers.maxWaiting}`,
+      `maxUsers: found ${numbers.maxUsers}, expected at most maxConcurrent + maxWaiting, ` +
+        `${numbers.maxConcurrent + numbers.maxWaiting}`,
     );
   }
   return numbers;

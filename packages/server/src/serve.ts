@@ -20,7 +20,8 @@ export interface Server extends AsyncDisposable {
   /** Where it answers, such as `http://127.0.0.1:8080`. */
   readonly url: string;
   /**
-   * Opens the model directories again and takes over what they hold now. Requests in flight are answered by the model that they began with.
+   * Opens the model directories again and takes over what they hold now. Requests in flight are answered by the model
+   * that they began with.
    * @throws what `openRecommender` throws; then the model that answered before stays
    */
   reload(): Promise<void>;
@@ -33,8 +34,8 @@ const EXPLANATIONS = { latencyBound: Number.POSITIVE_INFINITY, maxConcurrent: 1,
 
 /**
  * Opens the models, then listens.
- * @throws what `openRecommender` throws; RangeError for options out of range; Error for a file of fields that is none, or an address that
- *   is taken. Everything opened so far is closed.
+ * @throws what `openRecommender` throws; RangeError for options out of range; Error for a file of fields that is none,
+ *   or an address that is taken. Everything opened so far is closed.
  *
  * @example
  * const server = await serve({ model: "model", port: 8080 });

@@ -1,8 +1,12 @@
-// Whether a model directory was replaced, told by its tables and ids: a rename, a new link or new bytes change one of these numbers.
+// Whether a model directory was replaced, told by its tables and ids: a rename, a new link or new bytes change one of
+// these numbers.
 import fs from "node:fs/promises";
 import path from "node:path";
 
-/** Calls `changed` when the directories' content has changed and is the same in two looks. The function returned ends the watch. */
+/**
+ * Calls `changed` when the directories' content has changed and is the same in two looks. The function returned ends
+ * the watch.
+ */
 export function watchModels(
   directories: readonly string[],
   interval: number,

@@ -10,7 +10,10 @@ import { onTestFinished } from "vitest";
 
 const fixtures = fileURLToPath(new URL("../../recommend/test/fixtures", import.meta.url));
 
-/** A bookshop: 60 readers of crime novels or garden books, 40 books; written by packages/cli/scripts/write-recommend-fixture.mjs. */
+/**
+ * A bookshop: 60 readers of crime novels or garden books, 40 books; written by
+ * packages/cli/scripts/write-recommend-fixture.mjs.
+ */
 export const bookshop = { model: path.join(fixtures, "model"), backbone: path.join(fixtures, "backbone") };
 
 /** A server on a free port that ends with the test. */

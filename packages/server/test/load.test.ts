@@ -1,4 +1,5 @@
-// Under load: what requests share, the cache, a full queue, a new model and the end of the server, without a lost request.
+// Under load: what requests share, the cache, a full queue, a new model and the end of the server, without a lost
+// request.
 import fs from "node:fs";
 import net from "node:net";
 import path from "node:path";
@@ -150,7 +151,8 @@ it("closing answers what was sent, also on connections that were silent, and tak
   expect(server.close()).toBe(closing);
   const text = JSON.stringify({ user: "reader-20", k: 1 });
   silent.write(
-    `POST /recommend HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${text.length}\r\n\r\n${text}`,
+    "POST /recommend HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: " +
+      `${text.length}\r\n\r\n${text}`,
   );
   let late = "";
   silent.on("data", (data) => {

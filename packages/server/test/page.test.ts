@@ -1,5 +1,5 @@
-// The page in a real Chromium: by keyboard, with two models, light and dark, and on a narrow screen; nothing is refused by its CSP.
-// CLLM4REC_SCREENSHOTS=DIR writes screenshots.
+// The page in a real Chromium: by keyboard, with two models, light and dark, and on a narrow screen; nothing is refused
+// by its CSP. CLLM4REC_SCREENSHOTS=DIR writes screenshots.
 import fs from "node:fs";
 import path from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";

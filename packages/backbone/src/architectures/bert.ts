@@ -1,5 +1,6 @@
-// Text encoders: BERT (Devlin et al. 2019), DistilBERT, the RoBERTa family and MPNet. Learned positions, attention in both directions,
-// LayerNorm after each residual sum, biases everywhere. They differ in the names of their weights; MPNet has relative position biases too.
+// Text encoders: BERT (Devlin et al. 2019), DistilBERT, the RoBERTa family and MPNet. Learned positions, attention in
+// both directions, LayerNorm after each residual sum, biases everywhere. They differ in the names of their weights;
+// MPNet has relative position biases too.
 import type { Dim, Graph, Value } from "@cllm4rec/onnx-grad";
 import type { EncoderConfig, EncoderType } from "../checkpoint/config-encoder.js";
 import type { ExpectedWeight } from "../checkpoint/weights.js";
@@ -9,7 +10,8 @@ import { attend, splitHeads } from "./attention.js";
 import { layerNorm, layerNormWeights, linear, linearWeights, type Weight } from "./linear.js";
 import { relativeBias } from "./relative-positions.js";
 
-// Shape legend: N vocabulary rows, P position rows, K width, F inner width, H heads, D head size; B texts of T positions, n = B·T.
+// Shape legend: N vocabulary rows, P position rows, K width, F inner width, H heads, D head size; B texts of T
+// positions, n = B·T.
 
 /** What MPNet's biases tell apart at most; not in its config. */
 const MPNET_DISTANCE = 128;
@@ -66,7 +68,10 @@ const PREFIX: Readonly<Record<EncoderType, string>> = {
   "xlm-roberta": "roberta",
 };
 
-/** Tensors that checkpoints may hold beside the encoder's weights: position buffers, and the pooler and heads of the training tasks. */
+/**
+ * Tensors that checkpoints may hold beside the encoder's weights: position buffers, and the pooler and heads of the
+ * training tasks.
+ */
 export const bertBuffers: readonly RegExp[] = [
   /^(\w+\.)?embeddings\.position_ids$/,
   /^(\w+\.)?pooler\.dense\.(weight|bias)$/,
@@ -119,7 +124,8 @@ export interface BertInputs {
 
 /**
  * Adds the forward pass to a graph.
- * @param weight gives a weight by its name in {@link bertWeights} as a value of the graph: a constant, or an input where it is trained
+ * @param weight gives a weight by its name in {@link bertWeights} as a value of the graph: a constant, or an input
+ *   where it is trained
  * @returns hidden states after the last block: float32 [B·T, K]
  */
 export function bertStates(graph: Graph, config: EncoderConfig, weight: Weight, inputs: BertInputs): Value {
@@ -133,7 +139,8 @@ export function bertStates(graph: Graph, config: EncoderConfig, weight: Weight, 
     const names = blockNames(config, layer);
     graph.scope(`layer.${layer}`, () => {
       const project = (name: string) =>
-        splitHeads(graph, linear(graph, weight, name, x, true), positions, config.heads, config.headSize); // [B, H, T, D]
+        // [B, H, T, D]
+        splitHeads(graph, linear(graph, weight, name, x, true), positions, config.heads, config.headSize);
       const fresh = { keys: project(names.key), values: project(names.value) };
       const attention = { positions, attentionBias: biases, dropout };
       const mixed = attend(graph, shape, project(names.query), fresh, attention, undefined, config.dropout.attention);

@@ -106,16 +106,18 @@ const distilbertKeys = configKeys({
 });
 
 /**
- * Checks the `config.json` of a text encoder. Fields that are absent take transformers' defaults, except sizes, which must be there.
- * @throws CheckpointError when `model_type` is not one of {@link ENCODER_TYPES}, a field is missing or out of range, or the model uses a
- *   feature that is not implemented
+ * Checks the `config.json` of a text encoder. Fields that are absent take transformers' defaults, except sizes, which
+ * must be there.
+ * @throws CheckpointError when `model_type` is not one of {@link ENCODER_TYPES}, a field is missing or out of range, or
+ *   the model uses a feature that is not implemented
  */
 export function parseEncoderConfig(config: unknown, context: ConfigContext): EncoderConfig {
   if (!isJsonObject(config)) throw new CheckpointError(`${context.file}: not a JSON object`);
   const modelType = ENCODER_TYPES.find((type) => type === config.model_type);
   if (!modelType) {
     throw new CheckpointError(
-      `${context.file}: "model_type" is ${shown(config.model_type)}, expected a text encoder, one of ${ENCODER_TYPES.join(", ")}. ` +
+      `${context.file}: "model_type" is ${shown(config.model_type)}, expected a text encoder, one of ` +
+        `${ENCODER_TYPES.join(", ")}. ` +
         "Hidden states of a language model become text features with openBackboneEncoder",
     );
   }

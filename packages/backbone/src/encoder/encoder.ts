@@ -10,19 +10,26 @@ export interface EncodeOptions {
   readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
 }
 
-/** Turns texts into rows of numbers. The encoder is frozen: the same text always has the same row (to rounding, see `batch`). */
+/**
+ * Turns texts into rows of numbers. The encoder is frozen: the same text always has the same row (to rounding, see
+ * `batch`).
+ */
 export interface SentenceEncoder {
   /** K: numbers a text. */
   readonly width: number;
   /** Tokens of a text that are read, special tokens included; longer texts are cut. */
   readonly maxTokens: number;
-  /** SHA-256 of everything that decides the rows: weights, config, tokenizer, pooling and settings. Caches use it as a key. */
+  /**
+   * SHA-256 of everything that decides the rows: weights, config, tokenizer, pooling and settings. Caches use it as a
+   * key.
+   */
   readonly fingerprint: string;
   /**
-   * The rows of the texts, in their order. Batches are made of texts of similar length; which texts share a batch changes a row by rounding only.
+   * The rows of the texts, in their order. Batches are made of texts of similar length; which texts share a batch
+   * changes a row by rounding only.
    * @returns [n, K], row-major
-   * @throws RangeError for a `batch` that is no positive integer; TypeError naming the first text that is no string. An abort rejects
-   *   with the signal's reason
+   * @throws RangeError for a `batch` that is no positive integer; TypeError naming the first text that is no string. An
+   *   abort rejects with the signal's reason
    */
   encode(texts: readonly string[], options?: EncodeOptions): Promise<Float32Array>;
   /** Frees the model; `encode` is rejected afterwards. */
@@ -33,8 +40,8 @@ export interface SentenceEncoder {
 const TURN = 256;
 
 /**
- * Tokenises all texts, sorts them by length and computes them batch by batch, longest first, so that a batch that does not fit into
- * memory fails at once.
+ * Tokenises all texts, sorts them by length and computes them batch by batch, longest first, so that a batch that does
+ * not fit into memory fails at once.
  * @param tokenise the ids of a text, cut to what the model reads; a text without a token gets a row of zeros
  * @param compute [B, K] of the token ids of B texts, none of which is empty
  */

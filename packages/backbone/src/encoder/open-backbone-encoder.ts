@@ -15,7 +15,10 @@ import { type TextTokenizer, tokenizerHash, truncatingTokenizer } from "./text-t
 export interface BackboneEncoderOptions {
   /** The tokenizer of the same model: `await loadTokenizer(directory)` of `@cllm4rec/tokenizer-ext/node`. */
   readonly tokenizer: TextTokenizer;
-  /** After which block the states are taken, 1 … the number of blocks; default: two thirds of them, rounded up. Later ones are not computed. */
+  /**
+   * After which block the states are taken, 1 … the number of blocks; default: two thirds of them, rounded up. Later
+   * ones are not computed.
+   */
   readonly layer?: number;
   /** Tokens of a text that are read; default 256, or as many as the LM takes. */
   readonly maxTokens?: number;
@@ -34,12 +37,13 @@ const NO_SOFT_TOKENS: SoftTables = {
 };
 
 /**
- * Opens any decoder-only LM as an encoder of texts. A row is the mean, over the tokens that the LM's tokenizer makes of the text, of
- * norm(h), h being the hidden states after block `layer` and norm the LM's last normalisation: it keeps the few dimensions and tokens with
- * huge values, which LMs have in their middle blocks, from deciding alone. Rows of LMs are far from the origin and from round;
- * `fitWhitening` of `@cllm4rec/corpus` centres and whitens them.
+ * Opens any decoder-only LM as an encoder of texts. A row is the mean, over the tokens that the LM's tokenizer makes of
+ * the text, of norm(h), h being the hidden states after block `layer` and norm the LM's last normalisation: it keeps
+ * the few dimensions and tokens with huge values, which LMs have in their middle blocks, from deciding alone. Rows of
+ * LMs are far from the origin and from round; `fitWhitening` of `@cllm4rec/corpus` centres and whitens them.
  * @param model a Hugging Face directory, or a model of the hub by `org/name[@revision]`
- * @throws CheckpointError as `Backbone.open`; RangeError for `layer` or `maxTokens` out of range, and for an encoder–decoder
+ * @throws CheckpointError as `Backbone.open`; RangeError for `layer` or `maxTokens` out of range, and for an
+ *   encoder–decoder
  */
 export async function openBackboneEncoder(model: string, options: BackboneEncoderOptions): Promise<SentenceEncoder> {
   const { tokenizer, hub, weights, onNotice, signal } = options;
@@ -50,7 +54,8 @@ export async function openBackboneEncoder(model: string, options: BackboneEncode
   const config = parseConfig(checkpoint.config, { file, tensors: checkpoint.tensors });
   if ("encoderLayers" in config) {
     throw new RangeError(
-      `${file}: ${config.modelType} has an encoder and a decoder, expected a decoder-only language model; choose another backbone`,
+      `${file}: ${config.modelType} has an encoder and a decoder, expected a decoder-only language model; choose ` +
+        "another backbone",
     );
   }
   const layer = options.layer ?? Math.ceil((2 * config.layers) / 3);

@@ -1,4 +1,5 @@
-// A frozen sentence encoder, opened from a Hugging Face directory with or without sentence-transformers' files, and run over texts.
+// A frozen sentence encoder, opened from a Hugging Face directory with or without sentence-transformers' files, and run
+// over texts.
 import { createHash } from "node:crypto";
 import { type Engine, type Feeds, onnxRuntime, type Session } from "@cllm4rec/onnx-grad";
 import { bertBuffers, bertWeights } from "../architectures/bert.js";
@@ -36,10 +37,11 @@ export interface SentenceEncoderOptions {
 }
 
 /**
- * Opens a sentence encoder of the BERT family (`bert`, `distilbert`, `roberta`, `xlm-roberta`, `camembert`, `mpnet`). Rows are those of
- * sentence-transformers: its `modules.json`, pooling, normalisation, `max_seq_length`, lower-casing and default prompt are followed.
- * @throws CheckpointError where config, weights or sentence-transformers' files are damaged or ask for something that is not supported.
- *   RangeError for `maxTokens` out of range
+ * Opens a sentence encoder of the BERT family (`bert`, `distilbert`, `roberta`, `xlm-roberta`, `camembert`, `mpnet`).
+ * Rows are those of sentence-transformers: its `modules.json`, pooling, normalisation, `max_seq_length`, lower-casing
+ * and default prompt are followed.
+ * @throws CheckpointError where config, weights or sentence-transformers' files are damaged or ask for something that
+ *   is not supported. RangeError for `maxTokens` out of range
  */
 export async function openSentenceEncoder(
   directory: string,
@@ -120,7 +122,8 @@ export function sentenceFeeds(config: EncoderConfig, ids: readonly (readonly num
     let next = firstPosition;
     text.forEach((id, t) => {
       tokens[b * T + t] = BigInt(id);
-      // Where positions begin after the padding token's, that token has its own row wherever it stands, and is not counted.
+      // Where positions begin after the padding token's, that token has its own row wherever it stands, and is not
+      // counted.
       const padded = firstPosition > 0 && id === padTokenId;
       positions[b * T + t] = BigInt(padded ? padTokenId : next++);
       attentionBias[b * T + t] = 0;

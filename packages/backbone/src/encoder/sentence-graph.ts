@@ -7,9 +7,10 @@ import type { EncoderConfig } from "../checkpoint/config-encoder.js";
 // Shape legend: B texts, T positions, K width.
 
 /**
- * Declares the inputs of a batch and adds the encoder over them: `ids` and `positions` int64 [B, T], `attentionBias` float32 [B, 1, 1, T] and
- * `pooling` float32 [B, T], the share that each position has in its text's row.
- * @param weight gives a weight as a value of this graph; one that is an input of the graph can be differentiated towards
+ * Declares the inputs of a batch and adds the encoder over them: `ids` and `positions` int64 [B, T], `attentionBias`
+ * float32 [B, 1, 1, T] and `pooling` float32 [B, T], the share that each position has in its text's row.
+ * @param weight gives a weight as a value of this graph; one that is an input of the graph can be differentiated
+ *   towards
  * @returns float32 [B, K]; of length 1 each where `normalise`
  */
 export function addSentenceRows(

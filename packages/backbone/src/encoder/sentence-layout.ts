@@ -1,4 +1,5 @@
-// The files that sentence-transformers puts beside a checkpoint: which modules follow the encoder, how rows are pooled, how long texts may be.
+// The files that sentence-transformers puts beside a checkpoint: which modules follow the encoder, how rows are pooled,
+// how long texts may be.
 import fs from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
@@ -55,8 +56,8 @@ const OLD_MODES = {
 } as const;
 
 /**
- * Reads what sentence-transformers wrote. A directory without its `modules.json` is a plain encoder: mean pooling, no normalisation, as
- * sentence-transformers opens it too.
+ * Reads what sentence-transformers wrote. A directory without its `modules.json` is a plain encoder: mean pooling, no
+ * normalisation, as sentence-transformers opens it too.
  * @param chosen the pooling in place of the directory's
  * @throws CheckpointError for a module or a setting that is not supported, naming the file and the value
  */
@@ -66,7 +67,8 @@ export async function readSentenceLayout(directory: string, chosen?: Pooling): P
   const [encoder, pooling, ...rest] = modules ?? [{ kind: "Transformer", path: "" }];
   const refuse = (kinds: string) =>
     new CheckpointError(
-      `${modulesFile}: the modules are ${kinds}, expected Transformer, Pooling and, at most, Normalize. Use a sentence encoder without other modules`,
+      `${modulesFile}: the modules are ${kinds}, expected Transformer, Pooling and, at most, Normalize. Use a ` +
+        "sentence encoder without other modules",
     );
   const kinds = modules?.map(({ kind }) => kind) ?? [];
   if (modules && (encoder?.kind !== "Transformer" || pooling?.kind !== "Pooling"))
@@ -128,7 +130,8 @@ async function readPooling(file: string, prompt: string): Promise<Pooling> {
   const mode = POOLINGS.find((known) => known === modes[0]);
   if (mode && modes.length === 1) return mode;
   throw new CheckpointError(
-    `${file}: the pooling is ${modes.map(shown).join(" with ")}, expected one of ${POOLINGS.join(", ")}; pass pooling to choose one`,
+    `${file}: the pooling is ${modes.map(shown).join(" with ")}, expected one of ${POOLINGS.join(", ")}; pass ` +
+      "pooling to choose one",
   );
 }
 

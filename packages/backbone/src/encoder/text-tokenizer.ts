@@ -1,4 +1,5 @@
-// The tokenizer of a text encoder: passed in as it was loaded, and applied with truncation that keeps the special tokens.
+// The tokenizer of a text encoder: passed in as it was loaded, and applied with truncation that keeps the special
+// tokens.
 import { createHash } from "node:crypto";
 
 /** A tokenizer with the files it was made of: what `loadTokenizer` of `@cllm4rec/tokenizer-ext/node` returns. */
@@ -20,15 +21,18 @@ export function tokenizerHash({ json, config }: TextTokenizer): string {
     .digest("hex");
 }
 
-/** The longest text that `tokenizer_config.json` allows; none where it says nothing or transformers' stand-in for "no limit", 10³⁰. */
+/**
+ * The longest text that `tokenizer_config.json` allows; none where it says nothing or transformers' stand-in for "no
+ * limit", 10³⁰.
+ */
 export function tokenizerLimit({ config }: TextTokenizer): number {
   const limit = config.model_max_length;
   return typeof limit === "number" && limit >= 1 && limit < 1e9 ? Math.floor(limit) : Number.POSITIVE_INFINITY;
 }
 
 /**
- * Tokenises texts as sentence-transformers does: special tokens around the text, and of a text that is too long its end is cut, not the
- * special tokens after it.
+ * Tokenises texts as sentence-transformers does: special tokens around the text, and of a text that is too long its end
+ * is cut, not the special tokens after it.
  * @param maxTokens special tokens included
  * @param vocabularySize ids from there on are refused: the tokenizer belongs to another model
  */
@@ -46,7 +50,8 @@ export function truncatingTokenizer(
     for (const id of kept) {
       if (!(id >= 0 && id < vocabularySize)) {
         throw new RangeError(
-          `text ${index}: the tokenizer made id ${id} of it, but the model's vocabulary has ${vocabularySize} rows; pass the tokenizer of this model`,
+          `text ${index}: the tokenizer made id ${id} of it, but the model's vocabulary has ${vocabularySize} rows; ` +
+            "pass the tokenizer of this model",
         );
       }
     }

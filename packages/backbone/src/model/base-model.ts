@@ -157,7 +157,8 @@ export class BaseModel<B extends LanguageModel = Backbone> {
 
   /**
    * The embedding of every prompt's user, row-major [prompts, K]: its inner product with an item's embedding is the
-   * item's score. The LM's last hidden state, with the skip path where the tables have one, times the tied head's scale.
+   * item's score. The LM's last hidden state, with the skip path where the tables have one, times the tied head's
+   * scale.
    */
   async userStates(prompts: readonly Prompt[], tables: SoftTables, signal?: AbortSignal): Promise<Float32Array> {
     const batch = this.pack(prompts, tables);

@@ -1,5 +1,5 @@
-// The skip path around the LM: what a prompt's items say of its user without any language, h + g ∘ Σz/√n. An addition to the
-// paper, whose scores depend on a history only through the frozen blocks.
+// The skip path around the LM: what a prompt's items say of its user without any language, h + g ∘ Σz/√n. An addition
+// to the paper, whose scores depend on a history only through the frozen blocks.
 import type { Graph, Tensor, Value } from "@cllm4rec/onnx-grad";
 import type { PackedBatch, Vocabulary } from "./batch.js";
 import type { Body } from "./body.js";
@@ -19,7 +19,10 @@ export function addSkipPath(graph: Graph, { hiddenStates, softTokens }: Body): {
   return { states, gain };
 }
 
-/** `historyShares` [M, S]: 1/√n where a soft position is one of the n items of a sequence; nothing where the tables have no skip path. */
+/**
+ * `historyShares` [M, S]: 1/√n where a soft position is one of the n items of a sequence; nothing where the tables have
+ * no skip path.
+ */
 export function skipFeeds(
   { softSequences, softTokens, lengths, feeds }: PackedBatch,
   { words, users, width }: Vocabulary,

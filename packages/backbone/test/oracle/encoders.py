@@ -1,11 +1,15 @@
 """Goldens for text encoders: sentence-transformers, and hidden states of a language model from transformers.
 
-Run with torch 2.15.0, transformers 5.24.0, sentence-transformers 6.2.0, tokenizers 0.23.3, safetensors 0.8.0:  python encoders.py
+Run with torch 2.15.0, transformers 5.24.0, sentence-transformers 6.2.0, tokenizers 0.23.3, safetensors 0.8.0:
+  python encoders.py
 Writes
   ../fixtures/models/encoder-NAME/        tiny random encoders with their tokenizers, complete directories
-  ../fixtures/goldens/encoder-NAME.*      rows of the texts as sentence-transformers' encode gives them; for BERT also gradients of weights
-  ../fixtures/goldens/encoder-minilm.*    every 16th number of all-MiniLM-L6-v2's rows; skipped where ../../../../../shared does not have it
-  ../fixtures/goldens/encoder-states.*    means of hidden states of the tiny llama-gqa (models.py), after each of its blocks
+  ../fixtures/goldens/encoder-NAME.*      rows of the texts as sentence-transformers' encode gives them; for BERT
+                                          also gradients of weights
+  ../fixtures/goldens/encoder-minilm.*    every 16th number of all-MiniLM-L6-v2's rows; skipped where
+                                          ../../../../../shared does not have it
+  ../fixtures/goldens/encoder-states.*    means of hidden states of the tiny llama-gqa (models.py), after
+                                          each of its blocks
 
 Everything is computed in float32. `python encoders.py minilm` writes only MiniLM's, `states` only the last.
 """
@@ -30,11 +34,14 @@ TEXTS = [
     "shampoo",
     "Crème brûlée hand cream, 50 ml — für trockene Hände",
     "  spaces   and\ttabs\n",
-    "a very long text about soap, shampoo, brushes and combs, which goes past the limit of every model here, twice or so",
+    "a very long text about soap, shampoo, brushes and combs, "
+    "which goes past the limit of every model here, twice or so",
     "unknown ✓ 漢字 words",
     "a red lipstick",
 ]
-SIZES = dict(hidden_size=12, num_hidden_layers=2, num_attention_heads=3, intermediate_size=20, max_position_embeddings=40)
+SIZES = dict(
+    hidden_size=12, num_hidden_layers=2, num_attention_heads=3, intermediate_size=20, max_position_embeddings=40
+)
 
 
 def word_piece(start, end, pad, unknown, mask):
@@ -45,7 +52,9 @@ def word_piece(start, end, pad, unknown, mask):
     trainer = trainers.WordPieceTrainer(vocab_size=90, special_tokens=special, show_progress=False)
     tokenizer.train_from_iterator([text for text in TEXTS if "漢" not in text], trainer)
     pair = [(each, tokenizer.token_to_id(each)) for each in (start, end)]
-    tokenizer.post_processor = processors.TemplateProcessing(single=f"{start} $A {end}", pair=f"{start} $A {end} $B {end}", special_tokens=pair)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{start} $A {end}", pair=f"{start} $A {end} $B {end}", special_tokens=pair
+    )
     tokenizer.decoder = decoders.WordPiece()
     return tokenizer
 
@@ -55,7 +64,9 @@ def byte_level():
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=280, special_tokens=special, initial_alphabet=alphabet, show_progress=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=280, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+    )
     tokenizer.train_from_iterator(TEXTS, trainer)
     tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -80,8 +91,10 @@ THREE = [module("Transformer", "", 0), module("Pooling", "1_Pooling", 1), module
 MODELS = {
     # As all-MiniLM-L6-v2: mean, normalised, cut after 16 tokens; scale and shift under TensorFlow's names.
     "bert": (
-        BertConfig(**SIZES, hidden_act="gelu"), bert_pieces, {"tokenizer_class": "BertTokenizer", "model_max_length": 512},
-        {"modules.json": THREE, "1_Pooling/config.json": old_modes(12, **MEAN),
+        BertConfig(**SIZES, hidden_act="gelu"), bert_pieces,
+        {"tokenizer_class": "BertTokenizer", "model_max_length": 512},
+        {"modules.json": THREE,
+         "1_Pooling/config.json": old_modes(12, **MEAN),
          "sentence_bert_config.json": {"max_seq_length": 16, "do_lower_case": False}},
         False,
     ),
@@ -89,20 +102,26 @@ MODELS = {
     "distilbert": (
         DistilBertConfig(dim=12, n_layers=2, n_heads=2, hidden_dim=20, max_position_embeddings=40), bert_pieces,
         {"tokenizer_class": "DistilBertTokenizer", "model_max_length": 30},
-        {"modules.json": THREE[:2], "1_Pooling/config.json": {"embedding_dimension": 12, "pooling_mode": "cls", "include_prompt": True},
-         "sentence_bert_config.json": {}, "config_sentence_transformers.json": {"prompts": {"query": "a soap: "}, "default_prompt_name": "query"}},
+        {"modules.json": THREE[:2],
+         "1_Pooling/config.json": {"embedding_dimension": 12, "pooling_mode": "cls", "include_prompt": True},
+         "sentence_bert_config.json": {}, 
+         "config_sentence_transformers.json": {"prompts": {"query": "a soap: "}, "default_prompt_name": "query"}},
         True,
     ),
     # A plain model without sentence-transformers' files: positions after the padding token's, tanh GELU.
     "roberta": (
-        RobertaConfig(**SIZES | dict(max_position_embeddings=42, type_vocab_size=1, hidden_act="gelu_new", layer_norm_eps=1e-5)), byte_level,
+        RobertaConfig(**SIZES | dict(max_position_embeddings=42, type_vocab_size=1, hidden_act="gelu_new",
+                      layer_norm_eps=1e-5)),
+        byte_level,
         {"tokenizer_class": "RobertaTokenizer", "model_max_length": 40}, {}, True,
     ),
     # Relative position biases, later tokens count more, normalised.
     "mpnet": (
-        MPNetConfig(**SIZES | dict(max_position_embeddings=42)), lambda: word_piece("<s>", "</s>", "<pad>", "[UNK]", "<mask>"),
+        MPNetConfig(**SIZES | dict(max_position_embeddings=42)),
+        lambda: word_piece("<s>", "</s>", "<pad>", "[UNK]", "<mask>"),
         {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 512},
-        {"modules.json": THREE, "1_Pooling/config.json": old_modes(12, **MEAN | dict(mean_tokens=False, weightedmean_tokens=True)),
+        {"modules.json": THREE,
+         "1_Pooling/config.json": old_modes(12, **MEAN | dict(mean_tokens=False, weightedmean_tokens=True)),
          "sentence_bert_config.json": {"max_seq_length": 20, "do_lower_case": True}},
         False,
     ),
@@ -123,7 +142,10 @@ def randomise(model):
 
 
 def tensorflow_names(state):
-    return {k.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): v for k, v in state.items()}
+    return {
+        k.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): v
+        for k, v in state.items()
+    }
 
 
 def write_model(name):
@@ -154,7 +176,8 @@ def write_model(name):
 
 def roles(tokenizer):
     found = lambda *pieces: next(piece for piece in pieces if tokenizer.token_to_id(piece) is not None)
-    return {"cls_token": found("[CLS]", "<s>"), "sep_token": found("[SEP]", "</s>"), "pad_token": found("[PAD]", "<pad>"),
+    return {"cls_token": found("[CLS]", "<s>"), "sep_token": found("[SEP]", "</s>"),
+            "pad_token": found("[PAD]", "<pad>"),
             "unk_token": found("[UNK]", "<unk>"), "mask_token": found("[MASK]", "<mask>")}  # fmt: skip
 
 
@@ -169,7 +192,9 @@ def tiny(name):
         (encoder(features)["sentence_embedding"] * factors).sum().backward()
         weights = dict(encoder[0].auto_model.named_parameters())
         # A bias of the keys moves all scores of a query alike, so its gradient is 0 but for rounding.
-        trained = [n for n in weights if n.startswith("encoder.layer.1.") and not n.endswith("key.bias")] + ["embeddings.word_embeddings.weight"]
+        trained = [n for n in weights if n.startswith("encoder.layer.1.") and not n.endswith("key.bias")] + [
+            "embeddings.word_embeddings.weight"
+        ]
         tensors |= {"factors": factors} | {f"gradient.{n}": weights[n].grad for n in trained}
         record["trained"] = trained
     write(f"encoder-{name}", tensors, record)

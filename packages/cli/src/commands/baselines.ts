@@ -31,15 +31,17 @@ interface Flags {
 }
 
 const HELP = `
-Measures most popular; item KNN by the cosine of items, with all neighbours, and with shrunk similarities (or as --neighbours and
---shrinkage say); EASE, a linear model in closed form; and, where the dataset has texts, EASE with text: the same with the words of titles,
-item texts and training reviews as side information; and content KNN, the likeness of an item's text to the texts of the history. Everything is
-fitted to the training items. EASE's λ and the weights of the texts are chosen on the validation items. Ranking, masks and metrics are
-those of evaluate: recall@K divides by min(K, held-out items).
+Measures most popular; item KNN by the cosine of items, with all neighbours, and with shrunk similarities (or as
+--neighbours and --shrinkage say); EASE, a linear model in closed form; and, where the dataset has texts, EASE with
+text: the same with the words of titles, item texts and training reviews as side information; and content KNN, the
+likeness of an item's text to the texts of the history. Everything is fitted to the training items. EASE's λ and the
+weights of the texts are chosen on the validation items. Ranking, masks and metrics are those of evaluate: recall@K
+divides by min(K, held-out items).
 
-Where the dataset has cold items (prepare --hold-out-items), each recommender is measured on them too: ranked among cold items only, among all
-items, and together with the other test items. One more is listed, EASE with text whose settings are chosen for cold items, on a fifth
-of the other items taken out of training, as are the weights of content KNN. Recommenders without text score all cold items alike.
+Where the dataset has cold items (prepare --hold-out-items), each recommender is measured on them too: ranked among cold
+items only, among all items, and together with the other test items. One more is listed, EASE with text whose settings
+are chosen for cold items, on a fifth of the other items taken out of training, as are the weights of content KNN.
+Recommenders without text score all cold items alike.
 
 Examples:
   $ cllm4rec baselines --data beauty

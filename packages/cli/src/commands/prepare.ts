@@ -118,7 +118,8 @@ export function prepareCommand(context: CliContext): Command {
     .option("--test-share <share>", "of each user's interactions (default: 0.1)", share)
     .option(
       "--hold-out-items <share>",
-      "cold items: this share of the items with text, drawn by --seed, has no interactions in training and validation; those it has are a test of its own (default: none)",
+      "cold items: this share of the items with text, drawn by --seed, has no interactions in training and " +
+        "validation; those it has are a test of its own (default: none)",
       numberFrom(0, { above: true }),
     )
     .option("--max-malformed <share>", "of records up to which the input is accepted (default: 0.1)", share)
@@ -159,7 +160,7 @@ function sentence(event: Exclude<PrepareEvent, { type: "stage" | "progress" }>):
     case "format":
       return `format: ${event.format}${event.detected ? " (recognised)" : ""}`;
     case "malformed":
-      return `malformed: ${event.file}, ${event.place}, ${event.reason}${event.snippet === "" ? "" : `: ${event.snippet}`}`;
+      return [`malformed: ${event.file}, ${event.place}, ${event.reason}`, event.snippet].filter(Boolean).join(": ");
     case "held out":
       return event.message;
     case "warning":
@@ -227,7 +228,8 @@ function table(manifest: Manifest, out: string): string {
       ? row(
           "cold items",
           number(coldItems.items),
-          `of ${number(coldItems.itemsWithText)} with text, ${number(coldTest)} interactions; users left without training: ${number(coldItems.usersWithoutTraining)}`,
+          `of ${number(coldItems.itemsWithText)} with text, ${number(coldTest)} interactions; users left without ` +
+            `training: ${number(coldItems.usersWithoutTraining)}`,
         )
       : "",
     // Two decimals as in the paper, more where they would read 100.00%.

@@ -21,8 +21,9 @@ interface Flags {
 }
 
 const HELP = `
-One file without scripts and without anything loaded from elsewhere: learning curves, metrics with 95% intervals beside popularity, item
-KNN, content KNN and (up to 2,500 items) EASE on the same split, settings, sizes, times, and sample recommendations. train, pretrain and finetune write it at their end.
+One file without scripts and without anything loaded from elsewhere: learning curves, metrics with 95% intervals beside
+popularity, item KNN, content KNN and (up to 2,500 items) EASE on the same split, settings, sizes, times, and sample
+recommendations. train, pretrain and finetune write it at their end.
 
 Examples:
   $ cllm4rec report --model model

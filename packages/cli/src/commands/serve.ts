@@ -31,11 +31,11 @@ const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 const WATCH = 2000;
 
 const HELP = `
-The address is printed on standard error when the server answers; open it in a browser for the page, or see /docs for the API. There is no
-authentication: put a proxy in front of it before you give --host.
+The address is printed on standard error when the server answers; open it in a browser for the page, or see /docs for
+the API. There is no authentication: put a proxy in front of it before you give --host.
 
-SIGTERM and SIGINT end it: what was sent is answered, new connections are refused. SIGHUP opens the model directories again; requests in
-flight are answered by the old model. If the new one cannot be opened, the old one stays.
+SIGTERM and SIGINT end it: what was sent is answered, new connections are refused. SIGHUP opens the model directories
+again; requests in flight are answered by the old model. If the new one cannot be opened, the old one stays.
 
 Examples:
   $ cllm4rec serve --model model

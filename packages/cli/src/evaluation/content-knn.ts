@@ -11,8 +11,9 @@ export interface FittedContentKnn {
 }
 
 /**
- * Content KNN, with weights chosen on the validation items. Where the dataset has cold items they are chosen for such, on a fifth of the other
- * items taken out of training; where there is nothing to choose by they are the first ones. `undefined` where the dataset has no texts.
+ * Content KNN, with weights chosen on the validation items. Where the dataset has cold items they are chosen for such,
+ * on a fifth of the other items taken out of training; where there is nothing to choose by they are the first ones.
+ * `undefined` where the dataset has no texts.
  */
 export async function fitContentKnn(
   dataset: Dataset,

@@ -58,7 +58,10 @@ export interface Measurement {
   })[];
 }
 
-/** The model as it answers, a blend's model alone, the quick baselines, and EASE with and without the dataset's texts where the items are few. */
+/**
+ * The model as it answers, a blend's model alone, the quick baselines, and EASE with and without the dataset's texts
+ * where the items are few.
+ */
 export async function measure(
   predictor: Predictor,
   protocol: Protocol,
@@ -79,9 +82,9 @@ export async function measure(
     const theirs = await evaluate({ ...alone, history, heldOut, metrics: REPORTED, signal });
     baselines.push({ ...measured("this model alone", theirs), comparison: compared(theirs) });
   }
-  const methods: { readonly scorer: HistoryScorer; readonly method?: EaseKind | "content knn" }[] = quickBaselines(protocol).map(
-    (scorer) => ({ scorer }),
-  );
+  const methods: { readonly scorer: HistoryScorer; readonly method?: EaseKind | "content knn" }[] = quickBaselines(
+    protocol,
+  ).map((scorer) => ({ scorer }));
   const content = await fitContentKnn(dataset, protocol, { signal });
   if (content) methods.push(content);
   const withoutEase = history.columns > EASE_ITEMS;

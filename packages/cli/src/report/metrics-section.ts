@@ -91,13 +91,16 @@ function metricsTable(systems: readonly Measured[]): Html {
 /** What the blend is made of. */
 function membersTable(members: Measurement["members"]): Html | undefined {
   if (members.length === 0) return undefined;
-  return html`<div class="wide" tabindex="0"><table><caption>The blend: members whose scores are standardised for each user and added, with weights learned on
-the validation items. The metrics are those of each member by itself on the validation items; without a member, the sum of the three falls by its contribution.</caption>
-<thead><tr><th scope="col">Member</th><th scope="col" class="number">weight</th>${MAIN.map((name) => html`<th scope="col" class="number">${name}</th>`)}
+  return html`<div class="wide" tabindex="0"><table><caption>The blend: members whose scores are
+standardised for each user and added, with weights learned on the validation items. The metrics are those of each
+member alone on the validation items; without a member, the sum of the three falls by its contribution.</caption>
+<thead><tr><th scope="col">Member</th><th scope="col" class="number">weight</th>
+${MAIN.map((name) => html`<th scope="col" class="number">${name}</th>`)}
 <th scope="col" class="number">contribution</th></tr></thead>
 <tbody>${members.map(
     ({ name, weight, alone, contribution }) =>
-      html`<tr><th scope="row" class="whole">${name}</th><td class="number">${weight === 0 ? "dropped" : decimal(weight)}</td>${MAIN.map(
+      html`<tr><th scope="row" class="whole">${name}</th>
+<td class="number">${weight === 0 ? "dropped" : decimal(weight)}</td>${MAIN.map(
         (metric) => html`<td class="number">${decimal(alone[metric] ?? Number.NaN)}</td>`,
       )}<td class="number">${weight === 0 ? "" : decimal(contribution)}</td></tr>`,
   )}</tbody></table></div>`;

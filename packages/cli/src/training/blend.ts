@@ -1,4 +1,5 @@
-// The blend at the end of a training command: the model together with linear scorers, where validation says that they help.
+// The blend at the end of a training command: the model together with linear scorers, where validation says that they
+// help.
 import { openItsDataset, openTrainedModel } from "@cllm4rec/recommend";
 import { blend, type LearnedBlend } from "@cllm4rec/recommend/blend";
 import { closing } from "../closing.js";
@@ -17,8 +18,8 @@ const FITS = 3.3e10;
 const MOST_FITS = 24;
 
 /**
- * Adds a blend to the model that was trained, unless the configuration is without one, there is nothing to choose it on, or
- * the run was interrupted. `undefined` where there is none to speak of.
+ * Adds a blend to the model that was trained, unless the configuration is without one, there is nothing to choose it
+ * on, or the run was interrupted. `undefined` where there is none to speak of.
  */
 export async function blendAfterTraining(
   { method, blend: wanted, out, data, backbone, engine, threads, minutes }: RunConfig,

@@ -1,4 +1,5 @@
-// Cold items: their interactions become a part of their own, so that nothing that is fitted or chosen has seen one of them.
+// Cold items: their interactions become a part of their own, so that nothing that is fitted or chosen has seen one of
+// them.
 import { appendColumns } from "../duckdb/append.js";
 import type { Engine } from "../duckdb/engine.js";
 import type { Manifest } from "./manifest.js";
@@ -11,9 +12,9 @@ export const HELD_OUT_INTERACTIONS = "held_out_interactions";
 export const HAS_TEXT = `(regexp_matches(title, '\\S') OR regexp_matches("text", '\\S'))`;
 
 /**
- * Makes {@link COLD_ITEMS} and {@link HELD_OUT_INTERACTIONS} of `out_items` and `out_interactions`. Every interaction with a cold item is of
- * the part `cold-test`. A user all of whose training items are cold keeps something to be known by: validation interactions with other items
- * become training, or test interactions where there are none.
+ * Makes {@link COLD_ITEMS} and {@link HELD_OUT_INTERACTIONS} of `out_items` and `out_interactions`. Every interaction
+ * with a cold item is of the part `cold-test`. A user all of whose training items are cold keeps something to be known
+ * by: validation interactions with other items become training, or test interactions where there are none.
  * @param cold indices of items
  */
 export async function moveColdInteractions(
@@ -25,7 +26,8 @@ export async function moveColdInteractions(
   const isCold = `item IN (FROM ${COLD_ITEMS})`;
   await engine.run(`
     CREATE TABLE users_moved AS
-      SELECT "user", CASE WHEN bool_or(split = 'validation') FILTER (NOT ${isCold}) THEN 'validation' ELSE 'test' END AS taken
+      SELECT "user", CASE WHEN bool_or(split = 'validation') FILTER (NOT ${isCold})
+        THEN 'validation' ELSE 'test' END AS taken
       FROM out_interactions GROUP BY "user"
       HAVING bool_or(split = 'train') AND bool_or(NOT ${isCold}) AND NOT bool_or(split = 'train' AND NOT ${isCold});
     CREATE VIEW ${HELD_OUT_INTERACTIONS} AS

@@ -11,8 +11,8 @@ import { sha256File } from "./hash.js";
 import { DATA_FILES, MANIFEST_FILE, type Manifest, manifestSchema } from "./manifest.js";
 
 /**
- * The parts of a split dataset. `cold-test` are the interactions with cold items, which are in no other part; it is empty where the dataset
- * was prepared without `holdOutItems`.
+ * The parts of a split dataset. `cold-test` are the interactions with cold items, which are in no other part; it is
+ * empty where the dataset was prepared without `holdOutItems`.
  */
 export type Split = "train" | "validation" | "test" | "cold-test";
 
@@ -130,7 +130,10 @@ export class Dataset {
     return this.column("items.parquet", "title", this.items);
   }
 
-  /** Cold items, ascending: held out of training and validation entirely. None where the dataset was prepared without `holdOutItems`. */
+  /**
+   * Cold items, ascending: held out of training and validation entirely. None where the dataset was prepared without
+   * `holdOutItems`.
+   */
   async coldItems(): Promise<Int32Array> {
     const { coldItems } = this.manifest;
     if (coldItems === undefined) return new Int32Array();

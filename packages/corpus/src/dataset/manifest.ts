@@ -73,7 +73,10 @@ const coldItemsSchema = z.strictObject({
   /** Cold items, and the items with a title or text among which they were drawn. */
   items: count,
   itemsWithText: count,
-  /** Users all of whose training items were drawn: their other validation interactions, or else test interactions, became training. */
+  /**
+   * Users all of whose training items were drawn: their other validation interactions, or else test interactions,
+   * became training.
+   */
   usersMoved: count,
   /** Users without any training interaction. */
   usersWithoutTraining: count,
@@ -88,7 +91,9 @@ export const manifestSchema = z.strictObject({
   train: count,
   validation: count,
   test: count,
-  /** Interactions with cold items; present together with `coldItems`, which says which share of the items was held out. */
+  /**
+   * Interactions with cold items; present together with `coldItems`, which says which share of the items was held out.
+   */
   coldTest: count.optional(),
   coldItems: coldItemsSchema.optional(),
   files: z.strictObject({

@@ -26,11 +26,15 @@ export const OUTPUT_TABLES = `
 /** What the manifest says beyond what the tables themselves tell; `coldItems`: the items of the table `cold_items`. */
 export type ManifestBase = Pick<Manifest, "provenance" | "preparation" | "records" | "coldItems">;
 
-/** What is exported; with cold items the interactions come from `HELD_OUT_INTERACTIONS`, and items have one more column. */
+/**
+ * What is exported; with cold items the interactions come from `HELD_OUT_INTERACTIONS`, and items have one more column.
+ */
 const sources = (cold: boolean) => ({
   "users.parquet": `SELECT "user", raw_id, "text" FROM out_users ORDER BY "user"`,
-  "items.parquet": `SELECT item, raw_id, title, "text"${cold ? `, item IN (FROM ${COLD_ITEMS}) AS cold` : ""} FROM out_items ORDER BY item`,
-  "interactions.parquet": `SELECT "user", item, split, rating, "timestamp", "text" FROM ${cold ? HELD_OUT_INTERACTIONS : "out_interactions"} ORDER BY "user", "timestamp" NULLS FIRST, item`,
+  "items.parquet": `SELECT item, raw_id, title, "text"${cold ? `, item IN (FROM ${COLD_ITEMS}) AS cold` : ""}
+    FROM out_items ORDER BY item`,
+  "interactions.parquet": `SELECT "user", item, split, rating, "timestamp", "text"
+    FROM ${cold ? HELD_OUT_INTERACTIONS : "out_interactions"} ORDER BY "user", "timestamp" NULLS FIRST, item`,
 });
 
 /** Exports the tables into `directory` and writes the manifest last. */
@@ -38,7 +42,8 @@ export async function writeTables(engine: Engine, directory: string, base: Manif
   const exported = sources(base.coldItems !== undefined);
   for (const name of DATA_FILES) {
     await engine.run(
-      `COPY (${exported[name]}) TO ${literal(path.join(directory, name))} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 30720)`,
+      `COPY (${exported[name]}) TO ${literal(path.join(directory, name))} (FORMAT parquet, COMPRESSION zstd, ` +
+        "COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 30720)",
     );
   }
   // Counted in what was written, which costs no second pass over the tables.
@@ -49,7 +54,8 @@ export async function writeTables(engine: Engine, directory: string, base: Manif
     (SELECT count("text") FROM ${written("users.parquet")}) AS userTexts,
     (SELECT count("text") FROM ${written("items.parquet")}) AS itemTexts,
     count(*) FILTER (split = 'train') AS train, count(*) FILTER (split = 'validation') AS validation,
-    count(*) FILTER (split = 'test') AS test, count(*) FILTER (split = 'cold-test') AS coldTest, count("text") FILTER (split = 'train') AS trainReviews
+    count(*) FILTER (split = 'test') AS test, count(*) FILTER (split = 'cold-test') AS coldTest,
+    count("text") FILTER (split = 'train') AS trainReviews
     FROM ${written("interactions.parquet")}`);
   const {
     users = 0,
@@ -130,14 +136,19 @@ async function countRepeatedReviews(
 export interface DatasetContent {
   /** User `u` is the u-th entry. */
   readonly users: readonly { readonly rawId: string; readonly text?: string | null }[];
-  /** Item `j` is the j-th entry. Interactions with `cold` ones are of the part `cold-test`, whatever they are given as. */
+  /**
+   * Item `j` is the j-th entry. Interactions with `cold` ones are of the part `cold-test`, whatever they are given as.
+   */
   readonly items: readonly {
     readonly rawId: string;
     readonly title?: string | null;
     readonly text?: string | null;
     readonly cold?: boolean;
   }[];
-  /** Each (user, item) pair at most once; `timestamp` in seconds since 1970 where known; `text` is the user's review of the item. */
+  /**
+   * Each (user, item) pair at most once; `timestamp` in seconds since 1970 where known; `text` is the user's review of
+   * the item.
+   */
   readonly interactions: readonly {
     readonly user: number;
     readonly item: number;

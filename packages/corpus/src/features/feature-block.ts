@@ -29,8 +29,9 @@ export interface DenseFeatures {
 }
 
 /**
- * One kind of features of the same D rows. `indptr` tells the two layouts apart. A block needs no conversion from what makes features:
- * `{ name: "words", weight: 2, ...wordFeatures(texts) }`, or `{ name: "minilm", weight: 1, rows, columns, values }`.
+ * One kind of features of the same D rows. `indptr` tells the two layouts apart. A block needs no conversion from what
+ * makes features: `{ name: "words", weight: 2, ...wordFeatures(texts) }`, or `{ name: "minilm", weight: 1, rows,
+ * columns, values }`.
  */
 export type FeatureBlock = {
   /** How messages and reports call it, different from the other blocks' names. */
@@ -82,7 +83,8 @@ function checkSparse(block: SparseFeatures, wrong: (found: string, expected: str
 }
 
 /**
- * All blocks as one sparse matrix: their columns side by side, each block's values multiplied by its weight. Zeros are not stored.
+ * All blocks as one sparse matrix: their columns side by side, each block's values multiplied by its weight. Zeros are
+ * not stored.
  * @returns [D, ΣF]
  * @throws CorpusUsageError as {@link checkFeatureBlocks}, and where there is no block
  */

@@ -4,7 +4,8 @@
 //         (check: the first 24 bytes of the SHA-256 of the 104 bytes before it)
 // hashes  rows × 32 bytes: SHA-256 of each text
 // values  rows × width float32
-// Numbers are in the writing machine's byte order; a file from a machine of another order is rebuilt like a damaged one.
+// Numbers are in the writing machine's byte order; a file from a machine of another order is rebuilt like a damaged
+// one.
 import { createHash, randomBytes } from "node:crypto";
 import fs from "node:fs/promises";
 import { partialName } from "../abandoned-files.js";

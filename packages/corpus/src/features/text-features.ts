@@ -1,4 +1,5 @@
-// Texts as rows of an encoder's numbers, computed once: a file in a cache folder holds the row of every text, by the hash of its content.
+// Texts as rows of an encoder's numbers, computed once: a file in a cache folder holds the row of every text, by the
+// hash of its content.
 import { createHash } from "node:crypto";
 import fs from "node:fs/promises";
 import path from "node:path";
@@ -13,7 +14,10 @@ const HASH = 32;
 /** Texts that the encoder is given at once: what an error or an abort loses of a long computation. */
 const PART = 8192;
 
-/** The part of an encoder that is needed; `openSentenceEncoder` and `openBackboneEncoder` of `@cllm4rec/backbone` return one. */
+/**
+ * The part of an encoder that is needed; `openSentenceEncoder` and `openBackboneEncoder` of `@cllm4rec/backbone` return
+ * one.
+ */
 export interface TextEncoderModel {
   /** K */
   readonly width: number;
@@ -49,12 +53,13 @@ export interface TextFeatures extends DenseFeatures {
 }
 
 /**
- * The rows of texts, computed where the cache does not have them. Equal texts are computed once. Every byte of the cache file is verified;
- * a damaged one, or one of another encoder, is made again. Two processes may use one folder: the file is always that of one of them, complete, and
- * rows that only the other had are computed again when they are needed.
+ * The rows of texts, computed where the cache does not have them. Equal texts are computed once. Every byte of the
+ * cache file is verified; a damaged one, or one of another encoder, is made again. Two processes may use one folder:
+ * the file is always that of one of them, complete, and rows that only the other had are computed again when they are
+ * needed.
  * @param texts [D]; null or empty, an absent text, gives a row of zeros
- * @throws CorpusUsageError for a fingerprint that is not 64 hex digits; CorpusError where the encoder returns the wrong number of values or one that
- *   is not finite, or the folder cannot be written
+ * @throws CorpusUsageError for a fingerprint that is not 64 hex digits; CorpusError where the encoder returns the wrong
+ *   number of values or one that is not finite, or the folder cannot be written
  */
 export async function textFeatures(
   texts: readonly (string | null)[],
@@ -121,7 +126,8 @@ async function compute(
     if (bad >= 0) {
       const text = part[Math.floor(bad / encoder.width)]![1];
       throw new CorpusError(
-        `the encoder returned ${values[bad]} for the text ${JSON.stringify(text.slice(0, 60))}, expected finite numbers; check the model`,
+        `the encoder returned ${values[bad]} for the text ${JSON.stringify(text.slice(0, 60))}, expected finite ` +
+          "numbers; check the model",
       );
     }
     into.add({ hashes: Buffer.from(part.map(([hash]) => hash).join(""), "hex"), values });

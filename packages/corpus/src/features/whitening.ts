@@ -1,13 +1,19 @@
-// Centring and whitening: from features that crowd together along few directions to columns of mean 0, variance 1 and no correlation.
+// Centring and whitening: from features that crowd together along few directions to columns of mean 0, variance 1 and
+// no correlation.
 // Shape legend: D rows, F columns that come in, C components that come out.
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import { CorpusUsageError } from "../errors.js";
 import type { DenseFeatures } from "./feature-block.js";
 
-/** Components with less than this share of the first one's variance are rounding errors; whitening would blow them up. */
+/**
+ * Components with less than this share of the first one's variance are rounding errors; whitening would blow them up.
+ */
 const LEAST_SHARE = 1e-9;
 
-/** What {@link fitWhitening} found, as plain data: enough to treat later rows, such as those of new items, in the same way. */
+/**
+ * What {@link fitWhitening} found, as plain data: enough to treat later rows, such as those of new items, in the same
+ * way.
+ */
 export interface Whitening {
   /** F */
   readonly columns: number;
@@ -28,11 +34,11 @@ export interface WhiteningOptions {
 
 /**
  * The principal components of dense features (Hotelling 1933) with the scales that whiten them: scikit-learn's
- * `PCA(n_components, whiten=True)`. A row of zeros stands for an absent text and does not take part. Deterministic: the entry of largest
- * absolute value of each direction is positive. Takes D·F²/2 multiplications and an eigendecomposition of an F × F matrix: about a second for
- * 6,000 rows of 384.
- * @throws CorpusUsageError where fewer than two rows are not all zeros, or all of them are equal, or a value is not finite; for `components`
- *   that is no positive integer
+ * `PCA(n_components, whiten=True)`. A row of zeros stands for an absent text and does not take part. Deterministic: the
+ * entry of largest absolute value of each direction is positive. Takes D·F²/2 multiplications and an eigendecomposition
+ * of an F × F matrix: about a second for 6,000 rows of 384.
+ * @throws CorpusUsageError where fewer than two rows are not all zeros, or all of them are equal, or a value is not
+ *   finite; for `components` that is no positive integer
  */
 export function fitWhitening(
   features: DenseFeatures,
@@ -76,8 +82,9 @@ export function fitWhitening(
 }
 
 /**
- * Rows centred and whitened: (x − mean)·projectionᵀ. Over the rows of the fit every column has mean 0 and variance 1, so a row's length is
- * about √C: a block weight of 1/√C brings it to that of a tf-idf row. A row of zeros, an absent text, stays zeros.
+ * Rows centred and whitened: (x − mean)·projectionᵀ. Over the rows of the fit every column has mean 0 and variance 1,
+ * so a row's length is about √C: a block weight of 1/√C brings it to that of a tf-idf row. A row of zeros, an absent
+ * text, stays zeros.
  * @returns [D, C]
  * @throws CorpusUsageError where the features do not have the columns of the fit
  */

@@ -1,4 +1,5 @@
-// Which items are held out of training: a share of those with text, drawn by a pure function of the seed and the item's index.
+// Which items are held out of training: a share of those with text, drawn by a pure function of the seed and the item's
+// index.
 import { HAS_TEXT, moveColdInteractions } from "../dataset/cold-items.js";
 import type { Manifest } from "../dataset/manifest.js";
 import type { Engine } from "../duckdb/engine.js";
@@ -30,7 +31,8 @@ export function drawItems(items: readonly number[], share: number, seed: number)
 }
 
 /**
- * Draws the cold items among those with a title or text, and moves their interactions. Needs `out_users`, `out_items`, `out_interactions`.
+ * Draws the cold items among those with a title or text, and moves their interactions. Needs `out_users`, `out_items`,
+ * `out_interactions`.
  * @throws CorpusError where fewer than two items have text: a cold item is known by nothing else
  */
 export async function holdOutItems(
@@ -43,7 +45,8 @@ export async function holdOutItems(
   const described = rows.map(({ item }) => Number(item));
   if (described.length < 2) {
     throw new CorpusError(
-      `${described.length} items have a title or text, and a cold item is known by nothing else: at least 2 are needed for \`holdOutItems\`. Describe the items with \`meta\`.`,
+      `${described.length} items have a title or text, and a cold item is known by nothing else: at least 2 are ` +
+        `needed for \`holdOutItems\`. Describe the items with \`meta\`.`,
       { options: ["holdOutItems", "meta"] },
     );
   }

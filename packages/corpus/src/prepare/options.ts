@@ -50,8 +50,9 @@ export interface PrepareOptions {
   readonly validationShare?: number;
   readonly testShare?: number;
   /**
-   * Share of the items with a title or text, in (0, 1), that are held out of training and validation entirely: the cold items. They are
-   * drawn by `seed`, after the split. Their interactions are the part `cold-test`; `test` has those with the other items. Default: none.
+   * Share of the items with a title or text, in (0, 1), that are held out of training and validation entirely: the cold
+   * items. They are drawn by `seed`, after the split. Their interactions are the part `cold-test`; `test` has those
+   * with the other items. Default: none.
    */
   readonly holdOutItems?: number;
   /** Share of malformed records up to which the input is accepted. Default 0.1. */

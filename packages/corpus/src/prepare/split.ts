@@ -42,7 +42,10 @@ export function heldOutCounts(
   return { validation, test };
 }
 
-/** ⌊share·n⌋ of the decimal share that was meant: 0.1 × 30 is 3, 0.29 × 100 is 29 although the product of the doubles is below. */
+/**
+ * ⌊share·n⌋ of the decimal share that was meant: 0.1 × 30 is 3, 0.29 × 100 is 29 although the product of the doubles is
+ * below.
+ */
 export function floorShare(n: number, share: number): number {
   return Math.floor(n * share + 1e-9 * Math.max(1, n));
 }

@@ -1,4 +1,5 @@
-// What a reader of one format is: how it recognises its files, how it loads interactions, and how it describes items and users.
+// What a reader of one format is: how it recognises its files, how it loads interactions, and how it describes items
+// and users.
 import type { GivenPart } from "../dataset/dataset.js";
 import type { Engine } from "../duckdb/engine.js";
 import type { CsvShape, Quote } from "./csv-dialect.js";
@@ -94,7 +95,9 @@ export interface ReadContext {
   readonly quote: Quote | undefined;
   /** The part of a given split that the file is. */
   readonly part?: GivenPart;
-  /** Tells the user of something that was decided; the options that decide otherwise are in backticks in the message. */
+  /**
+   * Tells the user of something that was decided; the options that decide otherwise are in backticks in the message.
+   */
   warn(message: string, options: readonly string[]): void;
   /** What the reader's scanner found in the file, once all of it has been seen; undefined if it was shown nothing. */
   scan(): Promise<CsvScan | undefined>;

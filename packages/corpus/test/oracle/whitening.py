@@ -17,7 +17,11 @@ later = (rows[:3] + random.normal(size=(3, 6))).astype(np.float32)
 def whitened(components):
     pca = PCA(components, whiten=True, svd_solver="full").fit(rows.astype(np.float64))
     flat = lambda matrix: [float(x) for x in matrix.ravel()]
-    return {"variances": flat(pca.explained_variance_), "rows": flat(pca.transform(rows)), "later": flat(pca.transform(later))}
+    return {
+        "variances": flat(pca.explained_variance_),
+        "rows": flat(pca.transform(rows)),
+        "later": flat(pca.transform(later)),
+    }
 
 
 plain = lambda matrix: [float(x) for x in matrix.ravel()]

@@ -1,4 +1,5 @@
-// A search along one setting after another, in factors of two, while that helps: how scorers get their settings on validation.
+// A search along one setting after another, in factors of two, while that helps: how scorers get their settings on
+// validation.
 
 /** One change of a setting; a step that changes nothing is not tried. */
 export type Step = (value: number) => number;

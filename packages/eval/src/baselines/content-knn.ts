@@ -1,5 +1,6 @@
-// Content-based nearest neighbours: an item scores by how much its text is like the texts of the history. It needs nobody to have the item.
-// Lops, de Gemmis & Semeraro 2011 ("Content-based Recommender Systems", §3.3.1.1): keyword vectors with tf-idf weights, cosine.
+// Content-based nearest neighbours: an item scores by how much its text is like the texts of the history. It needs
+// nobody to have the item. Lops, de Gemmis & Semeraro 2011 ("Content-based Recommender Systems", §3.3.1.1): keyword
+// vectors with tf-idf weights, cosine.
 // Shapes: B histories, J items, F features of all blocks together.
 import { EvaluationError } from "../error.js";
 import { checkItemLists, rowCount } from "../item-lists.js";
@@ -25,8 +26,9 @@ interface Vectors {
 }
 
 /**
- * Content KNN: each item has the vector v [F] of its blocks side by side, times √weight, scaled to length 1; a history has the sum of its
- * items' vectors; the score is their cosine. An item without any feature scores 0. Nothing is fitted to interactions.
+ * Content KNN: each item has the vector v [F] of its blocks side by side, times √weight, scaled to length 1; a history
+ * has the sum of its items' vectors; the score is their cosine. An item without any feature scores 0. Nothing is fitted
+ * to interactions.
  * @throws {EvaluationError} for no side information, features that do not fit the items, or a weight out of range
  */
 export function contentKnn({ items, sideInformation }: ContentKnnOptions): HistoryScorer {

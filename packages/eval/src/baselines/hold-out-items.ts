@@ -1,4 +1,5 @@
-// Items taken out of training data, so that settings for cold items can be chosen without any real one: a validation set of pseudo-cold items.
+// Items taken out of training data, so that settings for cold items can be chosen without any real one: a validation
+// set of pseudo-cold items.
 // Shapes: I users, J items.
 import { EvaluationError } from "../error.js";
 import { type ItemLists, itemLists, rowCount } from "../item-lists.js";
@@ -20,7 +21,10 @@ export interface HoldOutItemsOptions {
 export interface HeldOutItems {
   /** [I] without the items that were taken out. */
   readonly training: ItemLists;
-  /** [I] the interactions with them, for users who have others left to be known by; of other users they are in neither matrix. */
+  /**
+   * [I] the interactions with them, for users who have others left to be known by; of other users they are in neither
+   * matrix.
+   */
   readonly heldOut: ItemLists;
   /** The items that were taken out, ascending: the `candidates` of an evaluation. */
   readonly candidates: Int32Array;
@@ -28,7 +32,8 @@ export interface HeldOutItems {
 
 /**
  * Takes ⌊share·n⌋ of the n items with interactions out of training data, at least one and not all. Deterministic.
- * @throws {EvaluationError} for training data that do not fit, a share out of range, or fewer than two items to choose from
+ * @throws {EvaluationError} for training data that do not fit, a share out of range, or fewer than two items to choose
+ *   from
  */
 export function holdOutItems(training: ItemLists, options: HoldOutItemsOptions): HeldOutItems {
   const { items, share = 0.2, seed = 0, among } = options;

@@ -1,4 +1,5 @@
-// EASE with side information for items that nobody has: settings and scale chosen on items that are taken out of the training data.
+// EASE with side information for items that nobody has: settings and scale chosen on items that are taken out of the
+// training data.
 // Shapes: I users, J items.
 import { type ItemLists, itemLists, rowCount } from "../item-lists.js";
 import { PAPER_METRICS } from "../metrics/names.js";
@@ -11,7 +12,10 @@ import { type EaseTrial, type TuneEaseOptions, tuneEase } from "./tune-ease.js";
 export interface TuneColdEaseOptions extends Omit<TuneEaseOptions, "candidates"> {
   /** Cold items: without interactions in the training data. */
   readonly cold: ArrayLike<number>;
-  /** Which items may stand in for cold ones while settings are chosen, such as those with text; default: every item with interactions. */
+  /**
+   * Which items may stand in for cold ones while settings are chosen, such as those with text; default: every item with
+   * interactions.
+   */
   readonly among?: ArrayLike<number>;
 }
 
@@ -25,9 +29,10 @@ export interface TunedColdEase {
 }
 
 /**
- * Takes a fifth of the items out of the training data, and chooses λ and the weights by how these items rank among themselves. An EASE with
- * side information takes it as evidence that nobody has a cold item, and scores it low, so that a factor for the scores of cold items follows:
- * the one with the best ranking of the items taken out and the held-out items together, among all. Then it is fitted to all training items.
+ * Takes a fifth of the items out of the training data, and chooses λ and the weights by how these items rank among
+ * themselves. An EASE with side information takes it as evidence that nobody has a cold item, and scores it low, so
+ * that a factor for the scores of cold items follows: the one with the best ranking of the items taken out and the
+ * held-out items together, among all. Then it is fitted to all training items.
  *
  * @param options.heldOut [I] validation items, which are not cold; without any, the factor is 1
  * @throws {EvaluationError} as {@link tuneEase} and {@link holdOutItems} do; the signal's reason when it is aborted

@@ -13,9 +13,10 @@ export interface TuneContentKnnOptions
 }
 
 /**
- * Chooses the weights of {@link contentKnn} by recall@20 + recall@40 + ndcg@100 on held-out items, doubling or halving one at a time. The
- * first block keeps its weight, since only the ratios matter. Deterministic.
- * @throws {EvaluationError} as {@link contentKnn} does, or for trials out of range; the signal's reason when it is aborted
+ * Chooses the weights of {@link contentKnn} by recall@20 + recall@40 + ndcg@100 on held-out items, doubling or halving
+ * one at a time. The first block keeps its weight, since only the ratios matter. Deterministic.
+ * @throws {EvaluationError} as {@link contentKnn} does, or for trials out of range; the signal's reason when it is
+ *   aborted
  */
 export async function tuneContentKnn(
   options: TuneContentKnnOptions,

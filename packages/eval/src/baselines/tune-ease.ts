@@ -10,7 +10,10 @@ import type { SideInformation } from "./side-information.js";
 export interface TuneEaseOptions extends Omit<EaseOptions, "onProgress"> {
   /** [I] what is to be found: the validation items. What the model is fitted to is the history, and masked. */
   readonly heldOut: ItemLists;
-  /** The only items that are ranked; for cold items, those that `holdOutItems` took out of the training data. Default: all. */
+  /**
+   * The only items that are ranked; for cold items, those that `holdOutItems` took out of the training data. Default:
+   * all.
+   */
   readonly candidates?: ArrayLike<number>;
   /** Fits at most, at least 1; default 20. */
   readonly trials?: number;

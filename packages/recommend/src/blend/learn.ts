@@ -61,7 +61,9 @@ export interface BlendOptions extends Omit<PredictorOptions, "blend" | "onProgre
   readonly trials?: number;
   /** EASE's L2 weight; default: chosen on validation. */
   readonly lambda?: number;
-  /** The models' backbone, where it is open already, as after training; it stays open. Default: it is opened and closed. */
+  /**
+   * The models' backbone, where it is open already, as after training; it stays open. Default: it is opened and closed.
+   */
   readonly opened?: OpenBaseModel;
   /** Users in one forward pass; default 128. */
   readonly batch?: number;
@@ -209,7 +211,8 @@ async function fitScorers(
   for (const one of wanted) if (one === "ease" || one === "ease with text") kinds.add(one);
   if (kinds.size > 0 && easeMemory(items) > MEMORY_LIMIT) {
     onNotice?.(
-      `EASE is left out of the blend: for ${items} items it needs ${(easeMemory(items) / 1e9).toFixed(0)} GB of memory, ` +
+      `EASE is left out of the blend: for ${items} items it needs ${(easeMemory(items) / 1e9).toFixed(0)} GB of ` +
+        "memory, " +
         `and at most ${MEMORY_LIMIT / 1e9} GB are used (18,257 items)`,
     );
     kinds.clear();

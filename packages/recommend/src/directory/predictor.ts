@@ -21,15 +21,17 @@ export interface PredictorOptions extends Omit<BaseModelOptions, "maxLength" | "
   readonly backbone?: string;
   /** False: the model answers alone, also where its directory holds a blend. Default true. */
   readonly blend?: boolean;
-  /** Told what the caller may want to know, e.g. that a blend cannot be used, or that an older model needs its dataset. */
+  /**
+   * Told what the caller may want to know, e.g. that a blend cannot be used, or that an older model needs its dataset.
+   */
   readonly onNotice?: (message: string) => void;
 }
 
 /**
- * Opens the models' backbone and puts together how they predict. A single model answers with the blend of its directory, if there is one;
- * several answer by the mean of their own logits.
- * @throws WrongPartError where weights or tokenizer are missing, or not those of training; TrainingError or RecommendError for a blend
- *   that is damaged
+ * Opens the models' backbone and puts together how they predict. A single model answers with the blend of its
+ * directory, if there is one; several answer by the mean of their own logits.
+ * @throws WrongPartError where weights or tokenizer are missing, or not those of training; TrainingError or
+ *   RecommendError for a blend that is damaged
  */
 export async function openPredictor(
   models: Ensemble,

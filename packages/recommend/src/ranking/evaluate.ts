@@ -35,7 +35,8 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
 }
 
 /**
- * As {@link evaluate}, several rankings of the same scores at once: one forward pass a user, however many views there are.
+ * As {@link evaluate}, several rankings of the same scores at once: one forward pass a user, however many views there
+ * are.
  * @throws RecommendError as {@link evaluate} does; EvaluationError for held-out items that are no candidates
  */
 export async function evaluateViews(

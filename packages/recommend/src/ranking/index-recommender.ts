@@ -133,8 +133,8 @@ export class IndexRecommender {
   }
 
   /**
-   * Scores of all items, [B, J] row-major, in one forward pass a model; items of the history included. Logits (Eq. 9), or of a blend the
-   * weighted sum of its members' z-scores.
+   * Scores of all items, [B, J] row-major, in one forward pass a model; items of the history included. Logits (Eq. 9),
+   * or of a blend the weighted sum of its members' z-scores.
    */
   scores(requests: readonly RecommendationRequest[], signal?: AbortSignal): Promise<Float32Array> {
     return this.preparedScores(
@@ -171,7 +171,10 @@ export class IndexRecommender {
     return "ids" in document ? document.ids : document;
   }
 
-  /** The model's own scores (logits, Eq. 9) of all items after each prompt, [B, J] row-major; without a blend's other members. */
+  /**
+   * The model's own scores (logits, Eq. 9) of all items after each prompt, [B, J] row-major; without a blend's other
+   * members.
+   */
   async promptScores(prompts: readonly Prompt[], signal?: AbortSignal): Promise<Float32Array> {
     const { model } = this.#options;
     const [first, ...others] = this.#members;
@@ -185,8 +188,8 @@ export class IndexRecommender {
   }
 
   /**
-   * The embedding of each prompt's user, [B, M·K] row-major: its inner product with a row of {@link itemEmbeddings} is the item's
-   * own score (without a blend's other members), but for rounding.
+   * The embedding of each prompt's user, [B, M·K] row-major: its inner product with a row of {@link itemEmbeddings} is
+   * the item's own score (without a blend's other members), but for rounding.
    */
   async promptEmbeddings(prompts: readonly Prompt[], signal?: AbortSignal): Promise<Float32Array> {
     const { model } = this.#options;

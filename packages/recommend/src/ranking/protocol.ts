@@ -58,8 +58,8 @@ export async function openProtocol(
 }
 
 /**
- * The cold items of a dataset that was prepared with `holdOutItems`, for the same histories; `undefined` for other datasets, and on the split
- * validation, which has none.
+ * The cold items of a dataset that was prepared with `holdOutItems`, for the same histories; `undefined` for other
+ * datasets, and on the split validation, which has none.
  * @throws RecommendError where no user with a history has a cold item
  */
 export async function openColdProtocol(

@@ -15,7 +15,8 @@ export interface AppOptions {
 /** No script, style or connection of another origin, no inline script, no frame around the page. */
 const SECURITY = {
   "content-security-policy":
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri " +
+    "'none'; form-action 'none'; frame-ancestors 'none'",
   "x-content-type-options": "nosniff",
   "referrer-policy": "no-referrer",
   "cross-origin-resource-policy": "same-origin",
@@ -41,7 +42,13 @@ export async function createApp(options: AppOptions, metrics: Metrics): Promise<
       const status = CLIENT_ERRORS[error.code] ?? 400;
       const { body } = new Problem(status, "bad-http", "the request is no valid HTTP, or its head is too large");
       const text = JSON.stringify(body);
-      const head = `HTTP/1.1 ${status} ${body.title}\r\nContent-Type: application/problem+json\r\nContent-Length: ${text.length}\r\nConnection: close\r\n\r\n`;
+      const head = [
+        `HTTP/1.1 ${status} ${body.title}`,
+        "Content-Type: application/problem+json",
+        `Content-Length: ${text.length}`,
+        "Connection: close",
+        "\r\n",
+      ].join("\r\n");
       socket.end(head + text);
     },
   });

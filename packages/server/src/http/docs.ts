@@ -61,7 +61,9 @@ function section(path: string, method: string, { summary, requestBody, parameter
   const answers = Object.entries(responses).map(([status, { description = "", content = {} }]) => {
     const [[type, { schema }] = ["", {}]] = Object.entries(content);
     const fields = schema && type === "application/json" ? table(rowsOf(schema)) : "";
-    return `<li><code>${escaped(status)}</code> ${escaped(description)}${type ? `, <code>${escaped(type)}</code>` : ""}${fields}</li>`;
+    return `<li><code>${escaped(status)}</code> ${escaped(description)}${
+      type ? `, <code>${escaped(type)}</code>` : ""
+    }${fields}</li>`;
   });
   return `<section>
 <h2><span class="method">${escaped(method.toUpperCase())}</span> <code>${escaped(path)}</code></h2>
@@ -80,7 +82,8 @@ function rowsOf({ properties = {}, required = [] }: Schema): string[] {
 
 function row(name: string, schema: Schema, required: boolean): string {
   const what = [schema.description, required ? "required" : ""].filter(Boolean).join("; ");
-  return `<tr><th scope="row"><code>${escaped(name)}</code></th><td>${escaped(typeOf(schema))}</td><td>${escaped(what)}</td></tr>`;
+  return `<tr><th scope="row"><code>${escaped(name)}</code></th><td>${escaped(typeOf(schema))}</td>
+<td>${escaped(what)}</td></tr>`;
 }
 
 function typeOf({ type, items, anyOf, properties, additionalProperties, ...limits }: Schema): string {
@@ -94,7 +97,8 @@ function typeOf({ type, items, anyOf, properties, additionalProperties, ...limit
 
 function range(least: unknown, most: unknown): string {
   if (least === undefined && most === undefined) return "";
-  return ` (${least === undefined ? "at most" : least}${least === undefined ? " " : most === undefined ? " or more" : "–"}${most ?? ""})`;
+  if (least === undefined) return ` (at most ${most})`;
+  return most === undefined ? ` (${least} or more)` : ` (${least}–${most})`;
 }
 
 const ENTITIES: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };

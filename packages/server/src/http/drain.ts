@@ -1,4 +1,5 @@
-// Ending without losing a request: no new connections, an answer for everything that arrives on the old ones, then the end.
+// Ending without losing a request: no new connections, an answer for everything that arrives on the old ones, then the
+// end.
 import net from "node:net";
 import type { FastifyInstance } from "fastify";
 
@@ -10,7 +11,10 @@ export interface DrainOptions {
   readonly drainTimeout: number;
 }
 
-/** How long a connection may stay silent after the listener is closed; a request that is on its way arrives within this time. */
+/**
+ * How long a connection may stay silent after the listener is closed; a request that is on its way arrives within this
+ * time.
+ */
 const SILENCE = 500;
 
 /** Sees to it that a server ends in order. */
@@ -48,8 +52,8 @@ export class Drain {
     const { drainDelay, drainTimeout } = this.options;
     this.#draining = true;
     if (drainDelay > 0) await pause(drainDelay);
-    // After this turn of the event loop has accepted what waits. http.Server.close would also close connections on which a request may
-    // be on its way; net.Server's does not.
+    // After this turn of the event loop has accepted what waits. http.Server.close would also close connections on
+    // which a request may be on its way; net.Server's does not.
     await new Promise(setImmediate);
     const { server } = this.app;
     const closed = new Promise<void>((resolve) => net.Server.prototype.close.call(server, () => resolve()));

@@ -6,7 +6,10 @@ import type { Generation } from "./slot.js";
 
 const SHOWN = 3;
 
-/** Each recommendation with up to three items of the history that resemble it, by the cosine of the embeddings, the mean of it over the models. */
+/**
+ * Each recommendation with up to three items of the history that resemble it, by the cosine of the embeddings, the mean
+ * of it over the models.
+ */
 export async function nearestOf(
   { recommender, catalog }: Generation,
   recommended: readonly Recommendation[],

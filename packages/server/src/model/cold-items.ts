@@ -1,4 +1,5 @@
-// Items that are added to a running model by their text. The recommender does it where it can; this is the one place that asks it.
+// Items that are added to a running model by their text. The recommender does it where it can; this is the one place
+// that asks it.
 import type { Recommender } from "@cllm4rec/recommend";
 import { Problem } from "../problem.js";
 
@@ -23,6 +24,7 @@ export function addingTo(recommender: Recommender): AddsItems {
   throw new Problem(
     501,
     "no-text-map",
-    "this model cannot embed items from their text; train again with the items in the dataset, and the server takes the new model over while it runs",
+    "this model cannot embed items from their text; train again with the items in the dataset, and the server takes " +
+      "the new model over while it runs",
   );
 }

@@ -21,7 +21,8 @@ export async function readItemFields(file: string): Promise<ItemFields> {
     const found = parsed(line);
     const bad = (what: string) =>
       new Error(
-        `${file}:${at + 1}: ${what}; expected one JSON object a line, such as {"item":"B00005JS5C","brand":"…","price":9.5}`,
+        `${file}:${at + 1}: ${what}; expected one JSON object a line, such as ` +
+          `{"item":"B00005JS5C","brand":"…","price":9.5}`,
       );
     if (!found || typeof found.item !== "string") throw bad("found no object with a string `item`");
     const { item, ...values } = found;
@@ -58,8 +59,8 @@ export function fieldNames(fields: ItemFields | undefined): string[] {
 }
 
 /**
- * Whether an item fulfils every condition. Of a list (of a field or of a condition) one value is enough; an item without the field does
- * not fulfil it.
+ * Whether an item fulfils every condition. Of a list (of a field or of a condition) one value is enough; an item
+ * without the field does not fulfil it.
  * @throws Problem 400 for a field that no item has
  */
 export function itemFilter(

@@ -1,5 +1,5 @@
-// How many requests are in the recommender at a time. It puts those that wait together into one forward pass, so this number bounds
-// the size of a batch, and with it how long an answer takes.
+// How many requests are in the recommender at a time. It puts those that wait together into one forward pass, so this
+// number bounds the size of a batch, and with it how long an answer takes.
 import { Problem } from "../problem.js";
 
 /** Settings of a {@link RequestQueue}. */
@@ -19,8 +19,9 @@ interface Waiting {
 }
 
 /**
- * Requests in the order of their arrival, with a limit that follows the measured latency: one more where requests wait and answers come
- * in time, a fifth fewer where they come late (additive increase, multiplicative decrease, as of Chiu and Jain 1989).
+ * Requests in the order of their arrival, with a limit that follows the measured latency: one more where requests wait
+ * and answers come in time, a fifth fewer where they come late (additive increase, multiplicative decrease, as of Chiu
+ * and Jain 1989).
  */
 export class RequestQueue {
   readonly #options: QueueOptions;
@@ -69,7 +70,10 @@ export class RequestQueue {
     );
   }
 
-  /** Does the work of one request when it is its turn. @throws what `work` throws; the signal's reason when aborted while it waits */
+  /**
+   * Does the work of one request when it is its turn. @throws what `work` throws; the signal's reason when aborted
+   * while it waits
+   */
   async run<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
     signal.throwIfAborted();
     if (this.#inside >= this.#limit) await this.#turn(signal);

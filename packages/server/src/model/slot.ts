@@ -1,5 +1,5 @@
-// A model that can be replaced while requests use it: each request keeps the generation that it began with, and a replaced one is closed
-// when its last request is answered.
+// A model that can be replaced while requests use it: each request keeps the generation that it began with, and a
+// replaced one is closed when its last request is answered.
 import { type OpenRecommenderOptions, openRecommender, type Recommender } from "@cllm4rec/recommend";
 import { Catalog } from "./catalog.js";
 
@@ -54,8 +54,8 @@ export class ModelSlot {
   }
 
   /**
-   * Opens the directories again and answers new requests from what they hold now. The model that answered before stays where this fails.
-   * Reloads take turns.
+   * Opens the directories again and answers new requests from what they hold now. The model that answered before stays
+   * where this fails. Reloads take turns.
    * @throws what `openRecommender` throws
    */
   reload(): Promise<void> {

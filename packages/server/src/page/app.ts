@@ -1,4 +1,5 @@
-// The page: whom to recommend to, the lists of the models beside each other with their reasons, and items by their text.
+// The page: whom to recommend to, the lists of the models beside each other with their reasons, and items by their
+// text.
 import type { ModelAnswer } from "../schemas.js";
 import * as api from "./api.js";
 import { button, byId, element, reasonOf, say, searchField } from "./elements.js";

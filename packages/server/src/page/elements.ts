@@ -39,8 +39,8 @@ export function say(place: HTMLElement, message: string, problem = false): void 
 export const reasonOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 /**
- * A search field with a list of results below it: the arrow keys move through field and results, Enter or a click chooses, Escape
- * empties. Answers that come late are dropped.
+ * A search field with a list of results below it: the arrow keys move through field and results, Enter or a click
+ * chooses, Escape empties. Answers that come late are dropped.
  */
 export function searchField<T>(
   input: HTMLInputElement,

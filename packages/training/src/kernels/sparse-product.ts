@@ -33,7 +33,10 @@ const PAGE = 65_536;
 /** What a WebAssembly memory can hold. */
 const MOST = 65_536 * PAGE;
 
-/** X·W and Xᵀ·G for one sparse X [R, F]; entries are added in their order, so that the bits are the same on every machine. */
+/**
+ * X·W and Xᵀ·G for one sparse X [R, F]; entries are added in their order, so that the bits are the same on every
+ * machine.
+ */
 export class SparseProduct {
   private readonly kernel: Kernel;
   private readonly places: { readonly rows: number; readonly columns: number; readonly values: number };
@@ -55,7 +58,8 @@ export class SparseProduct {
     const bytes = this.dense.wide + columns * this.stride;
     if (bytes > MOST)
       throw new TrainingError(
-        `text features: ${rows} rows and ${columns} features of width ${width} take ${bytes} bytes, more than ${MOST}; ` +
+        `text features: ${rows} rows and ${columns} features of width ${width} take ${bytes} bytes, more than ` +
+          `${MOST}; ` +
           "use fewer features",
       );
     this.kernel = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(SPARSE, "base64"))).exports as Kernel;

@@ -16,8 +16,8 @@ export interface FeatureBlock {
 }
 
 /**
- * The blocks as one matrix [R, F], each multiplied by the root of its weight: XXᵀ is then the weighted sum of the blocks'
- * own inner products, which is what EASE with side information adds to its Gram matrix.
+ * The blocks as one matrix [R, F], each multiplied by the root of its weight: XXᵀ is then the weighted sum of the
+ * blocks' own inner products, which is what EASE with side information adds to its Gram matrix.
  * @throws TrainingError for blocks of different rows, malformed ones, or a weight that is negative or not finite
  */
 export function joinFeatures(blocks: readonly FeatureBlock[]): SparseRows {

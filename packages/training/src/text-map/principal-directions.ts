@@ -11,9 +11,9 @@ const EXTRA = 8;
 const ITERATIONS = 6;
 
 /**
- * W [F, K] so that the rows of X·W have inner products close to those of X: the D leading right singular vectors of X, rotated at
- * random into K dimensions (so that no dimension stands out) and scaled to a root mean square of `deviation` over X·W.
- * By subspace iteration (Halko, Martinsson and Tropp 2011). The same bits on every machine.
+ * W [F, K] so that the rows of X·W have inner products close to those of X: the D leading right singular vectors of X,
+ * rotated at random into K dimensions (so that no dimension stands out) and scaled to a root mean square of `deviation`
+ * over X·W. By subspace iteration (Halko, Martinsson and Tropp 2011). The same bits on every machine.
  * @param directions D; default: K, at most 128
  */
 export function principalDirections(
@@ -61,7 +61,10 @@ function scaled(weights: Float32Array, features: SparseRows, width: number, devi
   return weights.map((weight) => scale * weight);
 }
 
-/** Modified Gram–Schmidt over the columns of a [rows, columns], twice ("twice is enough", Giraud and others 2005), in place. */
+/**
+ * Modified Gram–Schmidt over the columns of a [rows, columns], twice ("twice is enough", Giraud and others 2005), in
+ * place.
+ */
 function orthonormalise(a: Float32Array, rows: number, columns: number): void {
   // By column, in double precision: the loops run along memory.
   const vectors = Array.from({ length: columns }, (_, c) =>

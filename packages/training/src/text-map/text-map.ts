@@ -1,5 +1,6 @@
-// The text map, f(x) = xᵀW: the part of an embedding that is a learned linear function of its text. Eq. 2 read forwards, with a
-// mean that is learned: z = f(x) + δ, δ ~ N(0, λ⁻¹I). An item that nobody has touched yet has f(x) for its embedding.
+// The text map, f(x) = xᵀW: the part of an embedding that is a learned linear function of its text. Eq. 2 read
+// forwards, with a mean that is learned: z = f(x) + δ, δ ~ N(0, λ⁻¹I). An item that nobody has touched yet has f(x) for
+// its embedding.
 import type { EmbeddingTable, RowGradients, SoftTables } from "@cllm4rec/backbone";
 import { TrainingError } from "../error.js";
 import { SparseProduct, type SparseRows } from "../kernels/sparse-product.js";
