@@ -41,6 +41,7 @@ export const BACKBONES = /** @type {const} */ (["tinystories-656k", "tinystories
 
 /** What served best on validation in one-off trials; the table of the ablation says what each part of it does. */
 const BEST = {
+  method: "paper",
   prompts: { historyOnly: "{history}:" },
   textShare: 1,
   priorDeviation: 0.1,
@@ -156,6 +157,17 @@ function bothWays(name, lm, backbone, pretrained, ...changes) {
   };
 }
 
+/**
+ * `train` with its defaults, for five minutes.
+ * @param {string} about
+ * @param {Settings} settings
+ * @param {Plan["backbone"]} backbone
+ * @returns {Plan}
+ */
+function textMap(about, settings, backbone = "tinystories-656k") {
+  return { about, group: "text-map", dataset: "beauty-titles", backbone, command: "train", minutes: [5], settings };
+}
+
 /** @type {Record<string, Plan>} */
 export const RUNS = {
   "beauty-tinystories": beauty("tinystories-656k, no text", "beauty", "tinystories-656k", WITHOUT_TEXT),
@@ -174,6 +186,11 @@ export const RUNS = {
     finetune: { lambdaC: 0.1 },
   }),
   ...bothWays("instruments-smollm2", "SmolLM2's first block", "smollm2-135m", PRETRAINED_SMOLLM2, SMOLLM2_INSTRUMENTS),
+
+  "text-map": textMap("one model", { blend: "none" }),
+  "text-map-blend": textMap("the blend that `train` makes by default", {}),
+  "text-map-random-lm": textMap("one model, an LM with random weights", { blend: "none" }, "tinystories-656k-random"),
+  "text-map-no-skip": textMap("one model without the skip path", { blend: "none", finetune: { skipGain: 0 } }),
 
   "ablation-base": ablation("everything described above", {}),
   "ablation-no-text": ablation("no text at all (LLM-CF)", WITHOUT_TEXT, { dataset: "beauty" }),

@@ -10,7 +10,7 @@ let folder = "";
 const file = (...names: string[]) => path.join(folder, ...names);
 const cllm4rec = (...args: string[]): Promise<Outcome> => runCli(folder, args);
 
-const SETTINGS = "--data data --backbone backbone --prior-deviation 0.5 --report none".split(" ");
+const SETTINGS = "--method paper --data data --backbone backbone --prior-deviation 0.5 --report none".split(" ");
 const finetune = (out: string, seed: number, ...more: string[]) => {
   const rates = "--batch 4 --learning-rate 0.02 --epochs 3".split(" ");
   return cllm4rec("finetune", ...SETTINGS, ...rates, "--seed", `${seed}`, "--out", out, ...more);

@@ -28,7 +28,7 @@ const HOSTILE = [
 const titleOf = (i: number) => `${HOSTILE[i % HOSTILE.length]} (${i})`;
 
 const TRAIN =
-  "--data @data --backbone @backbone --seed 3 --batch 8 --learning-rate 0.05 --prior-deviation 0.5 --lambda-c 0.01 " +
+  "--method paper --data @data --backbone @backbone --seed 3 --batch 8 --learning-rate 0.05 --prior-deviation 0.5 --lambda-c 0.01 " +
   "--warm-up-epochs 1 --rounds 1 --epochs 4";
 
 beforeAll(async () => {
@@ -307,7 +307,7 @@ describe("cllm4rec report", () => {
     fs.writeFileSync(at("many.jsonl"), `${lines.join("\n")}\n`);
     const columns = "--columns user=user,item=item --core 0";
     expect((await cllm4rec(`prepare --input @many.jsonl ${columns} --out @many`)).code).toBe(0);
-    const settings = "--backbone @backbone --epochs 1 --report none";
+    const settings = "--backbone @backbone --epochs 1 --blend none --report none";
     expect((await cllm4rec(`finetune --data @many ${settings} --out @many-model`)).code).toBe(0);
     const { code, stdout } = await cllm4rec("report --model @many-model --json");
     expect(code).toBe(0);

@@ -77,7 +77,7 @@ describe("escaping", () => {
 });
 
 describe("--out is left alone where it holds something else", () => {
-  const TRAIN = "--epochs 1 --no-pretrain --report none".split(" ");
+  const TRAIN = "--method paper --epochs 1 --no-pretrain --report none".split(" ");
   /** Names and contents of everything below a folder. */
   const contents = (at: string): [string, string][] =>
     fs

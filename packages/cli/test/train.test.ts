@@ -23,7 +23,7 @@ function failure({ code, stdout, stderr }: Outcome): string {
 
 const COMMON = "--data data --backbone backbone --seed 3";
 const RATES = "--batch 4 --learning-rate 0.05 --prior-deviation 0.5 --lambda-c 0.01 --validate-every 4";
-const TRAIN = `${COMMON} ${RATES}`.split(" ");
+const TRAIN = `--method paper ${COMMON} ${RATES}`.split(" ");
 const SHORT = "--warm-up-epochs 2 --rounds 2 --epochs 24 --pretrain-learning-rate 0.02".split(" ");
 
 let trained: Outcome;
@@ -225,7 +225,7 @@ describe("evaluate", () => {
   });
 
   test("several models are one: their logits are averaged, by evaluate and by recommend", async () => {
-    const settings = `--data data --backbone backbone --seed 4 ${RATES} --epochs 8 --report none`.split(" ");
+    const settings = `--method paper --data data --backbone backbone --seed 4 ${RATES} --epochs 8 --report none`.split(" ");
     expect(await cllm4rec("finetune", ...settings, "--out", "seed-4")).toMatchObject({ code: 0 });
     const scores = async (...models: string[]): Promise<ReadonlyMap<string, number>> => {
       // one item: the order that the seed decides is no matter

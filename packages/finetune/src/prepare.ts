@@ -131,7 +131,7 @@ export async function prepare(options: FinetuneOptions): Promise<Preparation> {
 }
 
 /** What an item's own contribution to its own score is to begin with, gain·‖z‖². */
-const OWN_SCORE = 10;
+const OWN_SCORE = 5;
 
 /** The gain by which a history of one item scores that item {@link OWN_SCORE} on average. */
 function balancedGain({ rows, data }: EmbeddingTable): number {

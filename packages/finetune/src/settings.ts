@@ -58,7 +58,7 @@ export const finetuneSection = z.strictObject({
     .optional()
     .meta({
       description:
-        "where the gain of the skip path around the LM begins; auto: 10 / mean ‖z‖² of the items; 0: no such path",
+        "where the gain of the skip path around the LM begins; auto: 5 / mean ‖z‖² of the items; 0: no such path",
       otherwise: '"auto" with `features`, else 0',
       paper: "0; 0",
     }),

@@ -18,6 +18,7 @@ interface Flags {
   readonly queue: number;
   readonly drainDelay: number;
   readonly log?: string;
+  readonly json?: boolean;
   readonly data?: string;
   readonly backbone?: string;
   readonly engine?: EngineName;
@@ -66,6 +67,7 @@ export function serveCommand(context: CliContext): Command {
     .option("--backbone <dir|hub-id>", "the backbone, if it was moved since")
     .option(...ENGINE)
     .option(...THREADS)
+    .option("--json", "the address as one JSON object on stdout, when the server answers")
     .addHelpText("after", HELP)
     .action(async (flags: Flags) => {
       const [{ serve }, { serving }] = await Promise.all([
@@ -74,7 +76,7 @@ export function serveCommand(context: CliContext): Command {
       ]);
       const { signal, stderr, stdout } = context;
       const display = new StageDisplay(stderr);
-      const { model, other, port, host, fields, known, data, latency, queue, drainDelay, log } = flags;
+      const { model, other, port, host, fields, known, data, latency, queue, drainDelay, log, json } = flags;
       const engine = { engine: flags.engine ?? "cpu", threads: flags.threads } as const;
       await serving({ ...flags, engine }, { signal, display }, async ({ signal: _, ...places }) => {
         const server = await serve({
@@ -101,6 +103,7 @@ export function serveCommand(context: CliContext): Command {
         };
         context.becomeService?.(reload);
         stderr.write(`serving ${model.join(" ")} at ${server.url}\n`);
+        if (json) stdout.write(`${JSON.stringify({ model, url: server.url })}\n`);
         try {
           await aborted(signal);
         } finally {
