@@ -8,6 +8,7 @@ import { learningCurves } from "./plot.js";
 /**
  * @typedef {object} Moment
  * @property {number} [minutes] what it was given
+ * @property {Pick<Moment, "test" | "intervals">} [alone] the model without its blend
  * @property {number} [members] models that answer together
  * @property {number} seconds what it used until the last validation
  * @property {number} [epoch]
@@ -139,6 +140,15 @@ function coldTable(records) {
   return asTable(head, rows);
 }
 
+/**
+ * A blend's row, and below it that of its model alone.
+ * @param {Moment} moment
+ * @returns {(Moment & { name?: string })[]}
+ */
+function withoutBlend({ alone, ...moment }) {
+  return alone ? [moment, { ...moment, ...alone, name: "its model alone" }] : [moment];
+}
+
 /** @param {Record<string, [number, number]>} intervals */
 const halfWidth = (intervals) =>
   `± ${number(((intervals["recall@20"]?.[1] ?? 0) - (intervals["recall@20"]?.[0] ?? 0)) / 2)}`;
@@ -146,15 +156,17 @@ const halfWidth = (intervals) =>
 /** @param {readonly RunRecord[]} runs one a name */
 function table(runs) {
   const rows = runs.flatMap((run) =>
-    run.moments.map(({ minutes, members, seconds, epoch, test, intervals }) => [
-      members === undefined ? run.about : `${run.about}, ${members} seeds`,
-      minutes === undefined || minutes === UNLIMITED ? "–" : `${minutes}`,
-      (seconds / 60).toFixed(0),
-      epoch === undefined ? "–" : `${epoch}`,
-      ...METRICS.map((metric) => number(test[metric])),
-      halfWidth(intervals),
-      run.date,
-    ]),
+    run.moments
+      .flatMap(withoutBlend)
+      .map(({ name, minutes, members, seconds, epoch, test, intervals }) => [
+        name ?? (members === undefined ? run.about : `${run.about}, ${members} seeds`),
+        minutes === undefined || minutes === UNLIMITED ? "–" : `${minutes}`,
+        (seconds / 60).toFixed(0),
+        epoch === undefined ? "–" : `${epoch}`,
+        ...METRICS.map((metric) => number(test[metric])),
+        halfWidth(intervals),
+        run.date,
+      ]),
   );
   const head = ["run", "of minutes", "took", "epoch", ...METRICS, "95% of recall@20", "date"];
   return asTable(head, rows);

@@ -46,7 +46,11 @@ export async function measure(name, plan, { shared, seed, until, threads }) {
   for (const minutes of plan.minutes.filter((moment) => moment <= until)) {
     await cllm4rec([...train, "--minutes", `${minutes}`]);
     const test = JSON.parse(await cllm4rec(["evaluate", "--model", out, "--per-user", valuesOf(label), ...common]));
-    moments.push({ minutes, ...curveOf(out).at(-1), ...tested(test) });
+    const alone =
+      test.members.length > 1
+        ? tested(JSON.parse(await cllm4rec(["evaluate", "--model", out, "--no-blend", ...common])))
+        : undefined;
+    moments.push({ minutes, ...curveOf(out).at(-1), ...tested(test), ...(alone && { alone }) });
   }
   const run = JSON.parse(fs.readFileSync(path.join(out, "run.json"), "utf8"));
   return {

@@ -28,7 +28,8 @@ const HOSTILE = [
 const titleOf = (i: number) => `${HOSTILE[i % HOSTILE.length]} (${i})`;
 
 const TRAIN =
-  "--method paper --data @data --backbone @backbone --seed 3 --batch 8 --learning-rate 0.05 --prior-deviation 0.5 --lambda-c 0.01 " +
+  "--method paper --data @data --backbone @backbone --seed 3 --batch 8 --learning-rate 0.05 --prior-deviation 0.5 " +
+  "--lambda-c 0.01 " +
   "--warm-up-epochs 1 --rounds 1 --epochs 4";
 
 beforeAll(async () => {

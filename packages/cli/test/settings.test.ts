@@ -121,7 +121,18 @@ describe("the configuration", () => {
 
 describe("a run", () => {
   const train = (...args: string[]) =>
-    runCli(folder, ["train", "--method", "paper", "--data", "data", "--backbone", "backbone", "--report", "none", ...args]);
+    runCli(folder, [
+      "train",
+      "--method",
+      "paper",
+      "--data",
+      "data",
+      "--backbone",
+      "backbone",
+      "--report",
+      "none",
+      ...args,
+    ]);
 
   test("that only its second stage would refuse writes nothing", async () => {
     fs.writeFileSync(file("texts.json"), JSON.stringify({ textLength: 100, finetune: { textTokens: 50 } }));

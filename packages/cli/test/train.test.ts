@@ -225,7 +225,9 @@ describe("evaluate", () => {
   });
 
   test("several models are one: their logits are averaged, by evaluate and by recommend", async () => {
-    const settings = `--method paper --data data --backbone backbone --seed 4 ${RATES} --epochs 8 --report none`.split(" ");
+    const settings = `--method paper --data data --backbone backbone --seed 4 ${RATES} --epochs 8 --report none`.split(
+      " ",
+    );
     expect(await cllm4rec("finetune", ...settings, "--out", "seed-4")).toMatchObject({ code: 0 });
     const scores = async (...models: string[]): Promise<ReadonlyMap<string, number>> => {
       // one item: the order that the seed decides is no matter

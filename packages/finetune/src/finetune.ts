@@ -87,9 +87,10 @@ function readTables(values: Values, { textMap }: Pick<Preparation, "textMap">): 
   return textMap?.apply(tables) ?? tables;
 }
 
-function notices({ texts, onEvent }: FinetuneOptions, { tables, settings }: Preparation): void {
+function notices({ texts, features, onEvent }: FinetuneOptions, { tables, settings }: Preparation): void {
   const notice = (code: string, message: string) => onEvent?.({ type: "notice", stage: STAGE, code, message });
   if (!tables.content) {
+    if (features) return; // what the text map reads is text enough
     notice(
       "no-content",
       "There are no content tables: this is the paper's LLM-CF, which learns from interactions alone.",

@@ -323,20 +323,21 @@ describe("a text map and the skip path", () => {
       },
     },
   ];
-  const mapped = { tables: undefined, priorDeviation: 0.3, features } as const;
+  const mapped = { tables: undefined, priorDeviation: 0.3, textMapLearningRate: 0.02, features } as const;
+  const mean = (steps: readonly StepDone[]) => steps.reduce((sum, step) => sum + step.languageModel, 0) / steps.length;
 
   it("are learned, published, and carried on from", async () => {
     const directory = temporaryFolder();
     const output = { directory, backboneId: "tiny" };
-    const { tables, steps, best } = await run({ ...mapped, output, epochs: 4 });
-    expect(steps.at(-1)!.languageModel).toBeLessThan(steps[0]!.languageModel);
+    const { tables, steps, best } = await run({ ...mapped, output, epochs: 12 });
+    expect(mean(steps.slice(-6))).toBeLessThan(mean(steps.slice(0, 6)));
     expect(tables.textMap!.rows).toBe(3);
     expect(new Set(tables.collaborative.skipGain).size).toBeGreaterThan(1); // each has been trained by itself
     const saved = await readModel(directory);
     expect(saved.tables).toEqual(tables);
     expect(best!.metrics["recall@3"]).toBeGreaterThan(0.9);
     const again = await run({ ...mapped, tables, epochs: 1 });
-    expect(again.steps[0]!.languageModel).toBeLessThan(steps[0]!.languageModel);
+    expect(mean(again.steps)).toBeLessThan(mean(steps.slice(0, 3)));
   });
 
   it("resume to the same bits", async () => {

@@ -18,4 +18,4 @@ export {
 } from "./blend/learn.js";
 export type { BlendMember } from "./blend/mixer.js";
 export { engineProduct } from "./blend/product.js";
-export { removeBlend } from "./blend/stored-blend.js";
+export { readBlend, removeBlend, type StoredBlend } from "./blend/stored-blend.js";

@@ -1,7 +1,7 @@
 // The blend at the end of a training command: the model together with linear scorers, where validation says that they
 // help.
 import { openItsDataset, openTrainedModel } from "@cllm4rec/recommend";
-import { blend, type LearnedBlend } from "@cllm4rec/recommend/blend";
+import { blend, type LearnedBlend, readBlend } from "@cllm4rec/recommend/blend";
 import { closing } from "../closing.js";
 import { lockDirectory } from "../files/lock.js";
 import { serving } from "../models/workplace.js";
@@ -27,6 +27,12 @@ export async function blendAfterTraining(
   { signal, display }: { readonly signal: AbortSignal; readonly display: StageDisplay },
 ): Promise<Blended | undefined> {
   if (method !== "text-map" || wanted === "none" || interrupted || !stages.finetune?.best) return undefined;
+  // A blend of this very model is kept: the command was repeated after its end. One that cannot be read is made again.
+  const earlier = await readBlend(out).catch(() => undefined);
+  if (earlier) {
+    const members = earlier.members.map(({ source: _, ...member }) => member);
+    return { directory: out, members, metrics: earlier.metrics, stored: true };
+  }
   return closing(async (later) => {
     const dataset = await openItsDataset(await openTrainedModel(out), data);
     later(() => dataset.close());
