@@ -105,7 +105,7 @@ function notices({ texts, features, onEvent }: FinetuneOptions, { tables, settin
 
 function tasksOf(
   { model }: FinetuneOptions,
-  { settings, rates, textMap, plans: { rec, content }, dropout }: Preparation,
+  { settings, rates, textMap, candidates, plans: { rec, content }, dropout }: Preparation,
   tables: TokenTables,
 ): Record<string, Task> {
   const { lambdaC, lambdaL, scaling, clipNorm } = settings;
@@ -118,7 +118,7 @@ function tasksOf(
       learningRate: rates.learningRate,
       loss: "held-out",
       batches: rec,
-      lossOptions: dropout(0),
+      lossOptions: (update) => ({ ...dropout(0)(update), ...(candidates && { candidates }) }),
     }),
     ...(content && {
       "c-step": mapTask({

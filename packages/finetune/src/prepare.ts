@@ -61,6 +61,8 @@ export interface Preparation {
   /** All blocks as one matrix; with a text map. */
   readonly features: SparseRows | undefined;
   readonly plans: Plans;
+  /** The items of the rec-step's softmax; absent: all. */
+  readonly candidates: Int32Array | undefined;
   readonly dropout: (stream: number) => ReturnType<typeof dropoutOptions>;
   readonly record: JsonRecord;
 }
@@ -109,6 +111,8 @@ export async function prepare(options: FinetuneOptions): Promise<Preparation> {
   const start = withSkipPath(copyTables(given), gain, width);
   const joined = features && joinFeatures(features);
   const { tables, textMap } = joined ? splitByText(start, joined, width) : { tables: start, textMap: undefined };
+  const { unseenItems = features ? "excluded" : "negatives" } = settings;
+  const candidates = unseenItems === "excluded" ? seenItems(options.train) : undefined;
   const dropout = (stream: number) => dropoutOptions(settings, stream, STREAMS);
   const decided = record(options, settings, rates, plans, given);
   return {
@@ -118,9 +122,11 @@ export async function prepare(options: FinetuneOptions): Promise<Preparation> {
     textMap,
     features: joined,
     plans,
+    candidates,
     dropout,
     record: {
       ...decided,
+      ...(candidates && { unseenItems }),
       ...(gain > 0 && { skipGain: gain }),
       ...(joined && {
         features: hashFeatures(joined),
@@ -128,6 +134,12 @@ export async function prepare(options: FinetuneOptions): Promise<Preparation> {
       }),
     },
   };
+}
+
+/** The items that some history has, ascending; `undefined` where that is all of them. */
+function seenItems({ indices, columns }: Csr): Int32Array | undefined {
+  const seen = Int32Array.from(new Set(indices)).sort();
+  return seen.length < columns ? seen : undefined;
 }
 
 /** What an item's own contribution to its own score is to begin with, gain·‖z‖². */

@@ -66,6 +66,12 @@ export const finetuneSection = z.strictObject({
     description: "learning rate of the text map's weights",
     otherwise: "0.003 × priorDeviation",
   }),
+  unseenItems: z.enum(["excluded", "negatives"]).optional().meta({
+    description:
+      "items that no training history has: left out of the softmax, so that their texts alone decide, or never chosen",
+    otherwise: '"excluded" with `features`, else "negatives"',
+    paper: "negatives; negatives",
+  }),
   averageDecay: shareBelowOne.default(0.999).meta({
     description: "decay of the moving average of the tables that is validated and published; 0: the tables themselves",
     paper: "–; –",

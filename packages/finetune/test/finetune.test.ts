@@ -8,7 +8,7 @@ import type { StepDone, TrainingEvent, ValidationDone } from "@cllm4rec/training
 import { readModel } from "@cllm4rec/training/model";
 import { initialTables } from "@cllm4rec/training/stage";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { itemTexts, temporaryFolder, tinyGpt2, twoTastes } from "./helpers.js";
+import { csr, itemTexts, temporaryFolder, tinyGpt2, twoTastes } from "./helpers.js";
 
 const [users, items] = [24, 16];
 const { train, validation } = twoTastes(users, items);
@@ -356,6 +356,26 @@ describe("a text map and the skip path", () => {
     const resumed = await run({ ...mapped, output });
     expect(resumed.tables).toEqual(whole.tables);
     expect(resumed.validations.at(-1)).toEqual(whole.validations.at(-1));
+  });
+
+  it("leave an item that nobody has to its text", async () => {
+    const without = ({ rows, columns, indptr, indices }: typeof train, item: number) =>
+      csr(
+        columns,
+        Array.from({ length: rows }, (_, u) =>
+          [...indices.subarray(indptr[u], indptr[u + 1])].filter((one) => one !== item),
+        ),
+      );
+    const data = { train: without(train, 3), validation: without(validation, 3) };
+    const { tables } = await run({ ...mapped, ...data, averageDecay: 0 });
+    const { textMap, collaborative } = tables;
+    const own = (item: number) => collaborative.items.data.subarray(item * 16, (item + 1) * 16);
+    const text = (k: number) => 0.7 * textMap!.data[k]! + 0.7 * textMap!.data[2 * 16 + k]!; // its two words
+    for (let k = 0; k < 16; k++) expect(own(3)[k]).toBeCloseTo(text(k), 5);
+    expect(Math.max(...own(2).map((z, k) => Math.abs(z - text(k))))).toBeGreaterThan(1e-3);
+    const negatives = await run({ ...mapped, ...data, averageDecay: 0, unseenItems: "negatives" });
+    expect(negatives.steps[0]!.languageModel).toBeGreaterThan(0);
+    expect(negatives.tables.collaborative.items.data).not.toEqual(collaborative.items.data);
   });
 
   it("refuses features of other items", async () => {

@@ -124,7 +124,7 @@ describe("joinFeatures", () => {
 
 describe("principalDirections", () => {
   /** Three groups of rows that share words within the group alone. */
-  const rows = Array.from({ length: 12 }, (_, r) =>
+  const rows: number[][] = Array.from({ length: 12 }, (_, r) =>
     Array.from({ length: 9 }, (_, f) => (f % 3 === r % 3 && (r + f) % 4 < 3 ? 1 : 0)),
   );
   const features = sparse(rows, 9);

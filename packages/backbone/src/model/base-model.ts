@@ -31,6 +31,11 @@ export interface LossOptions {
   readonly reduction?: Reduction;
   /** Whether gradients are computed; true where absent. */
   readonly gradients?: boolean;
+  /**
+   * The items of the softmax, ascending, of a loss over items; all where absent. Others have no part in the loss and
+   * get no gradient from the head.
+   */
+  readonly candidates?: Int32Array | undefined;
   /** Dropout of a training step; none where absent. */
   readonly dropout?: DropoutOptions;
   /**
@@ -287,8 +292,11 @@ export class BaseModel<B extends LanguageModel = Backbone> {
     targets: readonly Target[],
     documents: number,
     tables: SoftTables,
-    { reduction = "target-mean", gradients: withGradients = true, dropout, reusableGradients, signal }: LossOptions,
+    options: LossOptions,
   ): Promise<LossResult> {
+    const { reduction = "target-mean", gradients: withGradients = true, dropout, reusableGradients, signal } = options;
+    const candidates = head === "items" ? options.candidates : undefined;
+    const classOf = candidates && placesOf(candidates, tables.items.rows);
     if (targets.length === 0) throw new RangeError("the documents have no targets");
     const weight = reduction === "sum" ? 1 : 1 / (reduction === "target-mean" ? targets.length : documents);
     const positions = scored.scored.data.length;
@@ -298,18 +306,18 @@ export class BaseModel<B extends LanguageModel = Backbone> {
       ...batch.feeds,
       ...scored,
       targetRows: int64Vector(targets.map(({ row }) => row)),
-      targetClasses: int64Vector(targets.map(({ target }) => target)),
+      targetClasses: int64Vector(targets.map(({ target, document }) => classOf?.(target, document) ?? target)),
       targetWeights: { dtype: "float32", shape: [targets.length], data: new Float32Array(targets.length).fill(weight) },
       rowWeights: { dtype: "float32", shape: [positions, 1], data: rowWeights },
-      ...(head === "items" ? { itemTable: this.itemTable(tables.items) } : {}),
+      ...(head === "items" ? { itemTable: this.itemTable(tables.items, candidates) } : {}),
       ...(dropout ? { dropoutSeed: { dtype: "int64", shape: [], data: BigInt64Array.of(BigInt(dropout.seed)) } } : {}),
     };
     const { queryBlocks } = batch;
     const lastOnly = "queries" in scored;
     const skip = "skipGain" in scored && { skip: true };
-    const options = { head, gradients: withGradients, queryBlocks, lastOnly, ...skip, ...droppedWhat(dropout) };
-    const session = await this.lossSession(options);
-    const reuse = withGradients && reusableGradients ? memoryOf(reusableGradients, head) : {};
+    const graph = { head, gradients: withGradients, queryBlocks, lastOnly, ...skip, ...droppedWhat(dropout) };
+    const session = await this.lossSession(graph);
+    const reuse = withGradients && reusableGradients ? memoryOf(reusableGradients, head, candidates) : {};
     const outputs = await session.run(feeds, { reuse, ...(signal && { signal }) });
     const documentLosses = new Float64Array(documents);
     const targetLosses = outputs.targetLosses!.data as Float32Array;
@@ -322,7 +330,9 @@ export class BaseModel<B extends LanguageModel = Backbone> {
       targets: targets.length,
       usefulTokens: batch.usefulTokens,
       computedTokens: batch.computedTokens,
-      ...(withGradients ? { gradients: lossGradients(this.backbone, this.vocabulary, batch, outputs) } : {}),
+      ...(withGradients
+        ? { gradients: lossGradients(this.backbone, this.vocabulary, batch, outputs, candidates) }
+        : {}),
     };
   }
 
@@ -360,8 +370,14 @@ export class BaseModel<B extends LanguageModel = Backbone> {
     );
   }
 
-  private itemTable({ rows, data }: EmbeddingTable): Tensor {
-    return { dtype: "float32", shape: [rows, this.vocabulary.width], data };
+  private itemTable({ rows, data }: EmbeddingTable, candidates?: Int32Array): Tensor {
+    const { width } = this.vocabulary;
+    if (!candidates) return { dtype: "float32", shape: [rows, width], data };
+    const some = new Float32Array(candidates.length * width);
+    candidates.forEach((item, c) => {
+      some.set(data.subarray(item * width, (item + 1) * width), c * width);
+    });
+    return { dtype: "float32", shape: [candidates.length, width], data: some };
   }
 
   private async run(
@@ -388,6 +404,18 @@ export class BaseModel<B extends LanguageModel = Backbone> {
     }
     return session;
   }
+}
+
+/** Where each item is among the candidates. @throws RangeError for a target that is none */
+function placesOf(candidates: Int32Array, items: number): (item: number, document: number) => number {
+  const places = new Int32Array(items).fill(-1);
+  candidates.forEach((item, c) => {
+    places[item] = c;
+  });
+  return (item, document) => {
+    if (places[item]! >= 0) return places[item]!;
+    throw new RangeError(`document ${document}: target ${item} is not among the ${candidates.length} candidates`);
+  };
 }
 
 /** What is dropped, without the seed: it selects the graph, the seed is an input. */

@@ -25,6 +25,7 @@ export function lossGradients(
   vocabulary: Vocabulary,
   batch: PackedBatch,
   outputs: Readonly<Record<string, Tensor>>,
+  candidates?: Int32Array,
 ): LossGradients {
   const { width, items } = vocabulary;
   const split = {
@@ -32,12 +33,22 @@ export function lossGradients(
     ...(outputs.skipGradients && { skipGain: outputs.skipGradients.data as Float32Array }),
     ...(backbone.trainableWeights && { weights: weightGradients(outputs) }),
   };
-  const table = outputs.tableGradients?.data as Float32Array | undefined;
-  if (!table) return split;
+  const head = outputs.tableGradients?.data as Float32Array | undefined;
+  if (!head) return split;
+  const table = candidates ? spread(head, candidates, items, width) : head;
   split.items.rows.forEach((item, r) => {
     for (let k = 0; k < width; k++) table[item * width + k]! += split.items.data[r * width + k]!;
   });
   return { ...split, items: { rows: Int32Array.from({ length: items }, (_, j) => j), data: table } };
+}
+
+/** Rows of candidates in their places among all items, the others 0. */
+function spread(rows: Float32Array, candidates: Int32Array, items: number, width: number): Float32Array {
+  const all = new Float32Array(items * width);
+  candidates.forEach((item, c) => {
+    all.set(rows.subarray(c * width, (c + 1) * width), item * width);
+  });
+  return all;
 }
 
 function weightGradients(outputs: Readonly<Record<string, Tensor>>): Record<string, Float32Array> {
@@ -48,7 +59,11 @@ function weightGradients(outputs: Readonly<Record<string, Tensor>>): Record<stri
 }
 
 /** Arrays of earlier gradients by the outputs that they fit. */
-export function memoryOf({ items, weights = {} }: LossGradients, head: HeadKind): Record<string, TypedArray> {
+export function memoryOf(
+  { items, weights = {} }: LossGradients,
+  head: HeadKind,
+  candidates?: Int32Array,
+): Record<string, TypedArray> {
   const named = Object.entries(weights).map(([name, data]) => [`${WEIGHT_GRADIENT}${name}`, data] as const);
-  return { ...Object.fromEntries(named), ...(head === "items" && { tableGradients: items.data }) };
+  return { ...Object.fromEntries(named), ...(head === "items" && !candidates && { tableGradients: items.data }) };
 }
