@@ -7,7 +7,6 @@ import { lockDirectory } from "../files/lock.js";
 import { serving } from "../models/workplace.js";
 import type { StageDisplay } from "../progress.js";
 import type { RunConfig } from "../settings/config.js";
-import type { TrainOutcome } from "./train.js";
 
 export type Blended = LearnedBlend;
 
@@ -17,13 +16,20 @@ export const BLEND_SHARE = 0.2;
 const FITS = 3.3e10;
 const MOST_FITS = 24;
 
+/** What a training run says of its end. */
+interface Trained {
+  readonly items: number;
+  readonly interrupted: boolean;
+  readonly stages: { readonly finetune?: { readonly best?: unknown } };
+}
+
 /**
  * Adds a blend to the model that was trained, unless the configuration is without one, there is nothing to choose it
  * on, or the run was interrupted. `undefined` where there is none to speak of.
  */
 export async function blendAfterTraining(
   { method, blend: wanted, out, data, backbone, engine, threads, minutes }: RunConfig,
-  { interrupted, stages, items }: TrainOutcome,
+  { interrupted, stages, items }: Trained,
   { signal, display }: { readonly signal: AbortSignal; readonly display: StageDisplay },
 ): Promise<Blended | undefined> {
   if (method !== "text-map" || wanted === "none" || interrupted || !stages.finetune?.best) return undefined;
