@@ -15,7 +15,19 @@ test.skipIf(!beauty || !tinystories)(
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "cli-real-"));
     try {
       expect((await runCli(folder, ["prepare", "--input", beauty!, "--out", "beauty"])).code).toBe(0);
-      const run = ["train", "--data", "beauty", "--backbone", tinystories!, "--out", "model", "--minutes", "0.5"];
+      const run = [
+        "train",
+        "--data",
+        "beauty",
+        "--backbone",
+        tinystories!,
+        "--out",
+        "model",
+        "--minutes",
+        "0.5",
+        "--blend",
+        "none",
+      ];
       expect((await runCli(folder, [...run, "--no-pretrain"])).code).toBe(0);
       const { stdout } = await runCli(folder, ["evaluate", "--model", "model", "--json"]);
       const { users, metrics } = JSON.parse(stdout);
