@@ -22,7 +22,7 @@ import {
 } from "@cllm4rec/training/stage";
 import { z } from "zod";
 import type { FinetuneOptions, FinetuneResult } from "./options.js";
-import { check, type Preparation, prepare, STAGE, splitByText } from "./prepare.js";
+import { check, type Preparation, prepare, STAGE } from "./prepare.js";
 
 /**
  * Trains the collaborative tables to predict held-out items from the rest of a user's history (Eq. 9), drawn towards
@@ -109,6 +109,7 @@ function tasksOf(
   tables: TokenTables,
 ): Record<string, Task> {
   const { lambdaC, lambdaL, scaling, clipNorm } = settings;
+  const recDropout = dropout(0);
   const common = { model, tables, textMap, lambdaC, scaling, clipNorm };
   return {
     "rec-step": mapTask({
@@ -118,7 +119,7 @@ function tasksOf(
       learningRate: rates.learningRate,
       loss: "held-out",
       batches: rec,
-      lossOptions: (update) => ({ ...dropout(0)(update), ...(candidates && { candidates }) }),
+      lossOptions: (update) => ({ ...recDropout(update), candidates }),
     }),
     ...(content && {
       "c-step": mapTask({
@@ -195,7 +196,7 @@ const bestSchema = z.object({ best: z.object({ epoch: z.number(), selection: z.n
 /** The model directory as the place of the best model. */
 function bestInDirectory(
   directory: string,
-  { features }: Preparation,
+  { textMap }: Preparation,
   publish: ReturnType<typeof publisher>,
 ): BestStore {
   return {
@@ -206,7 +207,7 @@ function bestInDirectory(
       const written = bestSchema.safeParse(model?.description.settings);
       if (model?.description.stage !== STAGE || !written.success) return undefined;
       const { width } = model.description.sizes;
-      const tables = features ? splitByText(model.tables, features, width).tables : model.tables;
+      const tables = textMap?.split(model.tables) ?? model.tables;
       const parameters = new Parameters(tableParameters(tables, width));
       return { best: written.data.best, values: parameters.values };
     },

@@ -1,8 +1,8 @@
 // What a finetuning run is given beside its settings: data, and where it keeps itself.
 import type { BaseModel } from "@cllm4rec/backbone";
-import type { Csr, DocumentSource, LanguageDocument, Prompts, PromptTokenizer } from "@cllm4rec/corpus";
+import type { Csr, DocumentSource, FeatureBlock, LanguageDocument, Prompts, PromptTokenizer } from "@cllm4rec/corpus";
 import type { BestModel, EventListener, StopReason } from "@cllm4rec/training";
-import type { FeatureBlock, StageOutput, TokenTables } from "@cllm4rec/training/stage";
+import type { StageOutput, TokenTables } from "@cllm4rec/training/stage";
 import type { FinetuneSettings } from "./settings.js";
 
 // Shape legend: I users, J items.

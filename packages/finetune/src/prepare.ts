@@ -1,14 +1,17 @@
 // A run before its first update: settings with every default, starting tables, batches, and the record of all that
 // decides its bits.
 import { createHash } from "node:crypto";
-import type { EmbeddingTable, SoftTables } from "@cllm4rec/backbone";
+import type { EmbeddingTable } from "@cllm4rec/backbone";
 import {
   BatchPlan,
   type Csr,
+  checkFeatureBlocks,
+  combineFeatures,
   documentLayout,
   type HeldOutDocument,
   type LanguageDocument,
   recommendationDocuments,
+  type SparseFeatures,
 } from "@cllm4rec/corpus";
 import { RankingEvaluator } from "@cllm4rec/eval";
 import { type JsonRecord, TrainingError } from "@cllm4rec/training";
@@ -17,18 +20,15 @@ import {
   batchSizeOf,
   checkTables,
   copyTables,
-  deltasOf,
   dropoutOptions,
   hashFeatures,
   hashTables,
-  joinFeatures,
   lambdaLOf,
   learningRateRecord,
   parseSettings,
   priorDeviationOf,
   type Rates,
   ratesOf,
-  type SparseRows,
   startingTables,
   TextMap,
   type TokenTables,
@@ -58,8 +58,6 @@ export interface Preparation {
   /** Where training begins, copied: with a text map the items' tables hold δ, the rest being f(x). */
   readonly tables: TokenTables;
   readonly textMap: TextMap | undefined;
-  /** All blocks as one matrix; with a text map. */
-  readonly features: SparseRows | undefined;
   readonly plans: Plans;
   /** The items of the rec-step's softmax; absent: all. */
   readonly candidates: Int32Array | undefined;
@@ -88,7 +86,8 @@ export function check(options: FinetuneOptions) {
   }
   if (tables) checkTables(tables, model.vocabulary);
   if (options.features) {
-    const { rows } = joinFeatures(options.features);
+    checkFeatureBlocks(options.features);
+    const rows = options.features[0]?.rows ?? 0;
     if (rows !== model.vocabulary.items)
       throw new TrainingError(`features: found ${rows} rows, expected ${model.vocabulary.items}, one for each item`);
   }
@@ -100,7 +99,7 @@ export async function prepare(options: FinetuneOptions): Promise<Preparation> {
   const { model, texts } = options;
   const { settings, plans } = check(options);
   const priorDeviation = await priorDeviationOf(model.backbone, settings.priorDeviation);
-  const { features } = options;
+  const features = options.features && combineFeatures(options.features);
   const rates = ratesOf(priorDeviation, settings, { textMap: features !== undefined });
   const given =
     options.tables ??
@@ -109,8 +108,7 @@ export async function prepare(options: FinetuneOptions): Promise<Preparation> {
   const { skipGain = features ? "auto" : 0 } = settings;
   const gain = skipGain === "auto" ? balancedGain(given.collaborative.items) : skipGain;
   const start = withSkipPath(copyTables(given), gain, width);
-  const joined = features && joinFeatures(features);
-  const { tables, textMap } = joined ? splitByText(start, joined, width) : { tables: start, textMap: undefined };
+  const { tables, textMap } = features ? splitByText(start, features, width) : { tables: start, textMap: undefined };
   const { unseenItems = features ? "excluded" : "negatives" } = settings;
   const candidates = unseenItems === "excluded" ? seenItems(options.train) : undefined;
   const dropout = (stream: number) => dropoutOptions(settings, stream, STREAMS);
@@ -120,7 +118,6 @@ export async function prepare(options: FinetuneOptions): Promise<Preparation> {
     rates,
     tables,
     textMap,
-    features: joined,
     plans,
     candidates,
     dropout,
@@ -128,8 +125,8 @@ export async function prepare(options: FinetuneOptions): Promise<Preparation> {
       ...decided,
       ...(candidates && { unseenItems }),
       ...(gain > 0 && { skipGain: gain }),
-      ...(joined && {
-        features: hashFeatures(joined),
+      ...(features && {
+        features: hashFeatures(features),
         textMapLearningRate: learningRateRecord(rates.textMapLearningRate),
       }),
     },
@@ -160,14 +157,11 @@ function withSkipPath(tables: TokenTables, gain: number, width: number): TokenTa
 }
 
 /** Tables of δ, and the map that adds f(x). A map that the tables do not have yet begins at 0. */
-export function splitByText(tables: TokenTables, features: SparseRows, width: number) {
-  const { collaborative, content } = tables;
-  const weights = tables.textMap ?? { rows: features.columns, data: new Float32Array(features.columns * width) };
-  const side = (soft: SoftTables) => ({ ...soft, items: deltasOf(soft.items, features, weights.data) });
-  return {
-    tables: { collaborative: side(collaborative), ...(content && { content: side(content) }), textMap: weights },
-    textMap: new TextMap(features, weights.data, width),
-  };
+function splitByText(tables: TokenTables, features: SparseFeatures, width: number) {
+  const { columns } = features;
+  const weights = tables.textMap ?? { rows: columns, data: new Float32Array(columns * width) };
+  const textMap = new TextMap(features, weights.data, width);
+  return { tables: textMap.split({ ...tables, textMap: weights }), textMap };
 }
 
 function batchPlans(

@@ -314,13 +314,11 @@ describe("a text map and the skip path", () => {
     {
       name: "titles",
       weight: 1,
-      features: {
-        rows: items,
-        columns: 3,
-        indptr: Int32Array.from({ length: items + 1 }, (_, j) => 2 * j),
-        indices: Int32Array.from({ length: 2 * items }, (_, p) => (p % 2 === 1 ? 2 : p < items ? 0 : 1)),
-        values: new Float32Array(2 * items).fill(0.7),
-      },
+      rows: items,
+      columns: 3,
+      indptr: Int32Array.from({ length: items + 1 }, (_, j) => 2 * j),
+      indices: Int32Array.from({ length: 2 * items }, (_, p) => (p % 2 === 1 ? 2 : p < items ? 0 : 1)),
+      values: new Float32Array(2 * items).fill(0.7),
     },
   ];
   const mapped = { tables: undefined, priorDeviation: 0.3, textMapLearningRate: 0.02, features } as const;
@@ -379,15 +377,8 @@ describe("a text map and the skip path", () => {
   });
 
   it("refuses features of other items", async () => {
-    const [block] = features;
-    const short = {
-      ...block!.features,
-      rows: 1,
-      indptr: Int32Array.of(0, 2),
-      indices: Int32Array.of(0, 2),
-      values: Float32Array.of(1, 1),
-    };
-    await expect(run({ features: [{ ...block!, features: short }] })).rejects.toThrow(
+    const short = { rows: 1, indptr: Int32Array.of(0, 2), indices: Int32Array.of(0, 2), values: Float32Array.of(1, 1) };
+    await expect(run({ features: [{ ...features[0]!, ...short }] })).rejects.toThrow(
       "features: found 1 rows, expected 16, one for each item",
     );
   });

@@ -3,7 +3,6 @@
 // — the run of a stage —
 export { savedUpdates } from "./checkpoint/checkpoint.js";
 export { stageCheckpoint } from "./checkpoint/model-directory.js";
-export type { SparseRows } from "./kernels/sparse-product.js";
 // — settings —
 export type { RegulariserScaling } from "./objective/regulariser.js";
 export { learningRateRecord } from "./optimiser/schedule.js";
@@ -45,5 +44,5 @@ export type { TokenisedTexts } from "./tables/text-means.js";
 export type { LossBatches } from "./tasks/batch-source.js";
 export { type MapTaskOptions, mapTask } from "./tasks/map-task.js";
 // — the text map: embeddings as a learned function of texts —
-export { type FeatureBlock, hashFeatures, joinFeatures } from "./text-map/features.js";
-export { deltasOf, TextMap } from "./text-map/text-map.js";
+export { hashFeatures } from "./text-map/features.js";
+export { TextMap } from "./text-map/text-map.js";

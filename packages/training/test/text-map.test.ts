@@ -1,12 +1,13 @@
 // The text map: sparse products against plain loops, gradients against finite differences, and where it begins.
+import type { SparseFeatures } from "@cllm4rec/corpus";
 import { TrainingError } from "@cllm4rec/training";
-import { deltasOf, joinFeatures, type SparseRows, TextMap } from "@cllm4rec/training/stage";
+import { TextMap } from "@cllm4rec/training/stage";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { principalDirections } from "../src/text-map/principal-directions.js";
 
 /** A matrix in compressed rows, of what is not 0. */
-function sparse(dense: readonly (readonly number[])[], columns: number): SparseRows {
+function sparse(dense: readonly (readonly number[])[], columns: number): SparseFeatures {
   const entries = dense.map((row) => row.flatMap((value, c) => (value === 0 ? [] : [[c, value] as const])));
   return {
     rows: dense.length,
@@ -49,7 +50,8 @@ describe("embeddings and gradients", () => {
         );
         expect([...map.embeddings({ users, items }).items.data]).toEqual(expected.flat());
         expect([
-          ...deltasOf({ rows, data: Float32Array.from(expected.flat()) }, map.features, map.weights).data,
+          ...map.split({ collaborative: { users, items: { rows, data: Float32Array.from(expected.flat()) } } })
+            .collaborative.items.data,
         ]).toEqual(deltas.flat().map((d) => d + 0));
         const some = Int32Array.from({ length: rows }, (_, r) => r).filter((r) => r % 2 === 0);
         const gradient = map.gradient({
@@ -90,34 +92,6 @@ describe("embeddings and gradients", () => {
   it("refuses weights of another size", () => {
     expect(() => new TextMap(sparse([[1]], 1), new Float32Array(2), 3)).toThrow(
       new TrainingError("text map: found 2 weights, expected 1 features of width 3"),
-    );
-  });
-});
-
-describe("joinFeatures", () => {
-  it("puts blocks side by side, each times the root of its weight", () => {
-    const joined = joinFeatures([
-      {
-        name: "titles",
-        weight: 4,
-        features: sparse(
-          [
-            [1, 0],
-            [0, 3],
-          ],
-          2,
-        ),
-      },
-      { name: "tags", weight: 1, features: sparse([[5], [0]], 1) },
-    ]);
-    expect(joined).toEqual(
-      sparse(
-        [
-          [2, 0, 5],
-          [0, 6, 0],
-        ],
-        3,
-      ),
     );
   });
 });

@@ -1,9 +1,9 @@
 // The tables that a run begins with: random ones, ones moved towards the texts, or those of an earlier run.
 import path from "node:path";
-import type { TokenCache } from "@cllm4rec/corpus";
+import { combineFeatures, type FeatureBlock, type TokenCache } from "@cllm4rec/corpus";
 import { openTrainedModel, type Serving } from "@cllm4rec/recommend";
 import { TrainingError } from "@cllm4rec/training";
-import { type FeatureBlock, startingTables, type TokenTables } from "@cllm4rec/training/stage";
+import { startingTables, type TokenTables } from "@cllm4rec/training/stage";
 import { UsageError } from "../errors.js";
 import type { OpenBackbone } from "../models/workplace.js";
 import type { ResolvedConfig } from "./resolve-config.js";
@@ -20,7 +20,15 @@ export async function freshTables(
 ): Promise<TokenTables> {
   refuseShareWithoutTexts(config, caches.length > 0);
   const { seed, textShare, priorDeviation, contentDeviation } = config;
-  return startingTables({ model, seed, texts: caches, textShare, priorDeviation, contentDeviation, features });
+  return startingTables({
+    model,
+    seed,
+    texts: caches,
+    textShare,
+    priorDeviation,
+    contentDeviation,
+    features: features && combineFeatures(features),
+  });
 }
 
 /** @throws {UsageError} where the start is to be taken from texts, and there are none */

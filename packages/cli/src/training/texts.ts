@@ -7,6 +7,7 @@ import {
   type DocumentSource,
   definePrompts,
   documentLayout,
+  type FeatureBlock,
   itemTexts,
   type LanguageDocument,
   openTokenCache,
@@ -16,6 +17,7 @@ import {
   userTexts,
 } from "@cllm4rec/corpus";
 import { UsageError } from "../errors.js";
+import { itemTextBlocks } from "../evaluation/baselines.js";
 import type { OpenBackbone } from "../models/workplace.js";
 import type { StageDisplay } from "../progress.js";
 import type { RunConfig, StageName } from "../settings/config.js";
@@ -32,6 +34,16 @@ function kindsOf({ manifest: { statistics } }: Dataset, wanted: RunConfig["texts
 /** How many texts of the configured kinds the dataset has, by its manifest. */
 export function textsOf(dataset: Dataset, { texts: wanted }: Pick<RunConfig, "texts">): number {
   return kindsOf(dataset, wanted).reduce((sum, { texts }) => sum + texts, 0);
+}
+
+/**
+ * What a text map reads: the words that EASE reads as side information, with the same weights in the items' inner
+ * products. `undefined` where the dataset has no texts of items.
+ */
+export async function itemFeatures(dataset: Dataset): Promise<FeatureBlock[] | undefined> {
+  const blocks = await itemTextBlocks(dataset);
+  if (blocks.length === 0) return undefined;
+  return blocks.map(({ name, weight, features }) => ({ name, weight: Math.sqrt(weight), ...features }));
 }
 
 /** The longest document, prompt included. */

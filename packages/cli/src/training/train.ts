@@ -1,6 +1,12 @@
 // A training run from configuration to model directory: open everything, run the stages within their time, report.
 import path from "node:path";
-import { Dataset, type DocumentSource, definePrompts, type LanguageDocument } from "@cllm4rec/corpus";
+import {
+  Dataset,
+  type DocumentSource,
+  definePrompts,
+  type FeatureBlock,
+  type LanguageDocument,
+} from "@cllm4rec/corpus";
 import { checkFinetune, finetune } from "@cllm4rec/finetune";
 import { checkPretrain, pretrain } from "@cllm4rec/pretrain";
 import { readModelContent, type Serving } from "@cllm4rec/recommend";
@@ -14,9 +20,8 @@ import {
   toAll,
 } from "@cllm4rec/training";
 import type { ModelContent } from "@cllm4rec/training/model";
-import type { FeatureBlock, TokenTables } from "@cllm4rec/training/stage";
+import type { TokenTables } from "@cllm4rec/training/stage";
 import { closing } from "../closing.js";
-import { itemTextBlocks } from "../evaluation/baselines.js";
 import { lockDirectory } from "../files/lock.js";
 import { refuseForeignFolder } from "../files/target.js";
 import { datasetHash, type OpenBackbone, openBackbone } from "../models/workplace.js";
@@ -27,7 +32,7 @@ import { StageClock } from "./clock.js";
 import { checkRecord, type RunRecord, writeRecord } from "./record.js";
 import { type ResolvedConfig, resolveConfig } from "./resolve-config.js";
 import { freshTables, refuseOverwriting, refuseShareWithoutTexts, tablesOf } from "./starting-tables.js";
-import { checkTexts, documentsOf, openTokenCaches, textSizes, textsOf } from "./texts.js";
+import { checkTexts, documentsOf, itemFeatures, openTokenCaches, textSizes, textsOf } from "./texts.js";
 
 /** What surrounds a run. */
 export interface TrainOptions {
@@ -79,8 +84,7 @@ export function train(options: TrainOptions): Promise<TrainOutcome> {
     later(() => opened.dispose());
     const source = { path: path.resolve(data), hash: datasetHash(dataset.manifest) };
     const { method } = options.config;
-    const blocks = method === "text-map" && stages.includes("finetune") ? await itemTextBlocks(dataset) : [];
-    const features = blocks.length > 0 ? blocks : undefined;
+    const features = method === "text-map" && stages.includes("finetune") ? await itemFeatures(dataset) : undefined;
     const resolve = (hasTexts: boolean) =>
       resolveConfig(options.config, opened.model.backbone, {
         learnsFromTexts: stages.includes("pretrain") && hasTexts,

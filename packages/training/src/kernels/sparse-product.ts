@@ -1,22 +1,9 @@
 // Products of a fixed sparse matrix with dense ones, in WebAssembly.
+import type { SparseFeatures } from "@cllm4rec/corpus";
 import { TrainingError } from "../error.js";
 import { SPARSE } from "./sparse.wasm.js";
 
 // Shape legend: R rows, F columns of the sparse matrix, n entries that are not 0, K columns of the dense ones.
-
-/** A sparse matrix: row `r` holds `values[p]` in column `indices[p]` for p from `indptr[r]` to `indptr[r + 1]` − 1. */
-export interface SparseRows {
-  /** R */
-  readonly rows: number;
-  /** F */
-  readonly columns: number;
-  /** [R + 1] */
-  readonly indptr: Int32Array;
-  /** [n] */
-  readonly indices: Int32Array;
-  /** [n] */
-  readonly values: Float32Array;
-}
 
 /** What is used of an API whose types come with those of browsers. */
 declare const WebAssembly: {
@@ -45,7 +32,7 @@ export class SparseProduct {
 
   /** @throws TrainingError for a matrix that is malformed, or too large for the kernel's memory of 4 GiB */
   constructor(
-    private readonly matrix: SparseRows,
+    private readonly matrix: SparseFeatures,
     private readonly width: number,
   ) {
     checkSparse(matrix);
@@ -117,7 +104,7 @@ export class SparseProduct {
 }
 
 /** @throws TrainingError saying what of a sparse matrix is malformed */
-export function checkSparse({ rows, columns, indptr, indices, values }: SparseRows): void {
+function checkSparse({ rows, columns, indptr, indices, values }: SparseFeatures): void {
   if (indptr.length !== rows + 1 || indptr[0] !== 0)
     throw new TrainingError(`text features: found ${indptr.length} row starts, expected ${rows + 1} from 0`);
   for (let row = 0; row < rows; row++)

@@ -1,10 +1,9 @@
 // The tables that a run begins with: random ones, or ones moved towards what the texts say.
 import type { BaseModel, SoftTables } from "@cllm4rec/backbone";
+import type { SparseFeatures } from "@cllm4rec/corpus";
 import { TrainingError } from "../error.js";
-import type { SparseRows } from "../kernels/sparse-product.js";
 import { initialTables, type TokenTables } from "../tables/tables.js";
 import { type TokenisedTexts, textMeans } from "../tables/text-means.js";
-import { type FeatureBlock, joinFeatures } from "../text-map/features.js";
 import { principalDirections } from "../text-map/principal-directions.js";
 import { TextMap } from "../text-map/text-map.js";
 import { contentDeviationOf, priorDeviationOf } from "./scales.js";
@@ -21,10 +20,10 @@ export interface StartingTablesOptions {
    */
   readonly texts?: readonly TokenisedTexts[] | undefined;
   /**
-   * Features of the items' texts. Given: the items' embeddings begin as a linear function of them, the text map, which
+   * Features of the items' texts, [J, F], such as `combineFeatures` of `@cllm4rec/corpus` returns. Given: the items' embeddings begin as a linear function of them, the text map, which
    * is part of the result; `texts` then has no effect on items with features.
    */
-  readonly features?: readonly FeatureBlock[] | undefined;
+  readonly features?: SparseFeatures | undefined;
   /** Whether content tables are made; default: where there are `texts`. */
   readonly content?: boolean | undefined;
   /** Share of the initial embeddings' variance that comes from `texts`; default 1 where there are any, else 0. */
@@ -55,31 +54,26 @@ export async function startingTables(options: StartingTablesOptions): Promise<To
     ...(content && { contentDeviation }),
     ...(means && { texts: { means, share: textShare } }),
   });
-  if (!options.features) return tables;
-  return mapped(tables, joinFeatures(options.features), { width, seed, deviation: priorDeviation });
+  const { features } = options;
+  return features ? mapped(tables, features, { width, seed, deviation: priorDeviation }) : tables;
 }
 
 /** Items that have features begin at f(x) on both sides; the others as they are. */
 function mapped(
   { collaborative, content }: TokenTables,
-  features: SparseRows,
+  features: SparseFeatures,
   { width, seed, deviation }: { readonly width: number; readonly seed: number; readonly deviation: number },
 ): TokenTables {
   const weights = principalDirections(features, width, { seed, deviation });
   const { indptr } = features;
-  const map = new TextMap(features, weights, width);
-  const side = (tables: SoftTables): SoftTables => {
-    const { rows, data } = tables.items;
-    const free = data.map((z, at) => {
-      const row = Math.floor(at / width);
-      return indptr[row + 1]! > indptr[row]! ? 0 : z;
-    });
-    const { items } = map.embeddings({ ...tables, items: { rows, data: free } });
-    return { ...tables, items: { rows, data: items.data.slice() } };
+  const hasFeatures = (row: number) => indptr[row + 1]! > indptr[row]!;
+  const deltas = (soft: SoftTables): SoftTables => {
+    const { rows, data } = soft.items;
+    return { ...soft, items: { rows, data: data.map((z, at) => (hasFeatures(Math.floor(at / width)) ? 0 : z)) } };
   };
-  return {
-    collaborative: side(collaborative),
-    ...(content && { content: side(content) }),
+  return new TextMap(features, weights, width).apply({
+    collaborative: deltas(collaborative),
+    ...(content && { content: deltas(content) }),
     textMap: { rows: features.columns, data: weights },
-  };
+  });
 }

@@ -1,5 +1,6 @@
 // Where a text map begins: the directions in which texts differ most.
-import { SparseProduct, type SparseRows } from "../kernels/sparse-product.js";
+import type { SparseFeatures } from "@cllm4rec/corpus";
+import { SparseProduct } from "../kernels/sparse-product.js";
 import { fillNormal } from "../random/normal.js";
 
 // Shape legend: R rows, F features, K width, D directions.
@@ -17,7 +18,7 @@ const ITERATIONS = 6;
  * @param directions D; default: K, at most 128
  */
 export function principalDirections(
-  features: SparseRows,
+  features: SparseFeatures,
   width: number,
   { seed, deviation, directions = Math.min(width, 128) }: { seed: number; deviation: number; directions?: number },
 ): Float32Array {
@@ -50,7 +51,7 @@ export function principalDirections(
 }
 
 /** So that the embeddings X·W of rows with any feature have the root mean square `deviation`. */
-function scaled(weights: Float32Array, features: SparseRows, width: number, deviation: number): Float32Array {
+function scaled(weights: Float32Array, features: SparseFeatures, width: number, deviation: number): Float32Array {
   const { rows, indptr } = features;
   const mapped = new Float32Array(rows * width);
   new SparseProduct(features, width).addTo(mapped, weights, mapped);

@@ -1,9 +1,10 @@
 // The text map, f(x) = xᵀW: the part of an embedding that is a learned linear function of its text. Eq. 2 read
 // forwards, with a mean that is learned: z = f(x) + δ, δ ~ N(0, λ⁻¹I). An item that nobody has touched yet has f(x) for
 // its embedding.
-import type { EmbeddingTable, RowGradients, SoftTables } from "@cllm4rec/backbone";
+import type { RowGradients, SoftTables } from "@cllm4rec/backbone";
+import type { SparseFeatures } from "@cllm4rec/corpus";
 import { TrainingError } from "../error.js";
-import { SparseProduct, type SparseRows } from "../kernels/sparse-product.js";
+import { SparseProduct } from "../kernels/sparse-product.js";
 import type { TokenTables } from "../tables/tables.js";
 
 // Shape legend: J items, F features, K width.
@@ -19,7 +20,7 @@ export class TextMap {
    * @throws TrainingError for features that are malformed, or weights of another size
    */
   constructor(
-    readonly features: SparseRows,
+    readonly features: SparseFeatures,
     readonly weights: Float32Array,
     width: number,
   ) {
@@ -38,14 +39,32 @@ export class TextMap {
     return { ...deltas, items: { rows: deltas.items.rows, data: this.items } };
   }
 
-  /** Tables of δ and weights W as the tables that a model reads, in memory of their own. */
+  /** Tables of δ and weights W as the tables z that a model reads, in memory of their own. */
   apply(tables: TokenTables): TokenTables {
+    return this.eachSide(tables, (deltas, weights) => {
+      const data = new Float32Array(deltas.length);
+      this.product.addTo(deltas, weights, data);
+      return data;
+    });
+  }
+
+  /** The reverse of {@link apply}: δ = z − f(x), so that training begins with the embeddings z. */
+  split(tables: TokenTables): TokenTables {
+    const mapped = new Float32Array(this.items.length);
+    return this.eachSide(tables, (items, weights) => {
+      this.product.addTo(mapped.fill(0), weights, mapped);
+      return items.map((z, at) => z - mapped[at]!);
+    });
+  }
+
+  private eachSide(
+    tables: TokenTables,
+    change: (items: Float32Array, weights: Float32Array) => Float32Array,
+  ): TokenTables {
     const { collaborative, content, textMap } = tables;
-    const weights = textMap?.data ?? this.weights;
     const side = (soft: SoftTables): SoftTables => {
-      const data = new Float32Array(soft.items.data.length);
-      this.product.addTo(soft.items.data, weights, data);
-      return { ...soft, items: { rows: soft.items.rows, data } };
+      const { rows, data } = soft.items;
+      return { ...soft, items: { rows, data: change(data, textMap?.data ?? this.weights) } };
     };
     return { ...tables, collaborative: side(collaborative), ...(content && { content: side(content) }) };
   }
@@ -61,12 +80,4 @@ export class TextMap {
     });
     return this.product.transposed(dense);
   }
-}
-
-/** δ = z − xᵀW, so that training begins with the embeddings z. @throws TrainingError as {@link TextMap} does */
-export function deltasOf({ rows, data }: EmbeddingTable, features: SparseRows, weights: Float32Array): EmbeddingTable {
-  const width = data.length / rows;
-  const mapped = new Float32Array(data.length);
-  new SparseProduct(features, width).addTo(mapped, weights, mapped);
-  return { rows, data: data.map((z, at) => z - mapped[at]!) };
 }
