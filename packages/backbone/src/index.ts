@@ -21,7 +21,7 @@ export type { TextTokenizer } from "./encoder/text-tokenizer.js";
 export type { GenerateOptions } from "./generation/generate.js";
 // — the language model and the base model over words, users and items —
 export { Backbone, type BackboneFingerprint, type OpenBackboneOptions } from "./model/backbone.js";
-export { BaseModel, type LossOptions, type LossResult } from "./model/base-model.js";
+export { BaseModel } from "./model/base-model.js";
 export type { Vocabulary } from "./model/batch.js";
 export type {
   EmbeddingTable,
@@ -39,5 +39,6 @@ export type {
 export type { DropoutOptions } from "./model/dropout.js";
 export type { LanguageModel } from "./model/language-model.js";
 export type { SequenceLayout } from "./model/layout.js";
+export type { LossOptions, LossResult } from "./model/loss.js";
 export type { LossGradients } from "./model/loss-gradients.js";
 export { TrainableBackbone, type TrainableBackboneOptions } from "./model/trainable-backbone.js";

@@ -4,13 +4,13 @@ import type { Feeds, Session, Tensor } from "@cllm4rec/onnx-grad";
 import { type GenerateOptions, generateTokens } from "../generation/generate.js";
 import type { Backbone } from "./backbone.js";
 import { int64Vector, type LastFeeds, lastQueries, type PackedBatch, packBatch, type Vocabulary } from "./batch.js";
+import { placesOf, rowsOf } from "./candidates.js";
 import type {
   EmbeddingTable,
   EncoderDecoderSequence,
   HeldOutInput,
   LanguageInput,
   Prompt,
-  Reduction,
   SoftTables,
 } from "./documents.js";
 import type { DropoutOptions } from "./dropout.js";
@@ -19,45 +19,13 @@ import type { HeadKind, LossGraphOptions } from "./graphs.js";
 import type { LanguageModel } from "./language-model.js";
 import type { SequenceLayout } from "./layout.js";
 import { loadRequested } from "./load-graph.js";
-import { type LossGradients, lossGradients, memoryOf } from "./loss-gradients.js";
+import type { LossOptions, LossResult } from "./loss.js";
+import { lossGradients, memoryOf } from "./loss-gradients.js";
 import { packPairBatch } from "./pair-batch.js";
 import { type SkipFeeds, skipFeeds } from "./skip-path.js";
 
 // Shape legend: N words, I users, J items, K width, T tokens of a sequence (of the decoder's, where there is an
 // encoder), M scored positions.
-
-export interface LossOptions {
-  /** `target-mean` where absent. */
-  readonly reduction?: Reduction;
-  /** Whether gradients are computed; true where absent. */
-  readonly gradients?: boolean;
-  /**
-   * The items of the softmax, ascending, of a loss over items; all where absent. Others have no part in the loss and
-   * get no gradient from the head.
-   */
-  readonly candidates?: Int32Array | undefined;
-  /** Dropout of a training step; none where absent. */
-  readonly dropout?: DropoutOptions;
-  /**
-   * Gradients of an earlier batch of the same loss that are no longer needed. This batch's gradients reuse their
-   * memory, which detaches their arrays and saves an allocation of megabytes per step.
-   */
-  readonly reusableGradients?: LossGradients;
-  readonly signal?: AbortSignal;
-}
-
-export interface LossResult {
-  readonly loss: number;
-  /** Sum of −log p over each document's targets. */
-  readonly documentLosses: Float64Array;
-  /** Number of targets in all. */
-  readonly targets: number;
-  /** Tokens of the documents, encoder's and decoder's alike, and tokens computed for them (padding included). */
-  readonly usefulTokens: number;
-  readonly computedTokens: number;
-  /** Absent where not asked for. */
-  readonly gradients?: LossGradients;
-}
 
 /** One target: a class at a scored position of a document. */
 interface Target {
@@ -370,14 +338,10 @@ export class BaseModel<B extends LanguageModel = Backbone> {
     );
   }
 
-  private itemTable({ rows, data }: EmbeddingTable, candidates?: Int32Array): Tensor {
+  private itemTable(items: EmbeddingTable, candidates?: Int32Array): Tensor {
     const { width } = this.vocabulary;
-    if (!candidates) return { dtype: "float32", shape: [rows, width], data };
-    const some = new Float32Array(candidates.length * width);
-    candidates.forEach((item, c) => {
-      some.set(data.subarray(item * width, (item + 1) * width), c * width);
-    });
-    return { dtype: "float32", shape: [candidates.length, width], data: some };
+    const { rows, data } = candidates ? rowsOf(items, candidates, width) : items;
+    return { dtype: "float32", shape: [rows, width], data };
   }
 
   private async run(
@@ -404,18 +368,6 @@ export class BaseModel<B extends LanguageModel = Backbone> {
     }
     return session;
   }
-}
-
-/** Where each item is among the candidates. @throws RangeError for a target that is none */
-function placesOf(candidates: Int32Array, items: number): (item: number, document: number) => number {
-  const places = new Int32Array(items).fill(-1);
-  candidates.forEach((item, c) => {
-    places[item] = c;
-  });
-  return (item, document) => {
-    if (places[item]! >= 0) return places[item]!;
-    throw new RangeError(`document ${document}: target ${item} is not among the ${candidates.length} candidates`);
-  };
 }
 
 /** What is dropped, without the seed: it selects the graph, the seed is an input. */

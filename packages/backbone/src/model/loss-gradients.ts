@@ -2,6 +2,7 @@
 // gradients fit.
 import type { Tensor, TypedArray } from "@cllm4rec/onnx-grad";
 import { type PackedBatch, sumSoftGradients, type Vocabulary } from "./batch.js";
+import { spread } from "./candidates.js";
 import type { RowGradients } from "./documents.js";
 import { type HeadKind, WEIGHT_GRADIENT } from "./graphs.js";
 import type { LanguageModel } from "./language-model.js";
@@ -40,15 +41,6 @@ export function lossGradients(
     for (let k = 0; k < width; k++) table[item * width + k]! += split.items.data[r * width + k]!;
   });
   return { ...split, items: { rows: Int32Array.from({ length: items }, (_, j) => j), data: table } };
-}
-
-/** Rows of candidates in their places among all items, the others 0. */
-function spread(rows: Float32Array, candidates: Int32Array, items: number, width: number): Float32Array {
-  const all = new Float32Array(items * width);
-  candidates.forEach((item, c) => {
-    all.set(rows.subarray(c * width, (c + 1) * width), item * width);
-  });
-  return all;
 }
 
 function weightGradients(outputs: Readonly<Record<string, Tensor>>): Record<string, Float32Array> {

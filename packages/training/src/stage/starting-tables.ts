@@ -20,8 +20,9 @@ export interface StartingTablesOptions {
    */
   readonly texts?: readonly TokenisedTexts[] | undefined;
   /**
-   * Features of the items' texts, [J, F], such as `combineFeatures` of `@cllm4rec/corpus` returns. Given: the items' embeddings begin as a linear function of them, the text map, which
-   * is part of the result; `texts` then has no effect on items with features.
+   * Features of the items' texts, [J, F], as `combineFeatures` of `@cllm4rec/corpus` returns them. Given: the items'
+   * embeddings begin as a linear function of them, the text map, which is part of the result; `texts` then has no
+   * effect on items with features.
    */
   readonly features?: SparseFeatures | undefined;
   /** Whether content tables are made; default: where there are `texts`. */
