@@ -7,6 +7,7 @@ export {
   type FittedEase,
   fitEase,
   itemTextBlocks,
+  trialsWithin,
 } from "./blend/fit-ease.js";
 export {
   type BlendOptions,

@@ -71,14 +71,21 @@ export function blendCommand(context: CliContext): Command {
     .addHelpText("after", HELP)
     .action((flags: Flags) =>
       closing(async (later) => {
-        const [{ openItsDataset, openTrainedModel }, { blend }, { naming, serving }, { lockDirectory }, target] =
-          await Promise.all([
-            import("@cllm4rec/recommend"),
-            import("@cllm4rec/recommend/blend"),
-            import("../models/workplace.js"),
-            import("../files/lock.js"),
-            import("../files/target.js"),
-          ]);
+        const [
+          { openItsDataset, openTrainedModel },
+          { blend },
+          { blendDisplay },
+          { naming, serving },
+          { lockDirectory },
+          target,
+        ] = await Promise.all([
+          import("@cllm4rec/recommend"),
+          import("@cllm4rec/recommend/blend"),
+          import("../evaluation/blend-display.js"),
+          import("../models/workplace.js"),
+          import("../files/lock.js"),
+          import("../files/target.js"),
+        ]);
         const { signal } = context;
         const { scorers, trials, lambda, json } = flags;
         const out = flags.out === undefined ? undefined : path.normalize(flags.out);
@@ -89,7 +96,6 @@ export function blendCommand(context: CliContext): Command {
         if (out === undefined) later(await lockDirectory(first.directory));
         const display = new StageDisplay(context.stderr);
         const engine = { engine: flags.engine ?? "cpu", threads: flags.threads } as const;
-        let doing: string | undefined;
         const learned = await serving({ ...flags, engine }, { signal, display }, ({ onProgress: _, ...places }) =>
           blend(flags.model, dataset, {
             ...places,
@@ -97,12 +103,7 @@ export function blendCommand(context: CliContext): Command {
             ...(scorers && { scorers: scorers.flatMap((name) => NAMES[name]) }),
             ...(trials !== undefined && { trials }),
             ...(lambda !== undefined && { lambda }),
-            onNotice: (message) => display.say(message),
-            onProgress(progress) {
-              if (progress.doing !== doing) display.start(progress.doing);
-              doing = progress.doing;
-              display.update(progress.share);
-            },
+            onProgress: blendDisplay(display),
           }),
         );
         display.stop();

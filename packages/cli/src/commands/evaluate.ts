@@ -28,7 +28,7 @@ interface Flags {
 }
 
 const HELP = `
-Every item is ranked but those of the user's history, which stands in the prompt: the training items, as in the paper,
+Every item is ranked but those of the user's history, which is in the prompt: the training items, as in the paper,
 or with --history train+validation the validation items too. recall@K divides by min(K, held-out items). Users without
 held-out items do not count. A model directory with a blend is measured as it answers: with the blend. --json lists the
 members of the blend, their weights, and their metrics on the validation items. Where the dataset has cold items

@@ -48,7 +48,7 @@ export interface StageHistory {
   readonly validations: readonly Validation[];
   /** Milliseconds of each save, including those of repeated updates. */
   readonly checkpoints: readonly number[];
-  /** How often the stage was begun or went on. */
+  /** How often the stage was started or resumed. */
   readonly sittings: number;
   readonly ended?: Ended;
 }

@@ -1,8 +1,9 @@
 // The blend at the end of a training command: the model together with linear scorers, where validation says that they
 // help.
 import { openItsDataset, openTrainedModel } from "@cllm4rec/recommend";
-import { blend, type LearnedBlend, readBlend } from "@cllm4rec/recommend/blend";
+import { blend, type LearnedBlend, readBlend, trialsWithin } from "@cllm4rec/recommend/blend";
 import { closing } from "../closing.js";
+import { blendDisplay } from "../evaluation/blend-display.js";
 import { lockDirectory } from "../files/lock.js";
 import { serving } from "../models/workplace.js";
 import type { StageDisplay } from "../progress.js";
@@ -12,9 +13,8 @@ export type Blended = LearnedBlend;
 
 /** Of a limited time, what is kept for fitting and weighing the other members. */
 export const BLEND_SHARE = 0.2;
-/** J³ · fits in a second, of EASE on two cores; what a number of fits costs is estimated with it. */
-const FITS = 3.3e10;
-const MOST_FITS = 24;
+/** Of that, what fitting may take; scoring all users by all members takes the rest. */
+const FIT_SHARE = 0.5;
 
 /** What a training run says of its end. */
 interface Trained {
@@ -43,21 +43,15 @@ export async function blendAfterTraining(
     const dataset = await openItsDataset(await openTrainedModel(out), data);
     later(() => dataset.close());
     later(await lockDirectory(out));
-    const fits = minutes === undefined ? undefined : Math.floor((60 * minutes * BLEND_SHARE * FITS) / items ** 3 / 2);
-    let doing: string | undefined;
+    const trials = minutes && trialsWithin(60 * minutes * BLEND_SHARE * FIT_SHARE, items);
     const learned = await serving(
       { backbone, engine: { engine, threads } },
       { signal, display },
       ({ onProgress: _, ...places }) =>
         blend(out, dataset, {
           ...places,
-          ...(fits !== undefined && { trials: Math.max(1, Math.min(MOST_FITS, fits)) }),
-          onNotice: (message) => display.say(message),
-          onProgress(progress) {
-            if (progress.doing !== doing) display.start(progress.doing);
-            doing = progress.doing;
-            display.update(progress.share);
-          },
+          ...(trials !== undefined && { trials }),
+          onProgress: blendDisplay(display),
         }),
     );
     display.stop();

@@ -256,7 +256,7 @@ class Run {
     );
   }
 
-  /** Runs a stage until it ends by itself, its time is up, or the user interrupts. */
+  /** Runs a stage until it is finished, its time is up, or the user interrupts. */
   private async timed<
     R extends {
       readonly tables: TokenTables;

@@ -13,7 +13,7 @@ export interface TuneColdEaseOptions extends Omit<TuneEaseOptions, "candidates">
   /** Cold items: without interactions in the training data. */
   readonly cold: ArrayLike<number>;
   /**
-   * Which items may stand in for cold ones while settings are chosen, such as those with text; default: every item with
+   * Which items may be treated as cold while settings are chosen, such as those with text; default: every item with
    * interactions.
    */
   readonly among?: ArrayLike<number>;

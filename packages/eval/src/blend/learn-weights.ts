@@ -16,7 +16,7 @@ export interface LearnWeightsOptions {
 export interface LearnedMember {
   /** At least 0; those of all members sum to 1. 0: dropped, since it does not help. */
   readonly weight: number;
-  /** The metrics of this member by itself. */
+  /** The metrics of this member alone. */
   readonly alone: BlendMetrics;
   /**
    * By how much recall@20 + recall@40 + ndcg@100 falls when it is left out and the other weights stay. 0 for a dropped

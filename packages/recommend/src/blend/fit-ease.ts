@@ -3,7 +3,7 @@
 import type { Dataset } from "@cllm4rec/corpus";
 import { ease, type LinearScorer, type Multiply, type SideInformation, tuneEase } from "@cllm4rec/eval";
 
-/** EASE by itself, or with what the dataset's texts say of the items. */
+/** EASE alone, or with what the dataset's texts say of the items. */
 export type EaseKind = "ease" | "ease with text";
 
 export interface FittedEase {
@@ -34,9 +34,18 @@ export interface FitEaseOptions {
   readonly onProgress?: (kind: EaseKind, share: number) => void;
 }
 
-/** Fits that take about two minutes on two cores: their cost grows with the cube of the items. */
+/** J³ · fits in a second, on two cores: the cost of a fit grows with the cube of the items. */
+const FITS = 4e12 / 120;
+const allowed = (trials: number) => Math.max(1, Math.min(24, trials));
+
+/** Fits that take about two minutes on two cores. */
 export function defaultTrials(items: number): number {
-  return Math.max(1, Math.min(24, Math.round(4e12 / items ** 3)));
+  return allowed(Math.round((120 * FITS) / items ** 3));
+}
+
+/** Fits that take at most about so many seconds on two cores; at least one. */
+export function trialsWithin(seconds: number, items: number): number {
+  return allowed(Math.floor((seconds * FITS) / items ** 3));
 }
 
 /**

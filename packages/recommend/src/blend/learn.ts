@@ -32,7 +32,7 @@ import { constantScorer, removeBlend, type StoredMember, writeBlend } from "./st
 
 // Shape legend: J items, B users of a batch.
 
-/** Scorers that {@link blend} fits by itself. */
+/** Scorers that {@link blend} can fit. */
 export const SCORERS = ["ease", "ease with text", "item knn", "most popular"] as const;
 export type ScorerName = (typeof SCORERS)[number];
 
@@ -78,7 +78,7 @@ export interface LearnedBlend {
   readonly members: readonly BlendMember[];
   /** recall@20, recall@40 and ndcg@100 of the blend on the validation items. */
   readonly metrics: Readonly<Record<string, number>>;
-  /** False: the first model by itself is best, and its directory answers without a blend. */
+  /** False: the first model alone is best, and its directory answers without a blend. */
   readonly stored: boolean;
 }
 

@@ -36,7 +36,7 @@ export function initialLanguageModel(
   if (!DRAWN.includes(String(modelType))) {
     throw new TrainingError(
       `model_type: found ${JSON.stringify(modelType)}, expected one of ${DRAWN.join(", ")}; others can be trained ` +
-        "from weights that are there, but how theirs begin is not implemented",
+        "from existing weights, but not from random ones",
     );
   }
   if (typeof deviation !== "number" || !(deviation > 0 && Number.isFinite(deviation))) {

@@ -57,7 +57,7 @@ export function chooseProvider(trials: readonly ProviderTrial[]): ExecutionProvi
   return rate(best) > 0 && rate(best) >= advantage * rate("cpu") ? best : "cpu";
 }
 
-/** One line that says what was chosen and why, and what is in the way of the others. */
+/** One line: what was chosen and why, and why the others cannot be used. */
 export function choiceReason(chosen: ExecutionProvider, trials: readonly ProviderTrial[]): string {
   const others = trials.filter(({ executionProvider }) => executionProvider !== chosen);
   const describe = ({ executionProvider, gflops, problem }: ProviderTrial) =>
