@@ -101,9 +101,21 @@ export async function fitEase(
 
 /**
  * tf-idf words of the items' titles, of their other texts, and of their training reviews, with the weights that a
- * search starts from.
+ * search starts from. Read once for each dataset.
  */
-export async function itemTextBlocks(dataset: Dataset): Promise<SideInformation[]> {
+export function itemTextBlocks(dataset: Dataset): Promise<SideInformation[]> {
+  const known = blocksOf.get(dataset);
+  if (known) return known;
+  const blocks = readBlocks(dataset);
+  blocksOf.set(dataset, blocks);
+  blocks.catch(() => blocksOf.delete(dataset));
+  return blocks;
+}
+
+/** Several recommenders of one command read the same texts. */
+const blocksOf = new WeakMap<Dataset, Promise<SideInformation[]>>();
+
+async function readBlocks(dataset: Dataset): Promise<SideInformation[]> {
   const { wordFeatures } = await import("@cllm4rec/corpus");
   const reviews: string[][] = Array.from({ length: dataset.items }, () => []);
   for await (const { item, text } of dataset.trainReviews()) reviews[item]!.push(text);
