@@ -187,7 +187,12 @@ describe.each(MODELS)("%s", (name, numRuns, same = SAME) => {
     const int64 = (numbers: readonly number[]) =>
       ({ dtype: "int64", shape: [numbers.length], data: BigInt64Array.from(numbers, BigInt) }) as const;
     const ones = new Float32Array(targets.length).fill(1);
-    const graph = lossGraph(model.backbone, { head: "words", gradients: true, queryBlocks: 1, lastOnly: false });
+    const graph = lossGraph(model.backbone, vocabulary.width, {
+      head: "words",
+      gradients: true,
+      queryBlocks: 1,
+      lastOnly: false,
+    });
     const session = await model.backbone.engine.load(graph);
     const whole = await session.run({
       ...feeds,

@@ -103,7 +103,7 @@ export function modelOpener(): {
    * one.
    */
   backbone(directory: string, options?: { readonly userCache?: boolean }): Promise<Backbone>;
-  model(backbone: Backbone, sizes: { users: number; items: number }): BaseModel;
+  model(backbone: Backbone, sizes: { users: number; items: number; width?: number }): BaseModel;
 } {
   const folder = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "cllm4rec-backbone-")));
   const backbones: Backbone[] = [];

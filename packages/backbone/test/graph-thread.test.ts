@@ -92,6 +92,7 @@ describe.each(["gpt2", "llama-gqa", "t5-gated"])("over %s", (name) => {
     const backbone = await Backbone.open(modelDirectory(name), { weights, engine: inner });
     const request: GraphRequest = {
       kind: "loss",
+      width: backbone.config.hiddenSize,
       options: { head: "items", gradients: true, queryBlocks: 1, lastOnly: false },
     };
     const declared = new DeclaredModel(structuredClone(backbone.declaration));
@@ -103,7 +104,10 @@ describe.each(["gpt2", "llama-gqa", "t5-gated"])("over %s", (name) => {
 
 it("an engine refuses a graph that was compiled for another provider", async () => {
   const backbone = await Backbone.open(modelDirectory("gpt2"), { weights, engine: inner });
-  const compiled = compileGraph(buildGraph(backbone, { kind: "hidden", queryBlocks: 1 }), "webgpu");
+  const compiled = compileGraph(
+    buildGraph(backbone, { kind: "hidden", width: backbone.config.hiddenSize, queryBlocks: 1 }),
+    "webgpu",
+  );
   await expect(inner.loadCompiled(compiled)).rejects.toThrow(
     "graph hidden states: the graph was compiled for webgpu, this engine computes with cpu",
   );

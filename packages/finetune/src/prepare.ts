@@ -25,6 +25,7 @@ import {
   hashTables,
   lambdaLOf,
   learningRateRecord,
+  maskedShareOf,
   parseSettings,
   priorDeviationOf,
   type Rates,
@@ -53,6 +54,7 @@ export interface Preparation {
     readonly selectBy: readonly string[];
     readonly maxLength: number;
     readonly lambdaL: number;
+    readonly maskedShare: number | readonly [number, number];
   };
   readonly rates: Rates;
   /** Where training begins, copied: with a text map the items' tables hold δ, the rest being f(x). */
@@ -73,8 +75,10 @@ export function check(options: FinetuneOptions) {
   const { model, texts, tables } = options;
   const parsed = parseSettings(finetuneSchema, options);
   const { metrics, selectBy = metrics, maxLength = model.vocabulary.maxPositions } = parsed;
-  const lambdaL = lambdaLOf(parsed.lambdaL, { textMap: options.features !== undefined });
-  const settings = { ...parsed, selectBy, maxLength, lambdaL };
+  const textMap = options.features !== undefined;
+  const lambdaL = lambdaLOf(parsed.lambdaL, { textMap });
+  const maskedShare = maskedShareOf(parsed.maskedShare, { textMap });
+  const settings = { ...parsed, selectBy, maxLength, lambdaL, maskedShare };
   new RankingEvaluator({ items: model.vocabulary.items, metrics }); // refuses a name that is given twice
   const unknown = selectBy.find((name) => !metrics.includes(name));
   if (unknown !== undefined)

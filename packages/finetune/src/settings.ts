@@ -44,9 +44,10 @@ export const finetuneSection = z.strictObject({
     description: "what is predicted: the masked items (Eq. 9), or all of the user's training items",
     paper: 'held-out; "all"',
   }),
-  maskedShare: maskedShare.default([0.2, 0.8]).meta({
+  maskedShare: maskedShare.optional().meta({
     description: "p_m: the share of a history that is masked; each user draws from a range",
     range: "a number above 0 and below 1, or [low, high] of such",
+    otherwise: "[0.2, 0.8]; [0.4, 0.9] with `features`",
     paper: "p_m; 0.2",
   }),
   userToken: z.boolean().default(false).meta({

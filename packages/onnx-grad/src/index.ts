@@ -1,6 +1,7 @@
 // @cllm4rec/onnx-grad: build ONNX graphs, differentiate them graph to graph, run them.
 
 export { gradients } from "./autodiff/gradients.js";
+export { type EngineProduct, engineProduct } from "./compose/engine-product.js";
 export { type SeededDropoutOptions, seededDropout } from "./compose/seeded-dropout.js";
 export { type CompiledGraph, compileGraph } from "./engine/compiled-graph.js";
 export {

@@ -18,5 +18,4 @@ export {
   type ScorerName,
 } from "./blend/learn.js";
 export type { BlendMember } from "./blend/mixer.js";
-export { engineProduct } from "./blend/product.js";
 export { readBlend, removeBlend, type StoredBlend } from "./blend/stored-blend.js";

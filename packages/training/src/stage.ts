@@ -17,7 +17,7 @@ export {
 } from "./stage/describe-settings.js";
 export { dropoutOptions } from "./stage/dropout.js";
 export { publishModel, type StageOutput } from "./stage/publish.js";
-export { contentDeviationOf, lambdaLOf, priorDeviationOf, type Rates, ratesOf } from "./stage/scales.js";
+export { contentDeviationOf, lambdaLOf, maskedShareOf, priorDeviationOf, type Rates, ratesOf } from "./stage/scales.js";
 export {
   batchSizeOf,
   count,

@@ -1,9 +1,10 @@
 // The text map: sparse products against plain loops, gradients against finite differences, and where it begins.
 import type { SparseFeatures } from "@cllm4rec/corpus";
+import { type EngineProduct, engineProduct, onnxRuntime } from "@cllm4rec/onnx-grad";
 import { TrainingError } from "@cllm4rec/training";
 import { TextMap } from "@cllm4rec/training/stage";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { principalDirections } from "../src/text-map/principal-directions.js";
 
 /** A matrix in compressed rows, of what is not 0. */
@@ -102,10 +103,16 @@ describe("principalDirections", () => {
     Array.from({ length: 9 }, (_, f) => (f % 3 === r % 3 && (r + f) % 4 < 3 ? 1 : 0)),
   );
   const features = sparse(rows, 9);
+  const engine = onnxRuntime({ threads: 1 });
+  let multiply: EngineProduct;
+  beforeAll(async () => {
+    ({ multiply } = await engineProduct(engine));
+  });
+  afterAll(() => engine.dispose());
 
-  it("gives embeddings the scale asked for, and inner products close to the features' own", () => {
+  it("gives embeddings the scale asked for, and inner products close to the features' own", async () => {
     const width = 16;
-    const weights = principalDirections(features, width, { seed: 1, deviation: 0.1 });
+    const weights = await principalDirections(features, width, { seed: 1, deviation: 0.1, multiply });
     const map = new TextMap(features, weights, width);
     const zeros = { rows: 12, data: new Float32Array(12 * width) };
     const { data } = map.embeddings({ users: { rows: 0, data: new Float32Array() }, items: zeros }).items;
@@ -117,9 +124,9 @@ describe("principalDirections", () => {
     for (let a = 0; a < 12; a++) for (let b = 0; b < 12; b++) expect(inner(a, b)).toBeCloseTo(ratio * own(a, b), 4);
   });
 
-  it("depends on the seed alone", () => {
-    const at = (seed: number) => principalDirections(features, 4, { seed, deviation: 1 });
-    expect(at(1)).toEqual(at(1));
-    expect(at(1)).not.toEqual(at(2));
+  it("depends on the seed alone", async () => {
+    const at = (seed: number) => principalDirections(features, 4, { seed, deviation: 1, multiply });
+    expect(await at(1)).toEqual(await at(1));
+    expect(await at(1)).not.toEqual(await at(2));
   });
 });

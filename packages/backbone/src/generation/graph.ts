@@ -6,7 +6,7 @@ import { causalBias, embedTokens, perWindow } from "../model/body.js";
 import type { LanguageModel } from "../model/language-model.js";
 
 // Shape legend: T new positions, P cached positions, V positions of the prompt in the encoder, G key/value heads, D
-// head size, K width, N vocabulary rows.
+// head size, K width, N vocabulary rows; `width` is that of the soft rows.
 
 /**
  * Names of the cache's inputs (`past`) and outputs (`present`), and of the decoder's memory of the encoder, layer by
@@ -19,7 +19,7 @@ export const cacheNames = (kind: "past" | "present" | "memory", layer: number) =
  * One sequence at a time: the inputs of a packed batch with B = 1, the cache [1, G, P, D] of every layer, and logits
  * [N] of the last position.
  */
-export function generationGraph(backbone: LanguageModel): Graph {
+export function generationGraph(backbone: LanguageModel, width: number): Graph {
   const graph = new Graph("generation step");
   const { op } = graph;
   const { layers, headSize } = backbone.config;
@@ -32,7 +32,7 @@ export function generationGraph(backbone: LanguageModel): Graph {
   const past = cached("past", "P");
   const hasEncoder = backbone.layout.kind === "encoder-decoder";
   const memory = hasEncoder ? { keyValues: cached("memory", "V"), attentionBias: noBias(graph) } : undefined;
-  const { embeddings, positions } = embedTokens(graph, backbone, [1, "T"]);
+  const { embeddings, positions } = embedTokens(graph, backbone, [1, "T"], width);
   // [P+T]
   const keyPositions = op.Range(op.scalar(0, "int64"), op.Squeeze(op.dims(["P+T"]), [0]), op.scalar(1, "int64"));
   const queryPositions = op.Unsqueeze(positions, [1, 3]); // [1, 1, T, 1]
@@ -57,9 +57,9 @@ export function generationGraph(backbone: LanguageModel): Graph {
  * An encoder–decoder's pass over one prompt: the inputs of a packed batch with B = 1 in, its memory [1, G, V, D] of
  * every decoder layer out.
  */
-export function memoryGraph(backbone: LanguageModel): Graph {
+export function memoryGraph(backbone: LanguageModel, width: number): Graph {
   const graph = new Graph("generation prompt");
-  const { embeddings, positions } = embedTokens(graph, backbone, [1, "V"]);
+  const { embeddings, positions } = embedTokens(graph, backbone, [1, "V"], width);
   const inputs = { embeddings, positions, attentionBias: noBias(graph), dropout: (x: Value) => x };
   outputCaches(graph, "memory", backbone.encode(graph, inputs));
   return graph;

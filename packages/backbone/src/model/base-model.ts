@@ -4,7 +4,7 @@ import type { Feeds, Session, Tensor } from "@cllm4rec/onnx-grad";
 import { type GenerateOptions, generateTokens } from "../generation/generate.js";
 import type { Backbone } from "./backbone.js";
 import { int64Vector, type LastFeeds, lastQueries, type PackedBatch, packBatch, type Vocabulary } from "./batch.js";
-import { placesOf, rowsOf } from "./candidates.js";
+import { candidateFeeds } from "./candidates.js";
 import type {
   EmbeddingTable,
   EncoderDecoderSequence,
@@ -14,7 +14,7 @@ import type {
   SoftTables,
 } from "./documents.js";
 import type { DropoutOptions } from "./dropout.js";
-import type { GraphRequest } from "./graph-request.js";
+import type { GraphRequest, WantedGraph } from "./graph-request.js";
 import type { HeadKind, LossGraphOptions } from "./graphs.js";
 import type { LanguageModel } from "./language-model.js";
 import type { SequenceLayout } from "./layout.js";
@@ -24,7 +24,7 @@ import { lossGradients, memoryOf } from "./loss-gradients.js";
 import { packPairBatch } from "./pair-batch.js";
 import { type SkipFeeds, skipFeeds } from "./skip-path.js";
 
-// Shape legend: N words, I users, J items, K width, T tokens of a sequence (of the decoder's, where there is an
+// Shape legend: N words, I users, J items, K width of the LM, D of the tables, T tokens of a sequence (of the decoder's, where there is an
 // encoder), M scored positions.
 
 /** One target: a class at a scored position of a document. */
@@ -42,18 +42,22 @@ export class BaseModel<B extends LanguageModel = Backbone> {
   private readonly sessions = new Map<string, Promise<Session>>();
 
   /**
-   * @param sizes I and J; the extended vocabulary is the backbone's N rows, then I users, then J items
-   * @throws RangeError where a size is no whole number
+   * @param sizes I and J; the extended vocabulary is the backbone's N rows, then I users, then J items. `width`: D of
+   *   the tables, K where absent. The LM reads the first K numbers of an embedding; the skip path and the items' head
+   *   have all of them
+   * @throws RangeError where a size is no whole number, or the tables are narrower than the LM
    */
   constructor(
     readonly backbone: B,
-    sizes: { readonly users: number; readonly items: number },
+    sizes: { readonly users: number; readonly items: number; readonly width?: number },
   ) {
     const { vocabularySize, hiddenSize, headSize, maxPositions } = backbone.config;
-    for (const [name, size] of Object.entries(sizes)) {
+    const { users, items, width = hiddenSize } = sizes;
+    for (const [name, size] of Object.entries({ users, items, width })) {
       if (!Number.isInteger(size) || size < 0) throw new RangeError(`${name}: ${size}, expected a whole number`);
     }
-    this.vocabulary = { words: vocabularySize, width: hiddenSize, headSize, maxPositions, ...sizes };
+    if (width < hiddenSize) throw new RangeError(`width: ${width}, expected at least the LM's ${hiddenSize}`);
+    this.vocabulary = { words: vocabularySize, users, items, width, hiddenSize, headSize, maxPositions };
   }
 
   /** Which documents the losses take: one sequence each (`ids`), or two (`encoderIds`, `decoderIds`). */
@@ -116,7 +120,7 @@ export class BaseModel<B extends LanguageModel = Backbone> {
     const batch = this.pack(sequences, tables);
     const { queryBlocks } = batch;
     const { hiddenStates } = await this.run({ kind: "hidden", queryBlocks }, batch.feeds, signal);
-    const { width } = this.vocabulary;
+    const { hiddenSize: width } = this.vocabulary;
     const data = hiddenStates!.data as Float32Array;
     return batch.lengths.map((length, s) => {
       const states = new Float32Array(length * width);
@@ -129,7 +133,7 @@ export class BaseModel<B extends LanguageModel = Backbone> {
   }
 
   /**
-   * The embedding of every prompt's user, row-major [prompts, K]: its inner product with an item's embedding is the
+   * The embedding of every prompt's user, row-major [prompts, D]: its inner product with an item's embedding is the
    * item's score. The LM's last hidden state, with the skip path where the tables have one, times the tied head's
    * scale.
    */
@@ -264,7 +268,8 @@ export class BaseModel<B extends LanguageModel = Backbone> {
   ): Promise<LossResult> {
     const { reduction = "target-mean", gradients: withGradients = true, dropout, reusableGradients, signal } = options;
     const candidates = head === "items" ? options.candidates : undefined;
-    const classOf = candidates && placesOf(candidates, tables.items.rows);
+    const some = candidates && candidateFeeds(candidates, tables.items.rows);
+    if (some) refuseOthers(targets, some.itemBias.data as Float32Array, candidates.length);
     if (targets.length === 0) throw new RangeError("the documents have no targets");
     const weight = reduction === "sum" ? 1 : 1 / (reduction === "target-mean" ? targets.length : documents);
     const positions = scored.scored.data.length;
@@ -274,18 +279,18 @@ export class BaseModel<B extends LanguageModel = Backbone> {
       ...batch.feeds,
       ...scored,
       targetRows: int64Vector(targets.map(({ row }) => row)),
-      targetClasses: int64Vector(targets.map(({ target, document }) => classOf?.(target, document) ?? target)),
+      targetClasses: int64Vector(targets.map(({ target }) => target)),
       targetWeights: { dtype: "float32", shape: [targets.length], data: new Float32Array(targets.length).fill(weight) },
       rowWeights: { dtype: "float32", shape: [positions, 1], data: rowWeights },
-      ...(head === "items" ? { itemTable: this.itemTable(tables.items, candidates) } : {}),
+      ...(head === "items" ? { itemTable: this.itemTable(tables.items), ...some } : {}),
       ...(dropout ? { dropoutSeed: { dtype: "int64", shape: [], data: BigInt64Array.of(BigInt(dropout.seed)) } } : {}),
     };
     const { queryBlocks } = batch;
     const lastOnly = "queries" in scored;
-    const skip = "skipGain" in scored && { skip: true };
-    const graph = { head, gradients: withGradients, queryBlocks, lastOnly, ...skip, ...droppedWhat(dropout) };
+    const variant = { ...("skipGain" in scored && { skip: true }), ...(some && { candidates: true }) };
+    const graph = { head, gradients: withGradients, queryBlocks, lastOnly, ...variant, ...droppedWhat(dropout) };
     const session = await this.lossSession(graph);
-    const reuse = withGradients && reusableGradients ? memoryOf(reusableGradients, head, candidates) : {};
+    const reuse = withGradients && reusableGradients ? memoryOf(reusableGradients, head) : {};
     const outputs = await session.run(feeds, { reuse, ...(signal && { signal }) });
     const documentLosses = new Float64Array(documents);
     const targetLosses = outputs.targetLosses!.data as Float32Array;
@@ -298,9 +303,7 @@ export class BaseModel<B extends LanguageModel = Backbone> {
       targets: targets.length,
       usefulTokens: batch.usefulTokens,
       computedTokens: batch.computedTokens,
-      ...(withGradients
-        ? { gradients: lossGradients(this.backbone, this.vocabulary, batch, outputs, candidates) }
-        : {}),
+      ...(withGradients ? { gradients: lossGradients(this.backbone, this.vocabulary, batch, outputs) } : {}),
     };
   }
 
@@ -338,14 +341,12 @@ export class BaseModel<B extends LanguageModel = Backbone> {
     );
   }
 
-  private itemTable(items: EmbeddingTable, candidates?: Int32Array): Tensor {
-    const { width } = this.vocabulary;
-    const { rows, data } = candidates ? rowsOf(items, candidates, width) : items;
-    return { dtype: "float32", shape: [rows, width], data };
+  private itemTable({ rows, data }: EmbeddingTable): Tensor {
+    return { dtype: "float32", shape: [rows, this.vocabulary.width], data };
   }
 
   private async run(
-    request: GraphRequest,
+    request: WantedGraph,
     feeds: Feeds,
     signal: AbortSignal | undefined,
   ): Promise<Record<string, Tensor>> {
@@ -358,7 +359,8 @@ export class BaseModel<B extends LanguageModel = Backbone> {
   }
 
   /** The session of a graph, loaded when it is first asked for. */
-  private session(request: GraphRequest): Promise<Session> {
+  private session(wanted: WantedGraph): Promise<Session> {
+    const request: GraphRequest = { ...wanted, width: this.vocabulary.width };
     const key = JSON.stringify(request);
     let session = this.sessions.get(key);
     if (!session) {
@@ -368,6 +370,14 @@ export class BaseModel<B extends LanguageModel = Backbone> {
     }
     return session;
   }
+}
+
+/** @throws RangeError for a target that is no candidate */
+function refuseOthers(targets: readonly Target[], bias: Float32Array, candidates: number): void {
+  const other = targets.find(({ target }) => bias[target] !== 0);
+  if (!other) return;
+  const { document, target } = other;
+  throw new RangeError(`document ${document}: target ${target} is not among the ${candidates} candidates`);
 }
 
 /** What is dropped, without the seed: it selects the graph, the seed is an input. */

@@ -4,7 +4,7 @@ import type { Tensor } from "@cllm4rec/onnx-grad";
 import { packSequences } from "../packing/pack.js";
 import type { EmbeddingTable, RowGradients, SoftTables } from "./documents.js";
 
-// Shape legend: B rows, T positions a row, S soft positions, R distinct soft tokens, K width.
+// Shape legend: B rows, T positions a row, S soft positions, R distinct soft tokens, D width of the tables.
 
 export interface Vocabulary {
   /** N */
@@ -13,9 +13,11 @@ export interface Vocabulary {
   readonly users: number;
   /** J */
   readonly items: number;
-  /** K */
+  /** D of the tables: K, or more, of which the LM reads the first K. */
   readonly width: number;
-  /** D of the backbone's attention. */
+  /** K of the LM. */
+  readonly hiddenSize: number;
+  /** Of the backbone's attention. */
   readonly headSize: number;
   /** The longest sequence. */
   readonly maxPositions: number;
@@ -68,7 +70,7 @@ export function packBatch(
   const shared = sharedWords(sequences, vocabulary.words);
   const { rows, rowLength, placements } = packSequences(
     lengths.map((length) => length - shared),
-    { width: vocabulary.width, headSize: vocabulary.headSize, multiple: queryBlocks, reserved: shared },
+    { width: vocabulary.hiddenSize, headSize: vocabulary.headSize, multiple: queryBlocks, reserved: shared },
   );
   const place = (s: number, t: number) => {
     const { row, offset } = placements[s]!;
@@ -197,7 +199,7 @@ export function blocksFor(longest: number): number {
 }
 
 /**
- * Gradients of the occurrences of soft tokens, [S, K], added up by token in the order of the batch, and divided into
+ * Gradients of the occurrences of soft tokens, [S, D], added up by token in the order of the batch, and divided into
  * users and items. Added here and not in the graph: a few thousand rows cost nothing, and the order of additions is the
  * same on every run.
  */

@@ -6,8 +6,8 @@ import { type Dropout, noDropout } from "./dropout.js";
 import type { LanguageModel } from "./language-model.js";
 import type { EncoderFeeds } from "./pair-batch.js";
 
-// Shape legend: B rows, T positions a row, n = B·T tokens, S soft positions, R distinct soft tokens, K width; of an
-// encoder: A rows, E positions a row, V positions of memory beside each row of the decoder.
+// Shape legend: B rows, T positions a row, n = B·T tokens, S soft positions, R distinct soft tokens, K width
+// of the LM, D ≥ K of the soft tables; of an encoder: A rows, E positions a row, V positions of memory beside each row of the decoder.
 
 /** Which hidden states are wanted. */
 export interface WantedStates {
@@ -21,7 +21,7 @@ export interface WantedStates {
 }
 
 export interface Body {
-  /** The embedding of every occurrence of a soft token, [S, K]: what gradients are taken towards. */
+  /** The embedding of every occurrence of a soft token, [S, D]: what gradients are taken towards. */
   readonly softTokens: Value;
   /** [n, K], or [M, K] where only some positions are wanted. */
   readonly hiddenStates: Value;
@@ -31,18 +31,20 @@ export interface Body {
  * Declares the inputs of {@link PackedBatch} ({@link PackedPairs} where the LM has an encoder) and adds the LM over
  * them.
  * @param queryBlocks in how many blocks attention takes the queries of a row; T must be a multiple of it
+ * @param width D: of soft rows, of which the LM reads the first K
  * @param wanted which hidden states are wanted; all where absent
  */
 export function addBody(
   graph: Graph,
   backbone: LanguageModel,
   queryBlocks: number,
+  width: number,
   { wanted, dropout = noDropout }: { wanted?: WantedStates; dropout?: Dropout } = {},
 ): Body {
   const length = queryBlocks === 1 ? "T" : `${queryBlocks}*t`;
   if (backbone.layout.kind === "encoder-decoder")
-    return addPairBody(graph, backbone, queryBlocks, length, dropout, wanted && { tokens: wanted.positions });
-  const { embeddings, positions, softTokens } = embedTokens(graph, backbone, ["B", length], dropout.softTokens);
+    return addPairBody(graph, backbone, queryBlocks, width, length, dropout, wanted && { tokens: wanted.positions });
+  const { embeddings, positions, softTokens } = embedTokens(graph, backbone, ["B", length], width, dropout.softTokens);
   const segments = graph.input("segments", "int64", ["B", length]);
   const attentionBias = segmentBiases(graph, positions, segments, queryBlocks);
   const { hiddenStates } = backbone.decode(graph, {
@@ -81,17 +83,19 @@ function fewQueries(graph: Graph, positions: Value, segments: Value): Queries {
  * Declares the inputs that say what the tokens are, and looks up their embeddings: vocabulary rows inside the graph,
  * soft rows from the table passed in.
  * @param shape [B, T]
+ * @param width D
  * @param softDropout acts on every occurrence of a soft token independently
  */
 export function embedTokens(
   graph: Graph,
   backbone: LanguageModel,
   shape: Shape,
+  width: number,
   softDropout: (x: Value) => Value = (x) => x,
 ): { embeddings: Value; positions: Value; softTokens: Value } {
   const ids = graph.input("ids", "int64", shape);
   const positions = graph.input("positions", "int64", shape);
-  return { ...lookUp(graph, backbone, graph.op.Reshape(ids, [-1]), softDropout), positions };
+  return { ...lookUp(graph, backbone, graph.op.Reshape(ids, [-1]), width, softDropout), positions };
 }
 
 /** Embeddings of n tokens by flat ids, [n, K], with the soft ones in their places. */
@@ -99,15 +103,18 @@ function lookUp(
   graph: Graph,
   backbone: LanguageModel,
   ids: Value,
+  width: number,
   softDropout: (x: Value) => Value,
 ): { embeddings: Value; softTokens: Value } {
   const { op } = graph;
   const softPositions = graph.input("softPositions", "int64", ["S", 1]);
   const softIndex = graph.input("softIndex", "int64", ["S"]);
-  const softRows = graph.input("softRows", "float32", ["R", backbone.config.hiddenSize]);
+  const softRows = graph.input("softRows", "float32", ["R", width]);
   const words = op.Gather(backbone.embeddings(graph), ids); // [n, K]
-  const softTokens = op.Gather(softRows, softIndex); // [S, K]
-  return { embeddings: op.ScatterND(words, softPositions, softDropout(softTokens)), softTokens };
+  const softTokens = op.Gather(softRows, softIndex); // [S, D]
+  const { hiddenSize } = backbone.config;
+  const read = width === hiddenSize ? softTokens : op.Slice(softTokens, [0], [hiddenSize], [1]); // [S, K]
+  return { embeddings: op.ScatterND(words, softPositions, softDropout(read)), softTokens };
 }
 
 /** The body of an encoder–decoder: tokens of both sides are looked up together, the encoder's first. */
@@ -115,6 +122,7 @@ function addPairBody(
   graph: Graph,
   backbone: LanguageModel,
   queryBlocks: number,
+  width: number,
   length: Dim,
   dropout: Dropout,
   wanted: Wanted | undefined,
@@ -134,7 +142,7 @@ function addPairBody(
   const ids = op.Concat([encoderIds, op.Reshape(input("ids", written!), [-1])], { axis: 0 }); // [A·E + B·T]
   const positions = input("positions", written!);
   const segments = input("segments", written!);
-  const { embeddings, softTokens } = lookUp(graph, backbone, ids, dropout.softTokens);
+  const { embeddings, softTokens } = lookUp(graph, backbone, ids, width, dropout.softTokens);
   const boundary = [encoderIds.dim(0)];
   const masks = graph.scope("mask", () => ({
     encoder: together(graph, encoderSegments, encoderSegments),

@@ -25,15 +25,17 @@ export interface HeadLoss {
  *
  * Declares the inputs `targetRows` [P] (m of every target), `targetClasses` [P], `targetWeights` [P], `rowWeights` [M,
  * 1] (W).
+ * @param bias added to the logits, [C]: −∞ for a class that has no part
  */
-export function addHead(graph: Graph, hidden: Value, table: Value): HeadLoss {
+export function addHead(graph: Graph, hidden: Value, table: Value, bias?: Value): HeadLoss {
   const { op } = graph;
   const targetRows = graph.input("targetRows", "int64", ["P"]);
   const targetClasses = graph.input("targetClasses", "int64", ["P"]);
   const targetWeights = graph.input("targetWeights", "float32", ["P"]);
   const rowWeights = graph.input("rowWeights", "float32", ["M", 1]);
   return graph.scope("head", () => {
-    const logits = op.FusedMatMul(hidden, table, { transB: 1 }); // [M, C]
+    const products = op.FusedMatMul(hidden, table, { transB: 1 });
+    const logits = bias ? op.Add(products, bias) : products; // [M, C]
     const probabilities = op.Softmax(logits, { axis: -1 });
     const logSum = op.Sub(
       op.ReduceMax(logits, [1], { keepdims: 0 }),

@@ -2,7 +2,6 @@
 // gradients fit.
 import type { Tensor, TypedArray } from "@cllm4rec/onnx-grad";
 import { type PackedBatch, sumSoftGradients, type Vocabulary } from "./batch.js";
-import { spread } from "./candidates.js";
 import type { RowGradients } from "./documents.js";
 import { type HeadKind, WEIGHT_GRADIENT } from "./graphs.js";
 import type { LanguageModel } from "./language-model.js";
@@ -14,7 +13,7 @@ export interface LossGradients {
   readonly users: RowGradients;
   /** All J rows where the head is tied to the items. */
   readonly items: RowGradients;
-  /** ∂loss/∂g, [K]; absent where the tables have no skip path. */
+  /** ∂loss/∂g, [D]; absent where the tables have no skip path. */
   readonly skipGain?: Float32Array;
   /** ∂loss/∂weight, of the weight's shape, for the weights that this loss uses; absent where the backbone is frozen. */
   readonly weights?: Readonly<Record<string, Float32Array>>;
@@ -26,7 +25,6 @@ export function lossGradients(
   vocabulary: Vocabulary,
   batch: PackedBatch,
   outputs: Readonly<Record<string, Tensor>>,
-  candidates?: Int32Array,
 ): LossGradients {
   const { width, items } = vocabulary;
   const split = {
@@ -34,9 +32,8 @@ export function lossGradients(
     ...(outputs.skipGradients && { skipGain: outputs.skipGradients.data as Float32Array }),
     ...(backbone.trainableWeights && { weights: weightGradients(outputs) }),
   };
-  const head = outputs.tableGradients?.data as Float32Array | undefined;
-  if (!head) return split;
-  const table = candidates ? spread(head, candidates, items, width) : head;
+  const table = outputs.tableGradients?.data as Float32Array | undefined;
+  if (!table) return split;
   split.items.rows.forEach((item, r) => {
     for (let k = 0; k < width; k++) table[item * width + k]! += split.items.data[r * width + k]!;
   });
@@ -51,11 +48,7 @@ function weightGradients(outputs: Readonly<Record<string, Tensor>>): Record<stri
 }
 
 /** Arrays of earlier gradients by the outputs that they fit. */
-export function memoryOf(
-  { items, weights = {} }: LossGradients,
-  head: HeadKind,
-  candidates?: Int32Array,
-): Record<string, TypedArray> {
+export function memoryOf({ items, weights = {} }: LossGradients, head: HeadKind): Record<string, TypedArray> {
   const named = Object.entries(weights).map(([name, data]) => [`${WEIGHT_GRADIENT}${name}`, data] as const);
-  return { ...Object.fromEntries(named), ...(head === "items" && !candidates && { tableGradients: items.data }) };
+  return { ...Object.fromEntries(named), ...(head === "items" && { tableGradients: items.data }) };
 }

@@ -48,7 +48,7 @@ export function packPairBatch(
     checkSequence(encoderIds, `sequence ${i} of the encoder`, vocabulary);
     checkSequence(decoderIds, `sequence ${i} of the decoder`, vocabulary);
   }
-  const { width, headSize, words } = vocabulary;
+  const { hiddenSize: width, headSize, words } = vocabulary;
   const lengths = sequences.map(({ encoderIds, decoderIds }) => ({
     encoder: encoderIds.length,
     decoder: decoderIds.length,

@@ -1,19 +1,27 @@
 // The skip path around the LM: what a prompt's items say of its user without any language, h + g ∘ Σz/√n. An addition
-// to the paper, whose scores depend on a history only through the frozen blocks.
+// to the paper, whose scores depend on a history only through the frozen blocks. Embeddings may be wider than the LM,
+// which then reads their first K dimensions; the path and the items' head have all D.
 import type { Graph, Tensor, Value } from "@cllm4rec/onnx-grad";
 import type { PackedBatch, Vocabulary } from "./batch.js";
-import type { Body } from "./body.js";
 import type { SoftTables } from "./documents.js";
 
-// Shape legend: M sequences, S soft positions, K width, n items of a prompt.
+// Shape legend: M sequences, S soft positions, K width of the LM, D ≥ K of the soft tables, n items of a prompt.
 
 /** The inputs of graphs with a skip path. */
 export type SkipFeeds = Record<"skipGain" | "historyShares", Tensor>;
 
-/** Declares the inputs of {@link SkipFeeds} and adds the path to the scored states [M, K]. */
-export function addSkipPath(graph: Graph, { hiddenStates, softTokens }: Body): { states: Value; gain: Value } {
+/** Hidden states [M, K] among embeddings of width D: zeros in the dimensions that the LM does not have, [M, D]. */
+export function widened(graph: Graph, hiddenStates: Value, width: number): Value {
   const { op } = graph;
-  const gain = graph.input("skipGain", "float32", [hiddenStates.dim(1)]);
+  const [M, K] = hiddenStates.shape;
+  if (K === width) return hiddenStates;
+  return op.Concat([hiddenStates, op.Expand(op.scalar(0), [M!, width - Number(K)])], { axis: 1 });
+}
+
+/** Declares the inputs of {@link SkipFeeds} and adds the path to the scored states [M, D]. */
+export function addSkipPath(graph: Graph, hiddenStates: Value, softTokens: Value): { states: Value; gain: Value } {
+  const { op } = graph;
+  const gain = graph.input("skipGain", "float32", [softTokens.dim(1)]);
   const shares = graph.input("historyShares", "float32", ["M", "S"]);
   const states = graph.scope("skip", () => op.Add(hiddenStates, op.Mul(op.MatMul(shares, softTokens), gain)));
   return { states, gain };

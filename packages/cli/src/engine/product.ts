@@ -1,6 +1,6 @@
 // Matrix products by the engine, for baselines that are mostly that.
 import type { Multiply } from "@cllm4rec/eval";
-import { engineProduct } from "@cllm4rec/recommend/blend";
+import { engineProduct } from "@cllm4rec/onnx-grad";
 import { type EngineSettings, openEngine } from "./engine.js";
 
 /** A product of two matrices in single precision. The caller disposes of it. */

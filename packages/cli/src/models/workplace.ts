@@ -21,11 +21,12 @@ interface Surroundings {
 
 /**
  * Opens a backbone by directory or hub id, with the tokenizer that lies beside its weights.
+ * @param sizes `width`: of the embeddings; the backbone's where absent or smaller
  * @throws CheckpointError, or Error naming a tokenizer's file, where one of them cannot be used
  */
 export async function openBackbone(
   name: string,
-  sizes: { readonly users: number; readonly items: number },
+  sizes: { readonly users: number; readonly items: number; readonly width?: number },
   options: Surroundings & {
     readonly maxLength?: number | undefined;
     readonly layers?: number | undefined;

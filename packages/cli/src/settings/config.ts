@@ -97,6 +97,12 @@ export const generalSchema = z.strictObject({
     unit: "blocks",
     otherwise: "all",
   }),
+  width: positiveInteger.optional().meta({
+    description:
+      "of users' and items' embeddings, at least the backbone's; the LM reads as many numbers as it is wide, the skip " +
+      "path all",
+    otherwise: "512; the backbone's with the paper's method",
+  }),
   ...startSettings,
   blend: z
     .enum(["auto", "none"])

@@ -1,7 +1,14 @@
 // What the configuration leaves open and follows from what a run works with: scale and rates from the frozen
 // vocabulary, the start from the texts.
 import type { Backbone } from "@cllm4rec/backbone";
-import { contentDeviationOf, lambdaLOf, priorDeviationOf, type Rates, ratesOf } from "@cllm4rec/training/stage";
+import {
+  contentDeviationOf,
+  lambdaLOf,
+  maskedShareOf,
+  priorDeviationOf,
+  type Rates,
+  ratesOf,
+} from "@cllm4rec/training/stage";
 import type { RunConfig } from "../settings/config.js";
 
 /** On Amazon Beauty better than the paper's sentence, and half the cost (docs/results.md). */
@@ -45,6 +52,7 @@ export async function resolveConfig(
       ...config.finetune,
       ...ratesOf(priorDeviation, config.finetune, { textMap: features }),
       lambdaL: lambdaLOf(config.finetune.lambdaL, { textMap: features }),
+      maskedShare: maskedShareOf(config.finetune.maskedShare, { textMap: features }),
       skipGain: config.finetune.skipGain ?? skip,
     },
   };

@@ -34,6 +34,12 @@ import { type ResolvedConfig, resolveConfig } from "./resolve-config.js";
 import { freshTables, refuseOverwriting, refuseShareWithoutTexts, tablesOf } from "./starting-tables.js";
 import { checkTexts, documentsOf, itemFeatures, openTokenCaches, textSizes, textsOf } from "./texts.js";
 
+/**
+ * Width of the embeddings with the text-map method: a small LM's own is too narrow for what purchases say beside it
+ * (docs/results.md).
+ */
+const TEXT_MAP_WIDTH = 512;
+
 /** What surrounds a run. */
 export interface TrainOptions {
   readonly config: RunConfig;
@@ -75,15 +81,15 @@ export function train(options: TrainOptions): Promise<TrainOutcome> {
     const dataset = await Dataset.open(data);
     later(() => dataset.close());
     const { users, items } = dataset;
-    const { backbone, maxLength, layers } = options.config;
+    const { backbone, maxLength, layers, method } = options.config;
+    const { width = method === "text-map" ? TEXT_MAP_WIDTH : undefined } = options.config;
     const opened = await openBackbone(
       backbone,
-      { users, items },
+      { users, items, ...(width !== undefined && { width }) },
       { signal, display, maxLength, layers, engine: options.config },
     );
     later(() => opened.dispose());
     const source = { path: path.resolve(data), hash: datasetHash(dataset.manifest) };
-    const { method } = options.config;
     const features = method === "text-map" && stages.includes("finetune") ? await itemFeatures(dataset) : undefined;
     const resolve = (hasTexts: boolean) =>
       resolveConfig(options.config, opened.model.backbone, {

@@ -18,6 +18,7 @@ import {
   standardise,
   strongestWeights,
 } from "@cllm4rec/eval";
+import { engineProduct } from "@cllm4rec/onnx-grad";
 import { writeModel } from "@cllm4rec/training/model";
 import type { OpenBaseModel } from "../directory/base-model.js";
 import { datasetHash } from "../directory/content.js";
@@ -27,7 +28,6 @@ import { RecommendError, WrongPartError } from "../error.js";
 import { openProtocol } from "../ranking/protocol.js";
 import { type EaseKind, fitEase } from "./fit-ease.js";
 import { type BlendMember, type MemberSource, scoresOf } from "./mixer.js";
-import { engineProduct } from "./product.js";
 import { constantScorer, removeBlend, type StoredMember, writeBlend } from "./stored-blend.js";
 
 // Shape legend: J items, B users of a batch.

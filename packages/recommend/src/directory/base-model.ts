@@ -42,11 +42,12 @@ export interface OpenBaseModel {
 
 /**
  * Opens a backbone by directory or hub id. If a later step fails, everything opened so far is closed.
+ * @param sizes `width`: of the embeddings; the backbone's where absent or smaller
  * @throws CheckpointError, or Error naming a tokenizer's file, where one of them cannot be used
  */
 export async function openBaseModel(
   name: string,
-  sizes: { readonly users: number; readonly items: number },
+  sizes: { readonly users: number; readonly items: number; readonly width?: number },
   options: BaseModelOptions = {},
 ): Promise<OpenBaseModel> {
   const { maxLength, layers, signal, threads, hubCache, weightsCache, onProgress } = options;
@@ -68,8 +69,10 @@ export async function openBaseModel(
     });
     closers.push(() => backbone.dispose());
     const { tokenizer: base, json, config } = await loadTokenizer(backbone.directory);
-    const tokenizer = new ExtendedTokenizer({ tokenizer: base, rows: backbone.config.vocabularySize, ...sizes });
-    const model = new BaseModel(backbone, sizes);
+    const { users, items, width = 0 } = sizes;
+    const { vocabularySize: rows, hiddenSize } = backbone.config;
+    const tokenizer = new ExtendedTokenizer({ tokenizer: base, rows, users, items });
+    const model = new BaseModel(backbone, { users, items, width: Math.max(width, hiddenSize) });
     closers.push(() => model.dispose());
     const isDirectory = await fs.stat(name).then(
       (found) => found.isDirectory(),

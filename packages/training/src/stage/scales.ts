@@ -25,6 +25,14 @@ export function lambdaLOf(given: number | undefined, { textMap = false }: { read
   return given ?? (textMap ? 0.3 : 0);
 }
 
+/** p_m as given; without it a range, which with a text map has longer targets: its embeddings learn from more pairs. */
+export function maskedShareOf<S>(
+  given: S | undefined,
+  { textMap = false }: { readonly textMap?: boolean } = {},
+): S | readonly [number, number] {
+  return given ?? (textMap ? [0.4, 0.9] : [0.2, 0.8]);
+}
+
 /** Standard deviation of the initial embeddings: as given, or a tenth of that of the backbone's vocabulary. */
 export async function priorDeviationOf(
   backbone: Pick<Backbone, "vocabularyDeviation">,

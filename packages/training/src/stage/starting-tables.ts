@@ -1,14 +1,15 @@
 // The tables that a run begins with: random ones, or ones moved towards what the texts say.
 import type { BaseModel, SoftTables } from "@cllm4rec/backbone";
 import type { SparseFeatures } from "@cllm4rec/corpus";
+import { engineProduct } from "@cllm4rec/onnx-grad";
 import { TrainingError } from "../error.js";
 import { initialTables, type TokenTables } from "../tables/tables.js";
 import { type TokenisedTexts, textMeans } from "../tables/text-means.js";
-import { principalDirections } from "../text-map/principal-directions.js";
+import { type PrincipalDirectionsOptions, principalDirections } from "../text-map/principal-directions.js";
 import { TextMap } from "../text-map/text-map.js";
 import { contentDeviationOf, priorDeviationOf } from "./scales.js";
 
-// Shape legend: I users, J items, K width of the backbone.
+// Shape legend: I users, J items, K width of the model's tables.
 
 /** What decides where training begins. `undefined` means the default everywhere. */
 export interface StartingTablesOptions {
@@ -56,16 +57,23 @@ export async function startingTables(options: StartingTablesOptions): Promise<To
     ...(means && { texts: { means, share: textShare } }),
   });
   const { features } = options;
-  return features ? mapped(tables, features, { width, seed, deviation: priorDeviation }) : tables;
+  if (!features) return tables;
+  const { multiply, dispose } = await engineProduct(model.backbone.engine);
+  try {
+    return await mapped(tables, features, width, { seed, deviation: priorDeviation, multiply });
+  } finally {
+    await dispose();
+  }
 }
 
 /** Items that have features begin at f(x) on both sides; the others as they are. */
-function mapped(
+async function mapped(
   { collaborative, content }: TokenTables,
   features: SparseFeatures,
-  { width, seed, deviation }: { readonly width: number; readonly seed: number; readonly deviation: number },
-): TokenTables {
-  const weights = principalDirections(features, width, { seed, deviation });
+  width: number,
+  options: PrincipalDirectionsOptions,
+): Promise<TokenTables> {
+  const weights = await principalDirections(features, width, options);
   const { indptr } = features;
   const hasFeatures = (row: number) => indptr[row + 1]! > indptr[row]!;
   const deltas = (soft: SoftTables): SoftTables => {

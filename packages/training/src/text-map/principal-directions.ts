@@ -1,7 +1,9 @@
 // Where a text map begins: the directions in which texts differ most.
 import type { SparseFeatures } from "@cllm4rec/corpus";
+import type { EngineProduct } from "@cllm4rec/onnx-grad";
 import { SparseProduct } from "../kernels/sparse-product.js";
 import { fillNormal } from "../random/normal.js";
+import { orthonormalised, transposed } from "./orthonormalise.js";
 
 // Shape legend: R rows, F features, K width, D directions.
 
@@ -9,44 +11,46 @@ import { fillNormal } from "../random/normal.js";
 const STREAM = { start: 11, rotation: 12 } as const;
 /** Directions that are iterated in addition to those that are kept, so that the last of these converge too. */
 const EXTRA = 8;
-const ITERATIONS = 6;
+const ITERATIONS = 5;
+
+/** How {@link principalDirections} works. */
+export interface PrincipalDirectionsOptions {
+  readonly seed: number;
+  /** Root mean square of X·W. */
+  readonly deviation: number;
+  /** For the dense products, which are most of the work. */
+  readonly multiply: EngineProduct;
+}
 
 /**
- * W [F, K] so that the rows of X·W have inner products close to those of X: the D leading right singular vectors of X,
- * rotated at random into K dimensions (so that no dimension stands out) and scaled to a root mean square of `deviation`
- * over X·W. By subspace iteration (Halko, Martinsson and Tropp 2011). The same bits on every machine.
- * @param directions D; default: K, at most 128
+ * W [F, K] so that the rows of X·W have inner products close to those of X: the K leading right singular vectors of X
+ * (fewer where X has fewer rows or features), rotated at random, so that no dimension stands out, and scaled. By
+ * subspace iteration (Halko, Martinsson and Tropp 2011).
  */
-export function principalDirections(
+export async function principalDirections(
   features: SparseFeatures,
   width: number,
-  { seed, deviation, directions = Math.min(width, 128) }: { seed: number; deviation: number; directions?: number },
-): Float32Array {
+  { seed, deviation, multiply }: PrincipalDirectionsOptions,
+): Promise<Float32Array> {
   const { rows, columns } = features;
-  const D = Math.min(directions, rows, columns, width);
+  const D = Math.min(width, rows, columns);
   const wide = Math.min(D + EXTRA, columns);
   const product = new SparseProduct(features, wide);
-  let basis: Float32Array = new Float32Array(columns * wide); // [F, D + extra]
-  fillNormal(basis, wide, seed, STREAM.start);
-  orthonormalise(basis, columns, wide);
+  const start = new Float32Array(columns * wide); // [F, D + extra]
+  fillNormal(start, wide, seed, STREAM.start);
+  let basis = await orthonormalised(start, columns, wide, multiply);
   const zeros = new Float32Array(rows * wide);
   const mapped = new Float32Array(rows * wide);
   for (let i = 0; i < ITERATIONS; i++) {
     product.addTo(zeros, basis, mapped);
-    basis = product.transposed(mapped);
-    orthonormalise(basis, columns, wide);
+    basis = await orthonormalised(product.transposed(mapped), columns, wide, multiply);
   }
-  const rotation = new Float32Array(width * D); // [K, D], orthonormal columns
-  fillNormal(rotation, D, seed, STREAM.rotation);
-  orthonormalise(rotation, width, D);
-  const weights = new Float32Array(columns * width);
-  for (let f = 0; f < columns; f++) {
-    for (let k = 0; k < width; k++) {
-      let sum = 0;
-      for (let d = 0; d < D; d++) sum += basis[f * wide + d]! * rotation[k * D + d]!;
-      weights[f * width + k] = sum;
-    }
-  }
+  const random = new Float32Array(width * D);
+  fillNormal(random, D, seed, STREAM.rotation);
+  const rotation = await orthonormalised(random, width, D, multiply); // [K, D], orthonormal columns
+  const kept = new Float32Array(columns * D);
+  for (let f = 0; f < columns; f++) kept.set(basis.subarray(f * wide, f * wide + D), f * D);
+  const weights = await multiply(kept, transposed(rotation, width, D), columns, D, width);
   return scaled(weights, features, width, deviation);
 }
 
@@ -60,28 +64,4 @@ function scaled(weights: Float32Array, features: SparseFeatures, width: number, 
   for (let row = 0; row < rows; row++) if (indptr[row + 1]! > indptr[row]!) described++;
   const scale = square > 0 ? deviation / Math.sqrt(square / (described * width)) : 0;
   return weights.map((weight) => scale * weight);
-}
-
-/**
- * Modified Gram–Schmidt over the columns of a [rows, columns], twice ("twice is enough", Giraud and others 2005), in
- * place.
- */
-function orthonormalise(a: Float32Array, rows: number, columns: number): void {
-  // By column, in double precision: the loops run along memory.
-  const vectors = Array.from({ length: columns }, (_, c) =>
-    Float64Array.from({ length: rows }, (_, r) => a[r * columns + c]!),
-  );
-  for (const [c, vector] of vectors.entries()) {
-    for (let pass = 0; pass < 2; pass++) {
-      for (let b = 0; b < c; b++) {
-        const other = vectors[b]!;
-        let inner = 0;
-        for (let r = 0; r < rows; r++) inner += vector[r]! * other[r]!;
-        for (let r = 0; r < rows; r++) vector[r] = vector[r]! - inner * other[r]!;
-      }
-    }
-    const length = Math.hypot(1e-300, Math.sqrt(vector.reduce((sum, x) => sum + x * x, 0)));
-    const scale = length > 1e-12 ? 1 / length : 0;
-    for (let r = 0; r < rows; r++) a[r * columns + c] = vector[r] = vector[r]! * scale;
-  }
 }

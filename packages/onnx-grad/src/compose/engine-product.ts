@@ -1,12 +1,21 @@
-// Matrix products by an engine, for scorers whose fitting is mostly that.
-import type { Multiply } from "@cllm4rec/eval";
-import { type Engine, Graph } from "@cllm4rec/onnx-grad";
+// Matrix products by an engine, for work outside a model's graphs that is mostly that.
+import type { Engine } from "../engine/engine.js";
+import { Graph } from "../graph/graph.js";
 
-/** A product of two matrices in single precision. The caller disposes of it; the engine stays. */
+/** [m, k] · [k, n] → [m, n] in single precision, all row-major. */
+export type EngineProduct = (
+  a: Float32Array,
+  b: Float32Array,
+  m: number,
+  k: number,
+  n: number,
+) => Promise<Float32Array>;
+
+/** A product of two matrices. The caller disposes of it; the engine stays. */
 export async function engineProduct(
   engine: Engine,
   options: { readonly signal?: AbortSignal } = {},
-): Promise<{ readonly multiply: Multiply; dispose(): Promise<void> }> {
+): Promise<{ readonly multiply: EngineProduct; dispose(): Promise<void> }> {
   const graph = new Graph("product");
   const [a, b] = [graph.input("a", "float32", ["M", "K"]), graph.input("b", "float32", ["K", "N"])];
   graph.output("product", graph.op.MatMul(a, b)); // [M, K] · [K, N] → [M, N]
