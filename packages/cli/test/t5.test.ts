@@ -23,9 +23,8 @@ const bytes = () => {
 };
 
 const SETTINGS = (
-  "--method paper --report none --data data --backbone t5 --seed 3 --batch 4 --learning-rate 0.05 --prior-deviation 0.5 " +
-  "--lambda-c 0.01 " +
-  "--warm-up-epochs 1 --rounds 1 --epochs 6 --pretrain-learning-rate 0.02"
+  "--method paper --report none --data data --backbone t5 --seed 3 --batch 4 --learning-rate 0.05 " +
+  "--prior-deviation 0.5 --lambda-c 0.01 --warm-up-epochs 1 --rounds 1 --epochs 6 --pretrain-learning-rate 0.02"
 ).split(" ");
 
 let folder = "";

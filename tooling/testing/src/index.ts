@@ -8,4 +8,5 @@ export { expectSettingsTable } from "./settings-table.js";
 export { sharedPath, smollm2Directory } from "./shared.js";
 export { isThorough, sampled } from "./thorough.js";
 export { asciiTokenizer, greedyTokenizer } from "./tokenizers.js";
+export { csr, twoTastes } from "./two-tastes.js";
 export { webGpuIsSoftware, webGpuUsable } from "./vulkan.js";
