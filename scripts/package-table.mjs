@@ -15,7 +15,7 @@ export const mayImport = {
   eval: [],
   recommend: ["onnx-grad", "tokenizer-ext", "corpus", "backbone", "training", "eval"],
   server: ["onnx-grad", "training", "recommend"],
-  pretrain: ["training", "backbone", "corpus"],
+  pretrain: ["training", "recommend", "backbone", "corpus"],
   finetune: ["training", "backbone", "corpus", "eval", "recommend"],
   cli: [
     "onnx-grad",

@@ -1,3 +1,3 @@
-import { defineConfig } from "vitest/config";
+import { packageTests } from "../../tooling/testing/src/vitest-config.js";
 
-export default defineConfig({ test: { include: ["test/**/*.test.ts"], testTimeout: 240_000, hookTimeout: 240_000 } });
+export default packageTests();

@@ -10,6 +10,7 @@ import type {
   RowGradients,
   SoftTables,
 } from "@cllm4rec/backbone";
+import { sampled } from "@cllm4rec/testing";
 import { describe, expect, it } from "vitest";
 import { expectRelative, goldenRecord, goldenTensors, modelDirectory, modelOpener, table } from "./goldens.js";
 
@@ -153,15 +154,24 @@ describe.each(TWINS)("%s", (name) => {
       const step = 2 ** -6;
       for (const which of ["users", "items"] as const) {
         const { rows, data } = tables[which];
-        const differences = new Float64Array(data.length);
-        for (let k = 0; k < data.length; k++) {
+        const found = dense(gradients![which], rows, width);
+        // Of every row some elements, other ones in each row.
+        const stride = sampled(5, 1);
+        const elements = Array.from(data.keys()).filter((k) => (k + Math.floor(k / width)) % stride === 0);
+        const differences: number[] = [];
+        for (const k of elements) {
           const at = (delta: number) =>
             lossWith({ ...tables, [which]: { rows, data: data.with(k, data[k]! + delta) } });
           // Fourth order: (8·(f(+h) − f(−h)) − (f(+2h) − f(−2h))) / 12h
           const [near, far] = [(await at(step)) - (await at(-step)), (await at(2 * step)) - (await at(-2 * step))];
-          differences[k] = (8 * near - far) / (12 * step);
+          differences.push((8 * near - far) / (12 * step));
         }
-        expectRelative(dense(gradients![which], rows, width), differences, which, 5e-3);
+        expectRelative(
+          elements.map((k) => found[k]!),
+          differences,
+          which,
+          5e-3,
+        );
       }
     },
   );

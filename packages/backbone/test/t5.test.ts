@@ -101,27 +101,33 @@ describe.each(MODELS)("%s", (name, embedding, _what) => {
   it("gradient towards the input embeddings of every position of encoder and decoder", async () => {
     const { backbone, golden } = await setUp();
     const { vocabularySize: words, hiddenSize } = backbone.config;
+    // Every encoder position is a user of its own and every decoder position an item, with the embeddings of the words
+    // that stand there.
+    const encoder = sequences.flatMap(({ encoderIds }) => encoderIds);
+    const decoder = sequences.flatMap(({ decoderIds }) => decoderIds);
+    const model = open.model(backbone, { users: encoder.length, items: decoder.length });
+    const tables = {
+      users: table(await vocabularyRows(directory, embedding, encoder), hiddenSize),
+      items: table(await vocabularyRows(directory, embedding, decoder), hiddenSize),
+    };
+    let [firstUser, firstItem] = [0, 0];
     for (const [i, { encoderIds, decoderIds, targets, loss }] of sequences.entries()) {
-      // Every encoder position is a user of its own and every decoder position an item, with the embeddings of the
-      // words that stand there.
-      const [users, items] = [encoderIds.length, decoderIds.length];
-      const model = open.model(backbone, { users, items });
-      const tables = {
-        users: table(await vocabularyRows(directory, embedding, encoderIds), hiddenSize),
-        items: table(await vocabularyRows(directory, embedding, decoderIds), hiddenSize),
-      };
+      const [users, items] = [encoderIds.map((_, t) => firstUser + t), decoderIds.map((_, t) => firstItem + t)];
       const document = {
-        encoderIds: encoderIds.map((_, t) => words + t),
-        decoderIds: decoderIds.map((_, t) => words + users + t),
+        encoderIds: users.map((user) => words + user),
+        decoderIds: items.map((item) => words + encoder.length + item),
         targets,
       };
       const result = await model.nextWordLoss([document], tables);
       expectRelative([result.loss], [loss], "loss");
-      expect([...result.gradients!.users.rows]).toEqual(encoderIds.map((_, t) => t));
+      expect([...result.gradients!.users.rows]).toEqual(users);
+      expect([...result.gradients!.items.rows]).toEqual(items);
       expectRelative(result.gradients!.users.data, golden(`${i}.encoderGradient`), `document ${i}, encoder`);
       expectRelative(result.gradients!.items.data, golden(`${i}.decoderGradient`), `document ${i}, decoder`);
-      await model.dispose();
+      firstUser += users.length;
+      firstItem += items.length;
     }
+    await model.dispose();
   });
 
   it("greedy continuations, with and without the key/value cache", async () => {

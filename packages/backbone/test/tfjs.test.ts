@@ -77,22 +77,24 @@ describe("against transformers", () => {
       const { sequences } = goldenRecord<GoldenModel>(name);
       const golden = await goldenTensors(name);
       const before = engine.tensorCount();
-      let compared = 0;
-      for (const [i, { ids, targets, loss }] of sequences.entries()) {
-        if (ids.length > 64) continue;
-        const rows = await vocabularyRows(name, ids);
-        // Every position is a user token of its own, whose embedding is that of the vocabulary token which stands
-        // there.
-        await withModel(name, engine, { users: ids.length, items: 0 }, async (model) => {
-          const { words, width } = model.vocabulary;
-          const document = { ids: ids.map((_, t) => words + t), targets };
-          const result = await model.nextWordLoss([document], { users: table(rows, width), items: noSoftTokens.items });
+      const short = sequences.filter(({ ids }) => ids.length <= 64);
+      // Every position is a user token of its own, whose embedding is that of the vocabulary token which stands there.
+      const all = short.flatMap(({ ids }) => ids);
+      const rows = await vocabularyRows(name, all);
+      await withModel(name, engine, { users: all.length, items: 0 }, async (model) => {
+        const { words, width } = model.vocabulary;
+        const tables = { users: table(rows, width), items: noSoftTokens.items };
+        let first = words;
+        for (const { ids, targets, loss } of short) {
+          const i = sequences.findIndex((sequence) => sequence.ids === ids);
+          const document = { ids: ids.map((_, t) => first + t), targets };
+          first += ids.length;
+          const result = await model.nextWordLoss([document], tables);
           expectRelative([result.loss], [loss], "loss", tolerance);
           expectRelative(result.gradients!.users.data, golden(`${i}.gradient`), `sequence ${i}`, tolerance);
-        });
-        compared++;
-      }
-      expect(compared).toBeGreaterThanOrEqual(3);
+        }
+      });
+      expect(short.length).toBeGreaterThanOrEqual(3);
       expect(engine.tensorCount()).toBe(before);
     },
   );

@@ -62,22 +62,26 @@ export function numberFrom(least: number, { above = false } = {}): (text: string
 /** `--engine` and `--threads`, the same for every command that opens a backbone: flag, description, parser. */
 export const ENGINE = [
   "--engine <name>",
-  `what computes: ${ENGINES.join(", ")} (default: cpu)`,
+  `the engine that computes: ${ENGINES.join(", ")} (default: cpu)`,
   parsedBy(parseEngine),
 ] as const;
-export const THREADS = ["--threads <n>", "of the CPU (default: all that it has)", integerFrom(1, MAX_THREADS)] as const;
+export const THREADS = [
+  "--threads <n>",
+  "threads of the CPU (default: CLLM4REC_THREADS, else all)",
+  integerFrom(1, MAX_THREADS),
+] as const;
 
 /** `--model` of the commands that predict: several directories are one ensemble. */
 export const MODELS = [
   "--model <dir...>",
-  "a model directory that train wrote; of several, such as with other seeds, the logits are averaged",
+  "a model directory that train wrote; of several, for example with different seeds, the logits are averaged",
 ] as const;
 
 /** `--no-blend` of the commands that predict. */
 export const NO_BLEND = ["--no-blend", "the model alone, also where its directory holds a blend"] as const;
 
 /** `--split`; without a default here, the command says what it is. */
-export const splitOption = (description = "what is to be found") =>
+export const splitOption = (description = "the split whose items are to be found") =>
   new Option("--split <name>", description).choices([...SPLITS]);
 
 /** `--metrics`, of evaluate and baselines. */

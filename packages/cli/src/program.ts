@@ -57,7 +57,7 @@ const COMMANDS: readonly Entry[] = [
   },
   {
     name: "merge",
-    summary: "models with other seeds → one, with the mean of their embeddings",
+    summary: "models with different seeds → one, with the mean of their embeddings",
     load: async () => (await import("./commands/merge.js")).mergeCommand,
   },
   {
@@ -83,7 +83,7 @@ const COMMANDS: readonly Entry[] = [
 ];
 
 const HELP = `
-Exit codes: 0 done, 1 the data or a file cannot be used, 2 the command line cannot, 129, 130 or 143 interrupted by
+Exit codes: 0 done, 1 the data or a file cannot be used, 2 wrong usage, 129, 130 or 143 interrupted by
 SIGHUP, SIGINT (Ctrl-C) or SIGTERM. Results go to standard output; progress, warnings and errors to standard error.
 CLLM4REC_DEBUG=1 adds the stack of an error.
 `;

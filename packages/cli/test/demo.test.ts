@@ -14,7 +14,7 @@ import { lmCorpus } from "../scripts/shop/lm-corpus.mjs";
 import { sampleData } from "../scripts/shop/sample-data.mjs";
 import { trainBpe } from "../scripts/train-bpe.mjs";
 import { describeDemo } from "../src/demo/describe.js";
-import { type Outcome, runCli } from "./run-cli.js";
+import { type Outcome, runCli, runIn } from "./run-cli.js";
 
 const embedded = (...names: string[]) =>
   path.join(path.dirname(fileURLToPath(import.meta.url)), "..", "embedded", ...names);
@@ -22,9 +22,9 @@ const fixture = (name: string) =>
   JSON.parse(fs.readFileSync(path.join(path.dirname(fileURLToPath(import.meta.url)), "fixtures", name), "utf8"));
 
 /** The settings of the demo for fewer epochs: every command of it, in less time. */
-function writeShortSettings(file: string): void {
+function writeShortSettings(file: string, more: object = {}): void {
   const settings = JSON.parse(fs.readFileSync(embedded("demo.json"), "utf8"));
-  fs.writeFileSync(file, JSON.stringify({ ...settings, finetune: { ...settings.finetune, epochs: 5 } }));
+  fs.writeFileSync(file, JSON.stringify({ ...settings, finetune: { ...settings.finetune, epochs: 2 }, ...more }));
 }
 
 const lmText = lmCorpus("train");
@@ -142,7 +142,8 @@ describe("cllm4rec demo", () => {
   });
 
   test("the same command again has nothing left to train, and tells people what to do next", async () => {
-    const { code, stdout, stderr } = await runCli(folder, ["demo", "--config", "short.json"]);
+    writeShortSettings(path.join(folder, "again.json"), { report: "none" });
+    const { code, stdout, stderr } = await runIn(folder, ["demo", "--config", "again.json"]);
     expect(code, stderr).toBe(0);
     const { metrics } = JSON.parse(first.stdout);
     expect(stdout).toMatch(new RegExp(`^  CLLM4Rec +${metrics["recall@20"].toFixed(4)} `, "m"));
@@ -162,7 +163,7 @@ describe("cllm4rec demo", () => {
   test("a folder that holds something else is left alone", async () => {
     fs.mkdirSync(path.join(folder, "mine", "data"), { recursive: true });
     fs.writeFileSync(path.join(folder, "mine", "data", "letter.txt"), "dear");
-    const { code, stderr } = await runCli(folder, ["demo", "--out", "mine", "--json"]);
+    const { code, stderr } = await runIn(folder, ["demo", "--out", "mine", "--json"]);
     expect(code).not.toBe(0);
     expect(stderr).toMatch(/^error: .*mine\/data/m);
     expect(fs.readdirSync(path.join(folder, "mine", "data"))).toEqual(["letter.txt"]);

@@ -4,11 +4,11 @@ import os from "node:os";
 import path from "node:path";
 import { readModel } from "@cllm4rec/training/model";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Outcome, runCli, USERS, writeBackbone, writeChoices } from "./run-cli.js";
+import { type Outcome, runIn, USERS, writeBackbone, writeChoices } from "./run-cli.js";
 
 let folder = "";
 const file = (...names: string[]) => path.join(folder, ...names);
-const cllm4rec = (...args: string[]): Promise<Outcome> => runCli(folder, args);
+const cllm4rec = (...args: string[]): Promise<Outcome> => runIn(folder, args);
 
 const SETTINGS = "--method paper --data data --backbone backbone --prior-deviation 0.5 --report none".split(" ");
 const finetune = (out: string, seed: number, ...more: string[]) => {

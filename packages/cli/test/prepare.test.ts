@@ -1,4 +1,5 @@
-// `cllm4rec prepare` as a subprocess: output streams, exit codes, interruption, and what is left on disk.
+// `cllm4rec prepare`: output streams, exit codes, interruption, and what is left on disk; as a process of its own where
+// its streams and signals matter.
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
@@ -7,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { Dataset } from "@cllm4rec/corpus";
 import { sharedPath } from "@cllm4rec/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Outcome, runCli, runIn } from "./run-cli.js";
 
 const BIN = fileURLToPath(new URL("../dist/bin.js", import.meta.url));
 
@@ -18,31 +20,7 @@ afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
 
 const file = (name: string) => path.join(folder, name);
 
-interface Outcome {
-  code: number | null;
-  stdout: string;
-  stderr: string;
-}
-
-/** Runs the command in `folder`; `during` gets the process and what it has written to stderr so far. */
-function cllm4rec(
-  args: readonly string[],
-  during?: (kill: (signal: NodeJS.Signals) => void, stderr: string) => void,
-): Promise<Outcome> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [BIN, ...args], { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
-    const outcome = { stdout: "", stderr: "" };
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      outcome.stdout += text;
-    });
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      outcome.stderr += text;
-      during?.((signal) => child.kill(signal), outcome.stderr);
-    });
-    child.once("error", reject);
-    child.once("close", (code) => resolve({ code, ...outcome }));
-  });
-}
+const cllm4rec = (args: readonly string[]): Promise<Outcome> => runIn(folder, args);
 
 /** 10 users and 10 items, every rating above 3 but one in ten, and one pair twice. */
 function writeReviews(name: string, extra: readonly string[] = []): string {
@@ -105,20 +83,8 @@ describe("files as they come", () => {
 describe("a good run", () => {
   test("--json: stdout is exactly one object with the documented keys; the rest goes to stderr", async () => {
     const input = writeReviews("good.json", ["{broken"]);
-    const { code, stdout, stderr } = await cllm4rec([
-      "prepare",
-      "--input",
-      input,
-      "--min-rating",
-      "3",
-      "--core",
-      "5",
-      "--seed",
-      "7",
-      "--out",
-      "good",
-      "--json",
-    ]);
+    const args = `prepare --input ${input} --min-rating 3 --core 5 --seed 7 --out good --json`;
+    const { code, stdout, stderr } = await runCli(folder, args.split(" "));
     expect(code).toBe(0);
     expect(stdout.endsWith("}\n")).toBe(true);
     expect(stdout.trimEnd()).not.toContain("\n");
@@ -327,22 +293,17 @@ test.each<[NodeJS.Signals, number]>([
   const line = (k: number) => `user${k % 5000},item${k % 911},5,${k}\n`;
   const rows = Array.from({ length: 400_000 }, (_, k) => line(k)).join("");
   fs.writeFileSync(file("long.csv"), `user,item,rating,timestamp\n${rows}`);
-  let sent = false;
-  const { code, stdout, stderr } = await cllm4rec(
-    ["prepare", "--input", "long.csv", "--out", "long", "--json"],
-    (kill, text) => {
-      if (sent || !text.includes("reading long.csv")) return;
-      sent = true;
-      kill(signal);
-    },
-  );
+  const { code, stdout, stderr } = await runCli(folder, "prepare --input long.csv --out long --json".split(" "), {
+    signal,
+    after: "reading long.csv",
+  });
   expect(stderr).toContain("interrupted: nothing was written");
   expect({ code, stdout }).toEqual({ code: expected, stdout: "" });
   expect(fs.readdirSync(folder).filter((name) => name.startsWith(".long") || name === "long")).toEqual([]);
 });
 
 test("help goes to stdout with examples and the formats; exit code 0", async () => {
-  const { code, stdout, stderr } = await cllm4rec(["prepare", "--help"]);
+  const { code, stdout, stderr } = await runCli(folder, ["prepare", "--help"]);
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   expect(stdout).toContain("$ cllm4rec prepare --input");
   expect(stdout).toMatch(/^ {2}matrices /m);

@@ -7,13 +7,13 @@ import { fileURLToPath } from "node:url";
 import { csrRow } from "@cllm4rec/corpus";
 import { readModel, type SavedModel, writeModel } from "@cllm4rec/training/model";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { runCli } from "./run-cli.js";
+import { runCli, runIn } from "./run-cli.js";
 
 /** The bookshop of scripts/write-recommend-fixture.mjs: `model` and `backbone`. */
 const bookshop = fileURLToPath(new URL("../../recommend/test/fixtures", import.meta.url));
 let folder = "";
 let saved: SavedModel;
-const recommend = (...args: string[]) => runCli(bookshop, ["recommend", ...args]);
+const recommend = (...args: string[]) => runIn(bookshop, ["recommend", ...args]);
 
 beforeAll(async () => {
   folder = fs.mkdtempSync(path.join(os.tmpdir(), "cli-recommend-"));
@@ -64,7 +64,8 @@ test("a stored prompt without {history} is one error, and the process ends", asy
   const settings = JSON.parse(JSON.stringify(description.settings));
   settings.serving.recommendation.prompts = { historyOnly: "The user will interact with:" };
   const directory = await changed("prompt", { description: { ...description, settings } });
-  const { code, stdout, stderr } = await recommend("--model", directory, "--history", "crime-1");
+  const args = ["recommend", "--model", directory, "--history", "crime-1"];
+  const { code, stdout, stderr } = await runCli(bookshop, args);
   expect([code, stdout]).toEqual([1, ""]);
   expect(stderr).toMatch(/^error: .*prompt "historyOnly": the slot \{history\} is missing in .*\n$/);
 });

@@ -8,7 +8,7 @@ import { closing } from "../src/closing.js";
 import { trainingFlags } from "../src/commands/training-flags.js";
 import { readConfig } from "../src/settings/config.js";
 import { parseJsonWithComments } from "../src/settings/jsonc.js";
-import { runCli, writeBackbone, writeChoices } from "./run-cli.js";
+import { runIn, writeBackbone, writeChoices } from "./run-cli.js";
 
 let folder = "";
 const file = (...names: string[]) => path.join(folder, ...names);
@@ -17,7 +17,7 @@ beforeAll(async () => {
   await writeBackbone(file("backbone"));
   writeChoices(file("data.jsonl"), 0);
   const columns = ["--columns", "user=user,item=item,text=text", "--core", "0", "--out", "data"];
-  expect((await runCli(folder, ["prepare", "--input", "data.jsonl", ...columns])).code).toBe(0);
+  expect((await runIn(folder, ["prepare", "--input", "data.jsonl", ...columns])).code).toBe(0);
 }, 240_000);
 afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
 
@@ -121,18 +121,7 @@ describe("the configuration", () => {
 
 describe("a run", () => {
   const train = (...args: string[]) =>
-    runCli(folder, [
-      "train",
-      "--method",
-      "paper",
-      "--data",
-      "data",
-      "--backbone",
-      "backbone",
-      "--report",
-      "none",
-      ...args,
-    ]);
+    runIn(folder, [..."train --method paper --data data --backbone backbone --report none".split(" "), ...args]);
 
   test("that only its second stage would refuse writes nothing", async () => {
     fs.writeFileSync(file("texts.json"), JSON.stringify({ textLength: 100, finetune: { textTokens: 50 } }));

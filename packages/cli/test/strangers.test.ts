@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { fileName } from "../src/evaluation/per-user.js";
 import { filled } from "../src/help.js";
 import { escaped, oneLine } from "../src/terminal.js";
-import { type Outcome, runCli, runHere, USERS, writeBackbone, writeChoices } from "./run-cli.js";
+import { type Outcome, runCli, runHere, runIn, USERS, writeBackbone, writeChoices } from "./run-cli.js";
 
 const BIN = fileURLToPath(new URL("../dist/bin.js", import.meta.url));
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it is about
@@ -18,7 +18,7 @@ const CONTROL = /[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/;
 
 let folder = "";
 const file = (...names: string[]) => path.join(folder, ...names);
-const cllm4rec = (...args: string[]): Promise<Outcome> => runCli(folder, args);
+const cllm4rec = (...args: string[]): Promise<Outcome> => runIn(folder, args);
 const errors = ({ stderr }: Outcome) => stderr.split("\n").filter((line) => line.startsWith("error: "));
 
 beforeAll(async () => {
@@ -53,7 +53,9 @@ describe("escaping", () => {
     const input = `hostile${erase}.jsonl`;
     fs.writeFileSync(file(input), `${hostile.join("\n")}\n"broken${title}\n`);
     const columns = "--columns user=user,item=item,text=text --core 0 --out hostile".split(" ");
-    const train = "finetune --data hostile --backbone backbone --epochs 1 --report none --out model".split(" ");
+    const train = "finetune --data hostile --backbone backbone --epochs 1 --report none --blend none --out model".split(
+      " ",
+    );
     const outcomes = [
       await cllm4rec("prepare", "--input", input, ...columns),
       await cllm4rec(...train),
@@ -106,9 +108,7 @@ describe("--out is left alone where it holds something else", () => {
   });
 
   test("--out . in a project; a run's own folder resumes, and so does one that was killed at its very start", async () => {
-    const project = await runCli(file("project"), [
-      ..."train --data ../data --backbone ../backbone --out .".split(" "),
-    ]);
+    const project = await runIn(file("project"), "train --data ../data --backbone ../backbone --out .".split(" "));
     expect({ code: project.code, errors: errors(project) }).toEqual({
       code: 2,
       errors: [
@@ -179,7 +179,7 @@ describe("one clear sentence", () => {
   test("each signal has its exit code, and training says how to resume", async () => {
     writeChoices(file("some.jsonl"));
     await runHere(folder, "prepare --input @some.jsonl --columns user=user,item=item --core 0 --out @some");
-    const train = "finetune --data some --backbone backbone --report none --out".split(" ");
+    const train = "finetune --data some --backbone backbone --report none --blend none --out".split(" ");
     for (const [signal, code] of [["SIGHUP", 129] as const, ["SIGTERM", 143] as const]) {
       const outcome = await runCli(folder, [...train, signal], { signal, after: "finetune: epoch 1/" });
       expect(outcome).toMatchObject({ code, stdout: "" });

@@ -7,7 +7,7 @@ import { TrainableBackbone } from "@cllm4rec/backbone";
 import { sharedPath, t5Weights, tinyT5Config } from "@cllm4rec/testing";
 import { byteLevelBpe } from "@cllm4rec/tokenizer-ext";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { byteAlphabet, ITEMS, runCli, USERS, writeChoices } from "./run-cli.js";
+import { byteAlphabet, ITEMS, runCli, runIn, USERS, writeChoices } from "./run-cli.js";
 
 /** A random T5 with this tokenizer beside it. */
 async function writeT5(directory: string, words: number, tokenizerJson: string): Promise<void> {
@@ -23,14 +23,13 @@ const bytes = () => {
 };
 
 const SETTINGS = (
-  "--method paper --data data --backbone t5 --seed 3 --batch 4 --learning-rate 0.05 --prior-deviation 0.5 " +
-  "--lambda-c 0.01 " +
-  "--warm-up-epochs 1 --rounds 1 --epochs 6 --pretrain-learning-rate 0.02"
+  "--method paper --report none --data data --backbone t5 --seed 3 --batch 4 --learning-rate 0.05 " +
+  "--prior-deviation 0.5 --lambda-c 0.01 --warm-up-epochs 1 --rounds 1 --epochs 6 --pretrain-learning-rate 0.02"
 ).split(" ");
 
 let folder = "";
 const file = (...names: string[]) => path.join(folder, ...names);
-const cllm4rec = (...args: string[]) => runCli(folder, args);
+const cllm4rec = (...args: string[]) => runIn(folder, args);
 
 async function prepare(): Promise<void> {
   folder = fs.mkdtempSync(path.join(os.tmpdir(), "cli-t5-"));

@@ -1,5 +1,6 @@
 // What plain JavaScript may hand in is checked as strictly as the types check it, from the operators' definitions:
 // nothing is taken for something else, and nothing fails later in another's words.
+import { availableParallelism } from "node:os";
 import {
   EngineError,
   Graph,
@@ -10,6 +11,7 @@ import {
   operatorNames,
 } from "@cllm4rec/onnx-grad";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { defaultThreads } from "../src/engine/onnxruntime/threads.js";
 import { findOperator } from "../src/operators/table.js";
 
 /** The operators as plain JavaScript sees them. */
@@ -334,6 +336,15 @@ describe("engines", () => {
     expect(() => onnxRuntime({ threads: threads as number })).toThrow(
       /threads must be an integer from 1 to 1024, not /,
     );
+  });
+
+  test("CLLM4REC_THREADS is what the threads are by default", () => {
+    expect(defaultThreads({ CLLM4REC_THREADS: "3" })).toBe(3);
+    expect(defaultThreads({ CLLM4REC_THREADS: "" })).toBe(availableParallelism());
+    for (const wish of ["0", "two", "1.5"])
+      expect(() => defaultThreads({ CLLM4REC_THREADS: wish })).toThrow(
+        /^the environment variable CLLM4REC_THREADS must be an integer from 1 to 1024, not /,
+      );
   });
 
   test("an unknown provider", () => {

@@ -1,9 +1,9 @@
 // Elements picked many times: their gradients add up exactly, with all threads at work.
-
+import { availableParallelism } from "node:os";
 import { type Engine, Graph, gradients, onnxRuntime, type Value } from "@cllm4rec/onnx-grad";
 import { afterAll, expect, test } from "vitest";
 
-const engine: Engine = onnxRuntime();
+const engine: Engine = onnxRuntime({ threads: Math.max(2, availableParallelism()) });
 afterAll(() => engine.dispose());
 
 const rows = 3;

@@ -1,4 +1,4 @@
-// The types of the public surface, checked by vitest as part of the tests.
+// The types of the public surface, checked by the task `typecheck`.
 import type { BaseModel } from "@cllm4rec/backbone";
 import type { Csr, PromptTokenizer } from "@cllm4rec/corpus";
 import { checkPretrain, type PretrainResult, type PretrainSettings, pretrain } from "@cllm4rec/pretrain";

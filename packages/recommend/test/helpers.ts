@@ -3,7 +3,6 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Csr } from "@cllm4rec/corpus";
 import { type Engine, onnxRuntime, type Session } from "@cllm4rec/onnx-grad";
 import { readModel, type SavedModel, writeModel } from "@cllm4rec/training/model";
 import { onTestFinished } from "vitest";
@@ -69,37 +68,12 @@ export class WatchedEngine implements Engine {
   }
 }
 
+export { csr, twoTastes } from "@cllm4rec/testing";
+
 /**
  * A random GPT-2 of 128 words, width 16, 2 layers, 96 positions; written by packages/finetune/test/oracle/tiny_gpt2.py.
  */
 export const tinyGpt2 = path.join(fixtures, "tiny-gpt2");
-
-/** Rows of items as a matrix. */
-export function csr(columns: number, rows: readonly (readonly number[])[]): Csr {
-  const indptr = Int32Array.from([
-    0,
-    ...rows.map((_, r) => rows.slice(0, r + 1).reduce((sum, row) => sum + row.length, 0)),
-  ]);
-  return { rows: rows.length, columns, indptr, indices: Int32Array.from(rows.flat()) };
-}
-
-/** Even users like the first half of the items, odd ones the second: five training items each, and one to be found. */
-export function twoTastes(users: number, items: number): { train: Csr; validation: Csr } {
-  const half = items / 2;
-  const liked = Array.from({ length: users }, (_, user) =>
-    Array.from({ length: 6 }, (_, k) => (user % 2) * half + ((user * 5 + k * 3 + Math.floor(user / 7)) % half)),
-  ).map((row) => [...new Set(row)]);
-  return {
-    train: csr(
-      items,
-      liked.map((row) => row.slice(0, -1).sort((a, b) => a - b)),
-    ),
-    validation: csr(
-      items,
-      liked.map((row) => row.slice(-1)),
-    ),
-  };
-}
 
 /** A folder that is removed when the test is over. */
 export function temporaryFolder(): string {

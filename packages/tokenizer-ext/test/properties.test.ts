@@ -1,5 +1,8 @@
-// Properties over at least 100,000 random cases: Unicode, control characters, lone surrogates, and everything that
-// looks like a token. The tiny tokenizers carry the mass; the real ones join in where they are present.
+// Properties over random cases: Unicode, control characters, lone surrogates, and everything that looks like a token.
+// There are at least 100,000 with CLLM4REC_TESTS=full, and a fifth of them by default. The tiny tokenizers have most of
+// them; the real ones join in where they are present.
+
+import { sampled } from "@cllm4rec/testing";
 import {
   type BaseTokenizer,
   ExtendedTokenizer,
@@ -14,6 +17,7 @@ import { allNames, type Base, loadBase, specialIds, spell } from "./bases.js";
 
 /** Fixed so that a failure in CI is the same failure here; set PROPERTY_SEED to walk elsewhere. */
 const seed = Number(process.env.PROPERTY_SEED ?? 20_261_121);
+const share = sampled(0.2, 1);
 let cases = 0;
 
 function check<Ts extends [unknown, ...unknown[]]>(
@@ -26,7 +30,7 @@ function check<Ts extends [unknown, ...unknown[]]>(
       cases++;
       predicate(...values);
     }),
-    { numRuns, seed },
+    { numRuns: Math.ceil(share * numRuns), seed },
   );
 }
 
@@ -154,7 +158,7 @@ describe("bracket notation", () => {
       }
       expect(found).toEqual(naive(source, 50, 40));
     });
-    expect(accepted).toBeGreaterThan(3_000);
+    expect(accepted).toBeGreaterThan(share * 3_000);
   });
 
   it("is the inverse of formatPrompt", () => {
@@ -243,7 +247,7 @@ for (const name of allNames) {
         }
         expect(extended.encodePrompt([untrusted])).toEqual(ids);
       });
-      expect(plainText).toBeGreaterThan(runs / 20);
+      expect(plainText).toBeGreaterThan((share * runs) / 20);
     });
 
     it("encodes by stages what the plain tokenizer encodes in one go", () => {
@@ -273,7 +277,7 @@ for (const name of allNames) {
         expect(extended.decodeParts(Int32Array.from(ids))).toEqual(joined(kept));
         if (kept.some((part) => typeof part === "string") && kept.some((part) => typeof part !== "string")) mixed++;
       });
-      expect(mixed).toBeGreaterThan(runs / 10);
+      expect(mixed).toBeGreaterThan((share * runs) / 10);
     });
 
     // SmolLM2 is byte-level too, but has no piece for some bytes and drops them.
@@ -289,5 +293,5 @@ for (const name of allNames) {
 }
 
 afterAll(() => {
-  expect(cases).toBeGreaterThanOrEqual(100_000);
+  expect(cases).toBeGreaterThanOrEqual(share * 100_000);
 });

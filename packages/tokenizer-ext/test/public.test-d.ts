@@ -1,4 +1,4 @@
-// The types of the public surface, checked by vitest as part of the tests.
+// The types of the public surface, checked by the task `typecheck`.
 import {
   byteLevelBpe,
   ExtendedTokenizer,

@@ -6,5 +6,7 @@ export { t5Weights, tinyT5Config } from "./random-t5.js";
 export { runReadmeExample } from "./readme.js";
 export { expectSettingsTable } from "./settings-table.js";
 export { sharedPath, smollm2Directory } from "./shared.js";
+export { isThorough, sampled } from "./thorough.js";
 export { asciiTokenizer, greedyTokenizer } from "./tokenizers.js";
-export { webGpuUsable } from "./vulkan.js";
+export { csr, twoTastes } from "./two-tastes.js";
+export { webGpuIsSoftware, webGpuUsable } from "./vulkan.js";

@@ -47,6 +47,9 @@ export function useSoftwareVulkan(env: NodeJS.ProcessEnv = process.env): void {
   env[verdict] = "";
 }
 
+/** Whether that WebGPU, where there is one, computes in software. */
+export const webGpuIsSoftware = (): boolean => process.env.VK_ICD_FILENAMES?.includes("swiftshader") ?? false;
+
 /** Whether tests can use WebGPU; says why not on stderr. */
 export function webGpuUsable(): boolean {
   const reason = process.env[verdict];

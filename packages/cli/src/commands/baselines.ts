@@ -50,7 +50,7 @@ Examples:
   $ cllm4rec baselines --data beauty --neighbours 100 --no-ease
   $ cllm4rec baselines --data beauty --metrics recall-all@10 ndcg@10 ndcg@20
 
-Exit codes: 0 done, 1 the data cannot be used, 2 the command line cannot, 129, 130 or 143 interrupted.
+Exit codes: 0 done, 1 the data cannot be used, 2 wrong usage, 129, 130 or 143 interrupted.
 `;
 
 /** The `baselines` command. */
@@ -63,12 +63,15 @@ export function baselinesCommand(context: CliContext): Command {
     .option("--neighbours <k>", "most similar items that each item keeps (default: all)", integerFrom(1))
     .option("--shrinkage <s>", "added to the denominator of the cosine (default: 0 and 10)", numberFrom(0))
     .option("--lambda <λ>", "EASE's L2 weight (default: chosen on validation)", numberFrom(0, { above: true }))
-    .option("--trials <n>", "fits of EASE on validation; 1: none is chosen (default: by items)", integerFrom(1))
-    .option("--no-ease", "without EASE, which takes time with the cube of the items and memory with their square")
+    .option("--trials <n>", "fits of EASE on validation; 1: no search (default: by items)", integerFrom(1))
+    .option(
+      "--no-ease",
+      "leave out EASE, whose time grows with the cube of the number of items, and its memory with the square",
+    )
     .option(...METRICS)
     .option(...ENGINE)
     .option(...THREADS)
-    .option("--per-user <dir>", "also write every user's values, a file a recommender, for cllm4rec compare")
+    .option("--per-user <dir>", "also write every user's values, one file per recommender, for cllm4rec compare")
     .option("--json", "one JSON object on stdout")
     .addHelpText("after", HELP)
     .action(async (flags: Flags) => {

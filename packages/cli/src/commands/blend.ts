@@ -46,7 +46,7 @@ Examples:
   $ cllm4rec blend --model seed0 seed1 seed2 --out blended
   $ cllm4rec blend --model model --scorers ease-with-text --trials 6 --json
 
-Exit codes: 0 done, 1 the models or the data cannot be used, 2 the command line cannot, 129, 130 or 143 interrupted.
+Exit codes: 0 done, 1 the models or the data cannot be used, 2 wrong usage, 129, 130 or 143 interrupted.
 `;
 
 /** The `blend` command. */
@@ -58,13 +58,13 @@ export function blendCommand(context: CliContext): Command {
     .addOption(
       new Option(
         "--scorers <names...>",
-        "what is tried beside the models (default: EASE with text, or EASE without texts; item-knn; most-popular)",
+        "scorers to try beside the models (default: EASE with text, or EASE without texts; item-knn; most-popular)",
       ).choices([...SCORERS]),
     )
-    .option("--trials <n>", "fits of EASE on validation; 1: none is chosen (default: by items)", integerFrom(1))
+    .option("--trials <n>", "fits of EASE on validation; 1: no search (default: by items)", integerFrom(1))
     .option("--lambda <λ>", "EASE's L2 weight (default: chosen on validation)", numberFrom(0, { above: true }))
-    .option("--data <dir>", "the dataset, if it was moved since")
-    .option("--backbone <dir|hub-id>", "the backbone, if it was moved since")
+    .option("--data <dir>", "where the dataset is now, if it was moved")
+    .option("--backbone <dir|hub-id>", "where the backbone is now, if it was moved")
     .option(...ENGINE)
     .option(...THREADS)
     .option("--json", "one JSON object on stdout")

@@ -23,7 +23,7 @@ Examples:
   $ cllm4rec compare --candidate model.json --baseline baselines/item-knn.json
   $ cllm4rec compare --candidate a0.json a1.json a2.json --baseline b0.json b1.json b2.json --json
 
-Exit codes: 0 done, 1 a file cannot be used or holds other users, 2 the command line cannot, 129, 130 or 143
+Exit codes: 0 done, 1 a file cannot be used or holds other users, 2 wrong usage, 129, 130 or 143
 interrupted.
 `;
 
@@ -31,9 +31,9 @@ interrupted.
 export function compareCommand(context: CliContext): Command {
   return new Command("compare")
     .description("Compare two recommenders user by user: difference, interval, paired tests.")
-    .requiredOption("--candidate <file...>", "values of the one")
-    .requiredOption("--baseline <file...>", "values of the other")
-    .option("--seed <n>", "of the bootstrap", integerFrom(0), 0)
+    .requiredOption("--candidate <file...>", "values of the first recommender")
+    .requiredOption("--baseline <file...>", "values of the second recommender")
+    .option("--seed <n>", "seed of the bootstrap", integerFrom(0), 0)
     .option("--json", "one JSON object on stdout")
     .addHelpText("after", HELP)
     .action(async ({ candidate, baseline, seed, json }: Flags) => {

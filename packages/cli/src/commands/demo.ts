@@ -21,7 +21,7 @@ Examples:
   $ cllm4rec demo --out somewhere --seed 1
   $ cllm4rec demo --json
 
-Exit codes: 0 done, 1 the folder cannot be used, 2 the command line cannot, 129, 130 or 143 interrupted.
+Exit codes: 0 done, 1 the folder cannot be used, 2 wrong usage, 129, 130 or 143 interrupted.
 `;
 
 /** The `demo` command. */

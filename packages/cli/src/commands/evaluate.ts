@@ -42,7 +42,7 @@ Examples:
   $ cllm4rec evaluate --model model --no-blend
   $ cllm4rec evaluate --model seed0 seed1 seed2 --per-user ensemble.json
 
-Exit codes: 0 done, 1 the model or its data cannot be used, 2 the command line cannot, 129, 130 or 143 interrupted.
+Exit codes: 0 done, 1 the model or its data cannot be used, 2 wrong usage, 129, 130 or 143 interrupted.
 `;
 
 /** The `evaluate` command. */
@@ -52,8 +52,8 @@ export function evaluateCommand(context: CliContext): Command {
     .requiredOption(...MODELS)
     .addOption(splitOption().default("test"))
     .addOption(historyOption())
-    .option("--data <dir>", "the dataset, if it was moved since")
-    .option("--backbone <dir|hub-id>", "the backbone, if it was moved since")
+    .option("--data <dir>", "where the dataset is now, if it was moved")
+    .option("--backbone <dir|hub-id>", "where the backbone is now, if it was moved")
     .option(...METRICS)
     .option(...NO_BLEND)
     .option(...ENGINE)

@@ -22,14 +22,14 @@ Examples:
   $ cllm4rec merge --model seed0 seed1 --out merged
   $ cllm4rec evaluate --model merged
 
-Exit codes: 0 done, 1 the models do not go together or the folder cannot be written, 2 the command line cannot, 129, 130
+Exit codes: 0 done, 1 the models do not go together or the folder cannot be written, 2 wrong usage, 129, 130
 or 143 interrupted.
 `;
 
 /** The `merge` command. */
 export function mergeCommand(context: CliContext): Command {
   return new Command("merge")
-    .description("Average the embeddings of models that began alike into one model.")
+    .description("Average the embeddings of models that started alike into one model.")
     .requiredOption("--model <dir...>", "model directories that train wrote, two or more")
     .requiredOption("--out <dir>", "the new model directory")
     .option("--json", "one JSON object on stdout")

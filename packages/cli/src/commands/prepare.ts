@@ -64,7 +64,7 @@ Examples:
   $ cllm4rec prepare --input reviews_Beauty_5.json.gz --meta meta_Beauty.json.gz --hold-out-items 0.2 --out beauty-cold
   $ cllm4rec prepare --input events.txt --columns user=1,item=3,timestamp=2 --out shop
 
-Exit codes: 0 done, 1 the data cannot be used, 2 the command line cannot, 129, 130 or 143 interrupted.
+Exit codes: 0 done, 1 the data cannot be used, 2 wrong usage, 129, 130 or 143 interrupted.
 `;
 
 /** The `prepare` command. */
@@ -122,7 +122,7 @@ export function prepareCommand(context: CliContext): Command {
         "validation; those it has are a test of its own (default: none)",
       numberFrom(0, { above: true }),
     )
-    .option("--max-malformed <share>", "of records up to which the input is accepted (default: 0.1)", share)
+    .option("--max-malformed <share>", "the largest share of malformed records that is accepted (default: 0.1)", share)
     .option("--threads <n>", "threads for reading and writing (default: one a core)", integerFrom(1, MAX_THREADS))
     .option("--memory-limit <size>", 'for reading and writing, such as "2GB" (default: 80% of memory)')
     .requiredOption("--out <dir>", "the dataset directory to write")

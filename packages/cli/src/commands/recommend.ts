@@ -38,7 +38,7 @@ Examples:
   $ cllm4rec recommend --model model --history B00005JS5C B0009V1YR8
   $ cllm4rec recommend --model model --user new-customer --history B00005JS5C --json
 
-Exit codes: 0 done, 1 the model, a user or an item cannot be used, 2 the command line cannot, 129, 130 or 143
+Exit codes: 0 done, 1 the model, a user or an item cannot be used, 2 wrong usage, 129, 130 or 143
 interrupted.
 `;
 
@@ -51,12 +51,12 @@ export function recommendCommand(context: CliContext): Command {
     .option("--history <item...>", "items by their ids in the input, in place of what is known of the user")
     .addOption(new Option("--known <splits>", "what counts as the user's history").choices([...KNOWN]).default("all"))
     .option("-k, --number <k>", "items for each user", integerFrom(1), 10)
-    .option("--data <dir>", "the dataset, if it was moved since; only for models without histories of their own")
-    .option("--backbone <dir|hub-id>", "the backbone, if it was moved since")
+    .option("--data <dir>", "where the dataset is now, if it was moved; only for models without histories of their own")
+    .option("--backbone <dir|hub-id>", "where the backbone is now, if it was moved")
     .option(...NO_BLEND)
     .option(...ENGINE)
     .option(...THREADS)
-    .option("--json", "one JSON object a line for each user on stdout")
+    .option("--json", "one JSON object per line on stdout, one line per user")
     .addHelpText("after", HELP)
     .action(async (flags: Flags) => {
       const names = flags.user ?? [];

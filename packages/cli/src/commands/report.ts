@@ -30,7 +30,7 @@ Examples:
   $ cllm4rec report --model model --split validation --out validation.html
   $ cllm4rec report --model model --no-evaluate
 
-Exit codes: 0 done, 1 the run or its data cannot be used, 2 the command line cannot, 129, 130 or 143 interrupted.
+Exit codes: 0 done, 1 the run or its data cannot be used, 2 wrong usage, 129, 130 or 143 interrupted.
 `;
 
 /** The `report` command. */
@@ -40,11 +40,11 @@ export function reportCommand(context: CliContext): Command {
       "Write one HTML page about a run: curves, metrics against simple recommenders, samples, settings, times.",
     )
     .requiredOption("--model <dir>", "a model directory that train wrote")
-    .addOption(splitOption("what is to be found (default: test where the dataset has it)"))
+    .addOption(splitOption("the split whose items are to be found (default: test where the dataset has it)"))
     .addOption(historyOption())
     .option("--out <file>", "the page to write (default: report.html in the model directory)")
-    .option("--data <dir>", "the dataset, if it was moved since")
-    .option("--backbone <dir|hub-id>", "the backbone, if it was moved since")
+    .option("--data <dir>", "where the dataset is now, if it was moved")
+    .option("--backbone <dir|hub-id>", "where the backbone is now, if it was moved")
     .option(...NO_BLEND)
     .option(...ENGINE)
     .option(...THREADS)

@@ -43,7 +43,7 @@ Examples:
   $ cllm4rec serve --model seed0 seed1 --other baseline --port 9000 --watch
   $ curl -d '{"user":"A1YJEY40YUW4SE","k":5}' -H 'content-type: application/json' http://127.0.0.1:8080/recommend
 
-Exit codes: 0 ended by SIGTERM or SIGINT, 1 the model or the port cannot be used, 2 the command line cannot.
+Exit codes: 0 ended by SIGTERM or SIGINT, 1 the model or the port cannot be used, 2 wrong usage.
 `;
 
 /** The `serve` command. */
@@ -52,19 +52,29 @@ export function serveCommand(context: CliContext): Command {
     .description("Serve a model over HTTP, with a page to look at it.")
     .requiredOption(...MODELS)
     .option("--other <dir...>", "another model, which the page shows beside the first")
-    .option("--port <n>", "where it listens; 0 takes a free one", integerFrom(0, 65_535), 8080)
-    .option("--host <address>", "who reaches it: 0.0.0.0 for every machine", hostName, "127.0.0.1")
+    .option("--port <n>", "the port to listen on; 0: any free port", integerFrom(0, 65_535), 8080)
+    .option(
+      "--host <address>",
+      "the address to listen on; 0.0.0.0: reachable from other machines",
+      hostName,
+      "127.0.0.1",
+    )
     .option("--fields <file>", "a JSONL file with item fields to filter by")
     .addOption(new Option("--known <splits>", "what counts as a user's history").choices([...KNOWN]).default("all"))
     .option("--watch", "open the model directories again when they are replaced")
-    .option("--latency <ms>", "that batches are adapted to", integerFrom(1, 60_000), 250)
-    .option("--queue <n>", "requests that wait; more are answered 503", integerFrom(0, 1_000_000), 1024)
-    .option("--drain-delay <ms>", "in which it still takes connections after SIGTERM", integerFrom(0, 600_000), 0)
+    .option("--latency <ms>", "the latency that batches are adapted to", integerFrom(1, 60_000), 250)
+    .option(
+      "--queue <n>",
+      "the most requests that wait; further ones are answered 503",
+      integerFrom(0, 1_000_000),
+      1024,
+    )
+    .option("--drain-delay <ms>", "how long it still accepts connections after SIGTERM", integerFrom(0, 600_000), 0)
     .addOption(
       new Option("--log <level>", "JSON lines on standard output; debug: each request").choices([...LOG_LEVELS]),
     )
-    .option("--data <dir>", "the dataset, if it was moved since; only for models without histories of their own")
-    .option("--backbone <dir|hub-id>", "the backbone, if it was moved since")
+    .option("--data <dir>", "where the dataset is now, if it was moved; only for models without histories of their own")
+    .option("--backbone <dir|hub-id>", "where the backbone is now, if it was moved")
     .option(...ENGINE)
     .option(...THREADS)
     .option("--json", "the address as one JSON object on stdout, when the server answers")

@@ -156,6 +156,6 @@ Examples:
 ${examples.map((example) => `  $ cllm4rec ${example}`).join("\n")}
 
 Ctrl-C finishes the current step and saves; run the same command to resume. Exit codes: 0 done, 1 the data cannot be
-used, 2 the command line cannot, 129, 130 or 143 interrupted.
+used, 2 wrong usage, 129, 130 or 143 interrupted.
 `;
 }

@@ -1,4 +1,4 @@
-// Several models that began alike as one: the mean of their embeddings.
+// Several models that started alike as one: the mean of their embeddings.
 import type { Ensemble } from "@cllm4rec/recommend";
 import { TrainingError } from "@cllm4rec/training";
 import { contentOf, type SavedModel } from "@cllm4rec/training/model";

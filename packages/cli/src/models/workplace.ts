@@ -61,7 +61,7 @@ export async function openBackbone(
   }
 }
 
-/** Where the parts of a model lie, if they were moved, and what computes: the flags of the commands that predict. */
+/** Where the parts of a model lie, if they were moved, and the engine: the flags of the commands that predict. */
 export interface ServingFlags {
   readonly data?: string | undefined;
   readonly backbone?: string | undefined;

@@ -22,7 +22,7 @@ export type RunRecordJson = z.infer<typeof runSchema>;
 export interface RunFacts {
   readonly record?: RunRecordJson;
   readonly history?: RunHistory;
-  /** Seconds of work by stage, over all sittings. */
+  /** Seconds of work by stage, resumed runs included. */
   readonly seconds: Readonly<Record<string, number>>;
   /** Bytes by the names in the directory, folders with all that is in them. */
   readonly sizes: readonly { readonly name: string; readonly bytes: number }[];

@@ -60,14 +60,14 @@ export const generalSchema = z.strictObject({
     ...runSettings.seed.meta(),
     description: "seed of everything random: tables, order, masks, dropout",
   }),
-  engine: z.enum(ENGINES).default("cpu").meta({ description: "what computes" }),
+  engine: z.enum(ENGINES).default("cpu").meta({ description: "the engine that computes" }),
   threads: positiveInteger.max(MAX_THREADS).optional().meta({
     description: "threads of the CPU",
     unit: "threads",
-    otherwise: "as many as the process may use",
+    otherwise: "CLLM4REC_THREADS, else as many as the process may use",
   }),
   minutes: z.number().gt(0).optional().meta({
-    description: "time for training and validation of all stages, over all sittings",
+    description: "time for training and validation of all stages, resumed runs included",
     unit: "minutes",
     otherwise: "no limit",
   }),

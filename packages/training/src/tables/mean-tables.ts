@@ -1,4 +1,4 @@
-// One model from several that began alike: the mean of their tables (Wortsman et al. 2022, uniform soup).
+// One model from several that started alike: the mean of their tables (Wortsman et al. 2022, uniform soup).
 import type { EmbeddingTable, SoftTables } from "@cllm4rec/backbone";
 import { TrainingError } from "../error.js";
 import type { TokenTables } from "./tables.js";
@@ -55,7 +55,7 @@ function mean(tables: readonly EmbeddingTable[]): EmbeddingTable {
 /**
  * The cosine of the angle between the rows [R, K] of two tables that have the same index, averaged over the rows that
  * are not zero in
- * either: near 1 for models that began alike and differ in the seed of their training, near 0 for unrelated ones.
+ * either: near 1 for models that started alike and differ in the seed of their training, near 0 for unrelated ones.
  * @returns 0 where there are no such rows
  */
 export function meanCosine(a: EmbeddingTable, b: EmbeddingTable): number {

@@ -7,7 +7,10 @@ import type { Engine, LoadOptions, RunOptions, Session, Tensor } from "../engine
 import type { ExecutionProvider } from "./protocol.js";
 
 export interface OnnxRuntimeOptions {
-  /** Threads of onnxruntime's pool; as many as the process may use where absent. */
+  /**
+   * Threads of onnxruntime's pool. Default: what the environment variable CLLM4REC_THREADS says, else as many as the
+   * process may use.
+   */
   readonly threads?: number;
   /**
    * What computes; the CPU where absent. Nodes that a GPU's provider has no kernel for, float64 among them, run on the

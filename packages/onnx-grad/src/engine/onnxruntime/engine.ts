@@ -1,7 +1,6 @@
 // The default engine: onnxruntime-node in a worker thread, weights memory-mapped from the files that the graph points
 // into.
 import { createRequire } from "node:module";
-import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { Graph } from "../../graph/graph.js";
 import { describe } from "../../operators/parameters.js";
@@ -20,6 +19,7 @@ import {
   type WorkerClient,
   WorkerSession,
 } from "./session.js";
+import { checkThreads, defaultThreads } from "./threads.js";
 
 interface Pending {
   resolve(response: Answer): void;
@@ -53,7 +53,7 @@ class WorkerEngine implements OnnxRuntimeEngine, WorkerClient {
   private closed: Error | undefined;
 
   constructor({
-    threads = availableParallelism(),
+    threads = defaultThreads(),
     executionProvider = "cpu",
     prepacking = false,
     providerOptions = {},
@@ -257,14 +257,10 @@ class WorkerEngine implements OnnxRuntimeEngine, WorkerClient {
   }
 }
 
-/** More than any machine has; onnxruntime itself would try to start them. */
-const mostThreads = 1024;
 const providers: readonly unknown[] = ["cpu", "webgpu", "cuda"];
 
 function checkOptions(threads: unknown, executionProvider: unknown): void {
-  if (!Number.isSafeInteger(threads) || (threads as number) < 1 || (threads as number) > mostThreads) {
-    throw new RangeError(`onnxRuntime: threads must be an integer from 1 to ${mostThreads}, not ${describe(threads)}`);
-  }
+  checkThreads(threads);
   if (!providers.includes(executionProvider)) {
     const known = providers.join(", ");
     throw new RangeError(`onnxRuntime: executionProvider must be one of ${known}, not ${describe(executionProvider)}`);

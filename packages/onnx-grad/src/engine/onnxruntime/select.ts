@@ -1,11 +1,11 @@
 // The fastest of onnxruntime's providers on this machine, by measurement. Each is tried in a process of its own: a
 // broken driver can end it.
 import { fork } from "node:child_process";
-import { availableParallelism } from "node:os";
 import type { Engine } from "../engine.js";
 import type { OnnxRuntimeOptions } from "./contract.js";
 import { onnxRuntime } from "./engine.js";
 import type { ExecutionProvider } from "./protocol.js";
+import { defaultThreads } from "./threads.js";
 
 /** How one provider did. */
 export interface ProviderTrial {
@@ -42,7 +42,7 @@ export async function selectOnnxRuntime(
   const { signal, ...rest } = options;
   const trials: ProviderTrial[] = [];
   for (const executionProvider of ["cpu", "cuda", "webgpu"] as const) {
-    trials.push(await tryProvider(executionProvider, rest.threads ?? availableParallelism(), signal));
+    trials.push(await tryProvider(executionProvider, rest.threads ?? defaultThreads(), signal));
   }
   const executionProvider = chooseProvider(trials);
   const engine = onnxRuntime({ ...rest, executionProvider });
