@@ -56,7 +56,13 @@ export {
   type Whitening,
   type WhiteningOptions,
 } from "./features/whitening.js";
-export { type WordFeatures, type WordFeaturesOptions, wordFeatures } from "./features/word-features.js";
+export {
+  encodeWords,
+  type WordFeatures,
+  type WordFeaturesOptions,
+  type WordVocabulary,
+  wordFeatures,
+} from "./features/word-features.js";
 // — readers and preparation —
 export type { PrepareEvent, PrepareOptions } from "./prepare/options.js";
 export { prepare } from "./prepare/prepare.js";
