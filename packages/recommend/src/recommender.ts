@@ -175,7 +175,7 @@ export class Recommender implements AsyncDisposable {
    * The other members of a blend score an added item by these. From then on it is recommended, and may be in histories.
    * Written to disk (`itemsFile` of `openRecommender`) before it is in use: all of them or none.
    * @throws ItemError for an id that exists, a text that is empty or has no word that the model knows;
-   *   NotAvailableError `no-text-features` for a model without words; RecommendError where the file cannot be written
+   *   NotAvailableError `no-text-features` for a model without words; ItemFileError where the file cannot be written
    */
   addItems(items: readonly NewItem[]): Promise<void> {
     return this.#change(() => this.#parts.keeper.add(items));
@@ -192,7 +192,7 @@ export class Recommender implements AsyncDisposable {
   /**
    * Removes items: they are no longer recommended or listed. Added ones are forgotten; those of training stay known in
    * histories, and may be added again by their text.
-   * @throws UnknownIdError; RecommendError where the file cannot be written
+   * @throws UnknownIdError; ItemFileError where the file cannot be written
    */
   removeItems(items: readonly string[]): Promise<void> {
     return this.#change(() => this.#parts.keeper.remove(items));

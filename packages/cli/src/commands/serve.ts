@@ -12,6 +12,7 @@ interface Flags {
   readonly port: number;
   readonly host: string;
   readonly fields?: string;
+  readonly itemsFile?: string;
   readonly known: Known;
   readonly watch?: boolean;
   readonly latency: number;
@@ -55,6 +56,7 @@ export function serveCommand(context: CliContext): Command {
     .option("--port <n>", "where it listens; 0 takes a free one", integerFrom(0, 65_535), 8080)
     .option("--host <address>", "who reaches it: 0.0.0.0 for every machine", hostName, "127.0.0.1")
     .option("--fields <file>", "a JSONL file with item fields to filter by")
+    .option("--items-file <file>", "keeps items added by POST /items; default: in the model directory")
     .addOption(new Option("--known <splits>", "what counts as a user's history").choices([...KNOWN]).default("all"))
     .option("--watch", "open the model directories again when they are replaced")
     .option("--latency <ms>", "that batches are adapted to", integerFrom(1, 60_000), 250)
@@ -76,7 +78,7 @@ export function serveCommand(context: CliContext): Command {
       ]);
       const { signal, stderr, stdout } = context;
       const display = new StageDisplay(stderr);
-      const { model, other, port, host, fields, known, data, latency, queue, drainDelay, log, json } = flags;
+      const { model, other, port, host, fields, itemsFile, known, data, latency, queue, drainDelay, log, json } = flags;
       const engine = { engine: flags.engine ?? "cpu", threads: flags.threads } as const;
       await serving({ ...flags, engine }, { signal, display }, async ({ signal: _, ...places }) => {
         const server = await serve({
@@ -87,7 +89,13 @@ export function serveCommand(context: CliContext): Command {
           maxWaiting: queue,
           drainDelay,
           watch: flags.watch ? WATCH : 0,
-          recommender: { ...places, known, onNotice: (message) => display.say(message), ...(data && { data }) },
+          recommender: {
+            ...places,
+            known,
+            onNotice: (message) => display.say(message),
+            ...(data && { data }),
+            ...(itemsFile !== undefined && { itemsFile }),
+          },
           signal,
           ...(other && { other }),
           ...(fields !== undefined && { fields }),

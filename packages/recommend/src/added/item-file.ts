@@ -11,6 +11,11 @@ import type { NewItem } from "./new-item.js";
 /** In the model directory, where the caller names no other file. */
 export const ITEM_FILE = "added-items.json";
 
+/** The file of added items cannot be read or written, or is not what was written. */
+export class ItemFileError extends RecommendError {
+  override name = "ItemFileError";
+}
+
 /** What was changed of a model's items. */
 export interface ItemChanges {
   /** In the order in which they were added. */
@@ -35,12 +40,12 @@ export class ItemFile {
 
   constructor(readonly file: string) {}
 
-  /** @throws RecommendError for a file that is damaged, was changed by hand, or is of another version */
+  /** @throws ItemFileError for a file that is damaged, was changed by hand, or is of another version */
   async read(): Promise<ItemChanges> {
     this.#text = await readIfThere(this.file);
     if (this.#text === undefined) return { items: [], removed: [] };
     const damaged = (problem: string) =>
-      new RecommendError(`${this.file}: ${problem}; restore it from a copy, or remove it and add the items again`);
+      new ItemFileError(`${this.file}: ${problem}; restore it from a copy, or remove it and add the items again`);
     let json: unknown;
     try {
       json = JSON.parse(this.#text);
@@ -59,11 +64,11 @@ export class ItemFile {
 
   /**
    * Replaces the file in one step.
-   * @throws RecommendError where it cannot be written, or another process has changed it since it was read
+   * @throws ItemFileError where it cannot be written, or another process has changed it since it was read
    */
   async write({ items, removed }: ItemChanges): Promise<void> {
     if ((await readIfThere(this.file)) !== this.#text) {
-      throw new RecommendError(
+      throw new ItemFileError(
         `${this.file}: another process has changed it; open the model again to see its items, and change it from one ` +
           "process at a time",
       );
@@ -76,7 +81,7 @@ export class ItemFile {
       await removeLeftovers(path.dirname(this.file), path.basename(this.file));
       await writeAtomically(this.file, (handle) => handle.writeFile(text));
     } catch (error) {
-      throw new RecommendError(`${this.file}: cannot be written: ${reasonOf(error)}. No item was changed.`, {
+      throw new ItemFileError(`${this.file}: cannot be written: ${reasonOf(error)}. No item was changed.`, {
         cause: error,
       });
     }
@@ -94,6 +99,6 @@ async function readIfThere(file: string): Promise<string | undefined> {
     return await fs.readFile(file, "utf8");
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-    throw new RecommendError(`${file}: cannot be read: ${reasonOf(error)}`, { cause: error });
+    throw new ItemFileError(`${file}: cannot be read: ${reasonOf(error)}`, { cause: error });
   }
 }

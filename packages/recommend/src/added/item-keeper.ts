@@ -28,7 +28,7 @@ export class ItemKeeper {
   /**
    * Takes over what the file holds. An item that training knows by now is left to training; one whose text this model
    * cannot read is kept in the file and reported.
-   * @throws RecommendError for a file that is damaged
+   * @throws ItemFileError for a file that is damaged
    */
   async open(onNotice: (message: string) => void): Promise<void> {
     const { items, removed } = await this.file.read();

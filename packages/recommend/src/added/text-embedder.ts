@@ -43,8 +43,8 @@ export class TextEmbedder {
     if (!textFeatures) {
       throw new NotAvailableError(
         "no-text-features",
-        `${directory}: the model does not hold the words of its items' texts, by which new items are embedded; train ` +
-          "it again on a dataset with titles or texts of items",
+        `${directory}: this model cannot embed items by their text, since it does not hold the words of its items' ` +
+          "texts; train it again on a dataset with titles or texts of items",
       );
     }
     this.#blocks = textFeatures;
@@ -92,9 +92,9 @@ export class TextEmbedder {
 /** What a block reads of an item. */
 function readBy({ reads }: TextBlock, { text, title }: NewItem, blocks: TextBlocks): string | null {
   if (reads === "reviews") return null;
-  if (reads === "title") return title ?? text;
+  if (reads === "text") return text;
   // A model that read titles alone has nothing else to read a text by.
-  return blocks.some((block) => block.reads === "text") ? text : null;
+  return blocks.some((block) => block.reads === "text") ? (title ?? text) : `${title ?? ""} ${text}`;
 }
 
 /** xᵀW of one row, in single precision and in the order of training: the same bits. */
