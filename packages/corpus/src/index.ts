@@ -35,6 +35,8 @@ export type {
   TokenDocument,
   UserDocumentSource,
 } from "./documents/types.js";
+// — tables —
+export { type ConvertJsonLinesOptions, convertJsonLines } from "./duckdb/convert-json-lines.js";
 export { CorpusError, CorpusUsageError } from "./errors.js";
 // — features —
 export {

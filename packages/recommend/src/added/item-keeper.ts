@@ -108,6 +108,7 @@ export class ItemKeeper {
   }
 
   #embed(items: readonly NewItem[]): AddedItem[] {
+    if (items.length === 0) return [];
     this.#embedders ??= this.models.map((model) => new TextEmbedder(model));
     const embedded = this.#embedders.map((embedder) => embedder.embed(items));
     return items.map((item, a) => ({ ...plain(item), embedded: embedded.map((one) => one[a]!) }));
