@@ -64,6 +64,30 @@ test("recommend --users all: the lists of single calls, as lines and as rows, an
   expect(read("recs.jsonl")).toBe(whole);
 });
 
+test("a user without a history has an empty list", async () => {
+  const model = await readModel(at("model"));
+  const { users } = model.ids!;
+  const empty = {
+    rows: users.length,
+    columns: 40,
+    indptr: new Int32Array(users.length + 1),
+    indices: new Int32Array(0),
+  };
+  const { train } = model.histories!;
+  const [from] = [train!.indptr[1]!];
+  const later = {
+    ...train!,
+    indptr: train!.indptr.map((at) => Math.max(0, at - from)),
+    indices: train!.indices.slice(from),
+  };
+  await writeModel(at("newcomer"), { ...model, histories: { train: later, validation: empty, test: empty } });
+  const { code, stderr } = await cllm4rec("recommend --model @newcomer --users all -k 1 --out @newcomer.jsonl");
+  expect([code, stderr]).toEqual([0, expect.stringContaining("; 1 of them have no history, and an empty list")]);
+  const lists = lines(read("newcomer.jsonl"));
+  expect(lists[0]).toEqual({ user: users[0], items: [] });
+  expect(lists[1].items).toHaveLength(1);
+});
+
 test("lists that an interrupted run wrote are kept, but for one that is not whole", async () => {
   const requests = Array.from({ length: 600 }, (_, n) => ({ name: `user ${n}` }));
   const asked: string[] = [];

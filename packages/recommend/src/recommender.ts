@@ -170,6 +170,14 @@ export class Recommender implements AsyncDisposable {
   }
 
   /**
+   * Whether there is something to recommend by: a history, or the user token in the prompt.
+   * @throws as {@link historyOf} does
+   */
+  knows(user: string): boolean {
+    return this.#parts.predictor.userToken || this.#parts.content.historyOf(this.#users.row(user)).length > 0;
+  }
+
+  /**
    * Adds items that the model was not trained on. Their embedding is a function of their text, which training learned
    * (the text map); a model without that map gives an item the mean embedding of the items whose texts are most alike.
    * The other members of a blend score an added item by these. From then on it is recommended, and may be in histories.

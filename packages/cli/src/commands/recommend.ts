@@ -94,13 +94,19 @@ export function recommendCommand(context: CliContext): Command {
         try {
           const asked = given ? given.map((one) => named(recommender, one)) : requests(recommender, flags);
           if (out !== undefined) {
+            // Of every user of a model, some may have nothing to recommend by; users that were named are an error then.
+            const unknowable = ({ user, history }: Omit<Asked, "name">) =>
+              flags.users === "all" && user !== undefined && !history && !recommender.knows(user);
             const identity = await identityOf(recommender, flags, asked);
             const resumed = await lists.writeLists({
               ...{ file: out, requests: asked, identity, signal, display },
-              recommend: ({ name: _, ...whom }) => recommender.recommend({ ...whom, k, signal }),
+              recommend: ({ name: _, ...whom }) =>
+                unknowable(whom) ? Promise.resolve([]) : recommender.recommend({ ...whom, k, signal }),
             });
             const earlier = resumed > 0 ? `, ${resumed} of them by an earlier run` : "";
-            context.stderr.write(`${out}: lists for ${asked.length} users${earlier}\n`);
+            const empty = asked.filter(unknowable).length;
+            const without = empty > 0 ? `; ${empty} of them have no history, and an empty list` : "";
+            context.stderr.write(`${out}: lists for ${asked.length} users${earlier}${without}\n`);
             return;
           }
           // All of them at once: they share forward passes.
