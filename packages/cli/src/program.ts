@@ -57,7 +57,7 @@ const COMMANDS: readonly Entry[] = [
   },
   {
     name: "export",
-    summary: "vectors of all items, for vector stores and other programs",
+    summary: "vectors of all items for vector stores, or the model as ONNX",
     load: async () => (await import("./commands/export.js")).exportCommand,
   },
   {

@@ -1,5 +1,6 @@
 // Commands for many users or items at once: lists and vectors in files, histories from a file, runs that resume.
 import fs from "node:fs";
+import { createRequire } from "node:module";
 import os from "node:os";
 import path from "node:path";
 import { PassThrough } from "node:stream";
@@ -185,4 +186,23 @@ test("embed and export write the vectors of the library in every format; new ite
   ]);
   // The reader of data sets reads the Parquet file back.
   expect(fs.readFileSync(at("vectors/items.parquet")).subarray(0, 4).toString()).toBe("PAR1");
+});
+
+test("export --format onnx: onnxruntime alone gives the scores of the library", async () => {
+  const { code, stderr } = await cllm4rec("export --model @model --format onnx --out @onnx");
+  expect([code, stderr]).toEqual([0, expect.stringMatching(/model\.onnx: [\d.]+ [kM]B\n$/)]);
+  const { prefix, suffix, firstItem, ids } = JSON.parse(read("onnx/model.json"));
+  expect(ids).toEqual(shop.items);
+  // The runtime that onnx-grad depends on, without anything of ours around it.
+  const ofOnnxGrad = createRequire(createRequire(import.meta.url).resolve("@cllm4rec/onnx-grad"));
+  const { InferenceSession, Tensor } = ofOnnxGrad("onnxruntime-node");
+  const session = await InferenceSession.create(at("onnx/model.onnx"));
+  const prompt = [...prefix, firstItem + ids.indexOf("garden-2"), ...suffix];
+  const vector = (values: readonly number[]) =>
+    new Tensor("int64", BigInt64Array.from(values, BigInt), [1, values.length]);
+  const { scores } = await session.run({ input_ids: vector(prompt), attention_mask: vector(prompt.map(() => 1)) });
+  const expected = await shop.scores({ history: ["garden-2"] });
+  expect(scores.dims).toEqual([1, 40]);
+  for (const [row, score] of expected.entries()) expect(scores.data[row]).toBeCloseTo(score, 3);
+  await session.release();
 });
