@@ -41,4 +41,5 @@ export type { LanguageModel } from "./model/language-model.js";
 export type { SequenceLayout } from "./model/layout.js";
 export type { LossOptions, LossResult } from "./model/loss.js";
 export type { LossGradients } from "./model/loss-gradients.js";
+export { portableGraph } from "./model/portable-graph.js";
 export { TrainableBackbone, type TrainableBackboneOptions } from "./model/trainable-backbone.js";

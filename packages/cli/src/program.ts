@@ -46,6 +46,21 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import("./commands/recommend.js")).recommendCommand,
   },
   {
+    name: "similar-items",
+    summary: "the items nearest to an item",
+    load: async () => (await import("./commands/similar-items.js")).similarItemsCommand,
+  },
+  {
+    name: "embed",
+    summary: "vectors of items, also of new ones by their text",
+    load: async () => (await import("./commands/embed.js")).embedCommand,
+  },
+  {
+    name: "export",
+    summary: "vectors of all items for vector stores, or the model as ONNX",
+    load: async () => (await import("./commands/export.js")).exportCommand,
+  },
+  {
     name: "blend",
     summary: "a model together with linear scorers, weighted by validation",
     load: async () => (await import("./commands/blend.js")).blendCommand,

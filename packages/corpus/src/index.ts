@@ -35,6 +35,8 @@ export type {
   TokenDocument,
   UserDocumentSource,
 } from "./documents/types.js";
+// — tables —
+export { type ConvertJsonLinesOptions, convertJsonLines } from "./duckdb/convert-json-lines.js";
 export { CorpusError, CorpusUsageError } from "./errors.js";
 // — features —
 export {
@@ -56,7 +58,13 @@ export {
   type Whitening,
   type WhiteningOptions,
 } from "./features/whitening.js";
-export { type WordFeatures, type WordFeaturesOptions, wordFeatures } from "./features/word-features.js";
+export {
+  encodeWords,
+  type WordFeatures,
+  type WordFeaturesOptions,
+  type WordVocabulary,
+  wordFeatures,
+} from "./features/word-features.js";
 // — readers and preparation —
 export type { PrepareEvent, PrepareOptions } from "./prepare/options.js";
 export { prepare } from "./prepare/prepare.js";

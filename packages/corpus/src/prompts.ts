@@ -1,5 +1,5 @@
-// @cllm4rec/corpus/prompts: what prediction needs of documents, without readers and DuckDB. Importing it takes a few
-//   milliseconds.
+// @cllm4rec/corpus/prompts: what prediction needs of documents and texts, without readers and DuckDB. Importing it
+//   takes a few milliseconds.
 
 export { type Csr, csrRow } from "./dataset/csr.js";
 export { type CompiledPrompt, compilePrompt, type PromptFilling } from "./documents/compiled-prompt.js";
@@ -11,3 +11,10 @@ export { definePrompts, type PromptName, type Prompts, paperPrompts } from "./do
 export { hashTokenizer } from "./documents/token-cache.js";
 export type { HeldOutDocument, Moment, PromptTokenizer } from "./documents/types.js";
 export { CorpusError, CorpusUsageError } from "./errors.js";
+export {
+  checkFeatureBlocks,
+  combineFeatures,
+  type FeatureBlock,
+  type SparseFeatures,
+} from "./features/feature-block.js";
+export { encodeWords, type WordVocabulary } from "./features/word-features.js";

@@ -1,5 +1,5 @@
 // tf-idf word features: against scikit-learn, and the options against their definitions.
-import { wordFeatures } from "@cllm4rec/corpus";
+import { encodeWords, wordFeatures } from "@cllm4rec/corpus";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import fixture from "./fixtures/word-features.json" with { type: "json" };
@@ -56,4 +56,17 @@ test.each([
   [{ maxWords: 0 }, "maxWords: found 0"],
 ])("%j is refused", (options, message) => {
   expect(() => wordFeatures(["a"], options)).toThrow(message);
+});
+
+test("a later text gets the row that it would have had, without the words that nobody knows", () => {
+  const texts = fc.array(fc.option(fc.stringMatching(/^[abc ]{0,12}$/)), { minLength: 1, maxLength: 8 });
+  fc.assert(
+    fc.property(texts, (given) => {
+      const { words, idf, rows, columns, indptr, indices, values } = wordFeatures(given);
+      expect(encodeWords(given, { words, idf })).toEqual({ rows, columns, indptr, indices, values });
+      const longer = given.map((text) => text && `${text} unknown`);
+      expect(encodeWords(longer, { words, idf })).toEqual({ rows, columns, indptr, indices, values });
+    }),
+  );
+  expect(() => encodeWords(["a"], { words: ["a"], idf: new Float64Array(0) })).toThrow("found 1 words and 0");
 });

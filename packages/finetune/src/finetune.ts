@@ -10,7 +10,7 @@ import {
   type Validation,
   type Values,
 } from "@cllm4rec/training";
-import { readModel } from "@cllm4rec/training/model";
+import { readModel, textBlocksOf } from "@cllm4rec/training/model";
 import {
   mapTask,
   publishModel,
@@ -173,21 +173,25 @@ function validationOf(
 }
 
 /** Writes the model into the run's directory, where it has one. */
-function publisher({ model, output, prompts }: FinetuneOptions, preparation: Preparation) {
+function publisher({ model, output, prompts, features }: FinetuneOptions, preparation: Preparation) {
   const { record, settings } = preparation;
   const { userToken, order, maxLength, seed } = settings;
+  const textFeatures = features ? textBlocksOf(features) : output?.textFeatures;
   return async (values: Values, best: BestModel | undefined): Promise<void> => {
     if (!output) return;
-    await publishModel(output, {
-      stage: STAGE,
-      model,
-      tables: readTables(values, preparation),
-      record,
-      prompts,
-      recommendation: { userToken, order, maxLength, seed },
-      more: { best: best ? { epoch: best.epoch, selection: best.selection } : null },
-      metrics: best?.metrics,
-    });
+    await publishModel(
+      { ...output, textFeatures },
+      {
+        stage: STAGE,
+        model,
+        tables: readTables(values, preparation),
+        record,
+        prompts,
+        recommendation: { userToken, order, maxLength, seed },
+        more: { best: best ? { epoch: best.epoch, selection: best.selection } : null },
+        metrics: best?.metrics,
+      },
+    );
   };
 }
 

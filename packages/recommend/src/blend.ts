@@ -6,6 +6,7 @@ export {
   type FitEaseOptions,
   type FittedEase,
   fitEase,
+  type ItemTextBlock,
   itemTextBlocks,
   trialsWithin,
 } from "./blend/fit-ease.js";

@@ -36,7 +36,9 @@ export type Unavailable =
   /** The model has no content tables: it was trained without texts. */
   | "no-content-tables"
   /** The model directory holds no histories, and its dataset cannot be read. */
-  | "no-histories";
+  | "no-histories"
+  /** The model directory does not hold the words by which new items are embedded. */
+  | "no-text-features";
 
 /** The model lacks what the call needs; calls that do not need it work. */
 export class NotAvailableError extends RecommendError {

@@ -1,5 +1,8 @@
 // @cllm4rec/recommend: opens what was trained, and recommends.
 
+// — items that are added after training —
+export { ItemFileError } from "./added/item-file.js";
+export { ItemError, type ItemProblem, type NewItem } from "./added/new-item.js";
 // — blends: `@cllm4rec/recommend/blend` makes them —
 export { type BlendMember, Mixer } from "./blend/mixer.js";
 // — model directories —

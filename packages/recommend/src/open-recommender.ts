@@ -1,8 +1,12 @@
 // The front door: from model directories to a recommender.
+import path from "node:path";
+import { ITEM_FILE, ItemFile } from "./added/item-file.js";
+import { ItemKeeper } from "./added/item-keeper.js";
 import { openPredictor, type PredictorOptions } from "./directory/predictor.js";
 import { openEnsemble } from "./directory/trained-model.js";
 import { RecommendError } from "./error.js";
 import { KNOWN, type Known, openContent } from "./histories.js";
+import { IdTable } from "./ids.js";
 import { Recommender } from "./recommender.js";
 
 /** Settings of {@link openRecommender}; none is needed where everything lies where it was trained. */
@@ -16,6 +20,11 @@ export interface OpenRecommenderOptions extends PredictorOptions {
   readonly known?: Known;
   /** Most requests in one forward pass; default 128. */
   readonly maxBatch?: number;
+  /**
+   * The file that keeps items added and removed while the model is in use; default: `added-items.json` in the (first)
+   * model directory. A file of its own outlives a model directory that is replaced.
+   */
+  readonly itemsFile?: string;
 }
 
 /**
@@ -37,7 +46,7 @@ export interface OpenRecommenderOptions extends PredictorOptions {
  */
 export async function openRecommender(
   directories: string | readonly string[],
-  { data, known = "all", maxBatch = 128, onNotice, ...options }: OpenRecommenderOptions = {},
+  { data, known = "all", maxBatch = 128, itemsFile, onNotice, ...options }: OpenRecommenderOptions = {},
 ): Promise<Recommender> {
   if (!KNOWN.includes(known))
     throw new RecommendError(`known: found ${JSON.stringify(known)}, expected one of ${KNOWN.join(", ")}`);
@@ -50,9 +59,13 @@ export async function openRecommender(
     ...(data !== undefined && { data }),
     ...(onNotice && { onNotice }),
   });
+  const items = new IdTable("item", models[0].ids.items);
+  const file = new ItemFile(itemsFile ?? path.join(models[0].directory, ITEM_FILE));
+  const keeper = new ItemKeeper(models, items, file);
+  await keeper.open((message) => onNotice?.(message));
   const { predictor, dispose } = await openPredictor(models, { ...options, ...(onNotice && { onNotice }) });
   try {
-    return new Recommender({ models, predictor, content, maxBatch, dispose });
+    return new Recommender({ models, predictor, content, items, keeper, maxBatch, dispose });
   } catch (error) {
     await dispose();
     throw error;

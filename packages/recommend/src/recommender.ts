@@ -2,6 +2,9 @@
 import type { GenerateOptions, Prompt } from "@cllm4rec/backbone";
 import type { RecommendationRequest } from "@cllm4rec/corpus/prompts";
 import { itemLists, topK } from "@cllm4rec/eval";
+import { Catalogue, type TrainedParts } from "./added/catalogue.js";
+import type { ItemKeeper } from "./added/item-keeper.js";
+import type { NewItem } from "./added/new-item.js";
 import { Batcher } from "./batcher.js";
 import type { BlendMember } from "./blend/mixer.js";
 import type { Predictor } from "./directory/predictor.js";
@@ -10,8 +13,7 @@ import { NotAvailableError, RecommendError } from "./error.js";
 import { type Explanation, explain } from "./explain.js";
 import type { KnownContent } from "./histories.js";
 import { IdTable } from "./ids.js";
-import { IndexRecommender, type PreparedRequest } from "./ranking/index-recommender.js";
-import { Similarities } from "./similarities.js";
+import type { PreparedRequest } from "./ranking/index-recommender.js";
 
 // Shape legend: J items, K width, M models of an ensemble.
 
@@ -70,8 +72,16 @@ export interface RecommenderParts {
   readonly models: Ensemble;
   readonly predictor: Predictor;
   readonly content: KnownContent;
+  readonly items: IdTable;
+  readonly keeper: ItemKeeper;
   readonly maxBatch: number;
   dispose(): Promise<void>;
+}
+
+/** A request with the items that it was made for. */
+interface Asked<T> {
+  readonly catalogue: Catalogue;
+  readonly request: T;
 }
 
 /**
@@ -81,29 +91,28 @@ export interface RecommenderParts {
  */
 export class Recommender implements AsyncDisposable {
   readonly #parts: RecommenderParts;
-  readonly #ranking: IndexRecommender;
-  readonly #scores: Batcher<PreparedRequest, Float32Array>;
-  readonly #states: Batcher<Prompt, Float32Array>;
+  readonly #trained: TrainedParts;
+  #catalogue: Catalogue;
+  readonly #scores: Batcher<Asked<PreparedRequest>, Float32Array>;
+  readonly #states: Batcher<Asked<Prompt>, Float32Array>;
   readonly #users: IdTable;
-  readonly #items: IdTable;
-  readonly #similarities: Similarities;
   #closing: Promise<void> | undefined;
 
   /** @internal Use {@link openRecommender}. */
   constructor(parts: RecommenderParts) {
     this.#parts = parts;
-    const { models, predictor, maxBatch } = parts;
-    const { ids } = models[0];
-    this.#users = new IdTable("user", ids.users);
-    this.#items = new IdTable("item", ids.items);
-    this.#ranking = new IndexRecommender(predictor);
-    this.#scores = new Batcher(async (requests, signal) => {
-      return rowsOf(await this.#ranking.preparedScores(requests, signal), requests.length);
-    }, maxBatch);
-    this.#states = new Batcher(async (prompts, signal) => {
-      return rowsOf(await this.#ranking.promptEmbeddings(prompts, signal), prompts.length);
-    }, maxBatch);
-    this.#similarities = new Similarities(models.map(({ tables }) => tables.collaborative.items));
+    const { models, predictor, items, keeper, content, maxBatch } = parts;
+    this.#users = new IdTable("user", models[0].ids.users);
+    this.#trained = { models, predictor, items, titles: content.titles };
+    this.#catalogue = new Catalogue(this.#trained, keeper.state);
+    this.#scores = new Batcher(
+      byCatalogue(({ ranking }, requests, signal) => ranking.preparedScores(requests, signal)),
+      maxBatch,
+    );
+    this.#states = new Batcher(
+      byCatalogue(({ ranking }, prompts, signal) => ranking.promptEmbeddings(prompts, signal)),
+      maxBatch,
+    );
   }
 
   /**
@@ -118,9 +127,27 @@ export class Recommender implements AsyncDisposable {
     return this.#users.ids;
   }
 
-  /** Raw ids of all items, the order of `scores` and `embedItems`. */
+  /**
+   * Raw ids of all items, the order of `scores` and `embedItems`: those of training that were not removed, then those
+   * that were added.
+   */
   get items(): readonly string[] {
-    return this.#items.ids;
+    return this.#catalogue.items.ids;
+  }
+
+  /** The items that were added by their text, in the order in which they were added. */
+  get addedItems(): readonly NewItem[] {
+    return this.#catalogue.state.added.map(({ embedded: _, ...item }) => item);
+  }
+
+  /** Raw ids of items of training that were removed. */
+  get removedItems(): readonly string[] {
+    return [...this.#catalogue.state.removed];
+  }
+
+  /** Whether there is an item of this id that may be recommended. */
+  hasItem(item: string): boolean {
+    return this.#catalogue.items.has(item);
   }
 
   /** Whether {@link explain} is available: some model of the ensemble has content tables. */
@@ -128,9 +155,9 @@ export class Recommender implements AsyncDisposable {
     return this.#parts.models.some(({ tables }) => tables.content);
   }
 
-  /** The item's title, where the dataset has titles. @throws UnknownIdError */
+  /** The item's title, where it has one; also of an item that was removed. @throws UnknownIdError */
   titleOf(item: string): string | undefined {
-    return this.#parts.content.titles?.[this.#items.row(item)] ?? undefined;
+    return this.#catalogue.titleOf(this.#catalogue.items.knownRow(item));
   }
 
   /**
@@ -138,7 +165,45 @@ export class Recommender implements AsyncDisposable {
    * @throws UnknownIdError; NotAvailableError where the model knows no histories
    */
   historyOf(user: string): string[] {
-    return Array.from(this.#parts.content.historyOf(this.#users.row(user)), (row) => this.items[row]!);
+    const { items } = this.#catalogue;
+    return Array.from(this.#parts.content.historyOf(this.#users.row(user)), (row) => items.idOf(row));
+  }
+
+  /**
+   * Whether there is something to recommend by: a history, or the user token in the prompt.
+   * @throws as {@link historyOf} does
+   */
+  knows(user: string): boolean {
+    return this.#parts.predictor.userToken || this.#parts.content.historyOf(this.#users.row(user)).length > 0;
+  }
+
+  /**
+   * Adds items that the model was not trained on. Their embedding is a function of their text, which training learned
+   * (the text map); a model without that map gives an item the mean embedding of the items whose texts are most alike.
+   * The other members of a blend score an added item by these. From then on it is recommended, and may be in histories.
+   * Written to disk (`itemsFile` of `openRecommender`) before it is in use: all of them or none.
+   * @throws ItemError for an id that exists, a text that is empty or has no word that the model knows;
+   *   NotAvailableError `no-text-features` for a model without words; ItemFileError where the file cannot be written
+   */
+  addItems(items: readonly NewItem[]): Promise<void> {
+    return this.#change(() => this.#parts.keeper.add(items));
+  }
+
+  /**
+   * Replaces text and title of items that were added.
+   * @throws UnknownIdError; ItemError `trained` for an item of training; as {@link addItems} does
+   */
+  updateItems(items: readonly NewItem[]): Promise<void> {
+    return this.#change(() => this.#parts.keeper.update(items));
+  }
+
+  /**
+   * Removes items: they are no longer recommended or listed. Added ones are forgotten; those of training stay known in
+   * histories, and may be added again by their text.
+   * @throws UnknownIdError; ItemFileError where the file cannot be written
+   */
+  removeItems(items: readonly string[]): Promise<void> {
+    return this.#change(() => this.#parts.keeper.remove(items));
   }
 
   /**
@@ -151,10 +216,11 @@ export class Recommender implements AsyncDisposable {
   async recommend(request: RecommendRequest): Promise<Recommendation[]> {
     const { k, includeHistory = false, signal } = request;
     checkCount("k", k);
-    const whom = this.#resolve(request);
-    const masked = this.#masked(request, includeHistory ? [] : whom.history);
-    const scores = await this.#scores.submit(this.#ranking.prepare(whom), signal);
-    return this.#best(scores, k, masked);
+    const catalogue = this.#catalogue;
+    const whom = this.#resolve(request, catalogue);
+    const masked = maskedRows(catalogue, request, includeHistory ? [] : whom.history);
+    const scores = await this.#scores.submit({ catalogue, request: catalogue.ranking.prepare(whom) }, signal);
+    return best(catalogue, scores, k, masked);
   }
 
   /**
@@ -163,8 +229,10 @@ export class Recommender implements AsyncDisposable {
    * @throws as {@link recommend} does
    */
   async scores({ items, ...whom }: Whom & { readonly items?: readonly string[] | undefined }): Promise<Float32Array> {
-    const rows = items?.map((item) => this.#items.row(item));
-    const scores = await this.#scores.submit(this.#ranking.prepare(this.#resolve(whom)), whom.signal);
+    const catalogue = this.#catalogue;
+    const rows = items?.map((item) => catalogue.items.row(item)) ?? catalogue.items.rows;
+    const request = catalogue.ranking.prepare(this.#resolve(whom, catalogue));
+    const scores = await this.#scores.submit({ catalogue, request }, whom.signal);
     return rows ? Float32Array.from(rows, (row) => scores[row]!) : scores.slice();
   }
 
@@ -177,8 +245,9 @@ export class Recommender implements AsyncDisposable {
   async similarItems(item: string, k: number, selection: Selection = {}): Promise<Recommendation[]> {
     this.#checkOpen();
     checkCount("k", k);
-    const row = this.#items.row(item);
-    return this.#best(this.#similarities.of(row), k, this.#masked(selection, [row]));
+    const catalogue = this.#catalogue;
+    const row = catalogue.items.row(item);
+    return best(catalogue, catalogue.similarities.of(row), k, maskedRows(catalogue, selection, [row]));
   }
 
   /**
@@ -187,7 +256,9 @@ export class Recommender implements AsyncDisposable {
    * @throws as {@link recommend} does
    */
   async embedUser(whom: Whom): Promise<Float32Array> {
-    const embedding = await this.#states.submit(this.#ranking.prompt(this.#resolve(whom)), whom.signal);
+    const catalogue = this.#catalogue;
+    const request = catalogue.ranking.prompt(this.#resolve(whom, catalogue));
+    const embedding = await this.#states.submit({ catalogue, request }, whom.signal);
     return embedding.slice();
   }
 
@@ -197,8 +268,9 @@ export class Recommender implements AsyncDisposable {
    */
   async embedItems(items?: readonly string[]): Promise<Embeddings> {
     this.#checkOpen();
-    const rows = items ? items.map((item) => this.#items.row(item)) : Array.from(this.items.keys());
-    const data = this.#ranking.itemEmbeddings(rows);
+    const { items: live, ranking } = this.#catalogue;
+    const rows = (items ?? live.ids).map((item) => live.row(item));
+    const data = ranking.itemEmbeddings(rows);
     return { rows: rows.length, width: this.#parts.models.length * this.#parts.predictor.model.vocabulary.width, data };
   }
 
@@ -210,9 +282,10 @@ export class Recommender implements AsyncDisposable {
    */
   async explain({ item, user, signal, ...sampling }: ExplainRequest): Promise<Explanation> {
     this.#checkOpen();
-    const { models, predictor } = this.#parts;
-    const pair = { item: this.#items.row(item), user: user === undefined ? undefined : this.#users.row(user) };
-    const tables = models.find((model) => model.tables.content)?.tables.content;
+    const { models } = this.#parts;
+    const { items, predictor } = this.#catalogue;
+    const pair = { item: items.row(item), user: user === undefined ? undefined : this.#users.row(user) };
+    const tables = this.#catalogue.contentTables();
     if (!tables) {
       throw new NotAvailableError(
         "no-content-tables",
@@ -245,7 +318,13 @@ export class Recommender implements AsyncDisposable {
     if (this.#closing) throw closed();
   }
 
-  #resolve({ user, history }: Whom): RecommendationRequest & { readonly history: Int32Array } {
+  async #change(change: () => Promise<void>): Promise<void> {
+    this.#checkOpen();
+    await change();
+    this.#catalogue = new Catalogue(this.#trained, this.#parts.keeper.state);
+  }
+
+  #resolve({ user, history }: Whom, { items }: Catalogue): RecommendationRequest & { readonly history: Int32Array } {
     const { userToken } = this.#parts.predictor;
     if (user === undefined && history === undefined)
       throw new RecommendError("nobody to recommend to; give a user, a history, or both");
@@ -258,7 +337,9 @@ export class Recommender implements AsyncDisposable {
       );
     }
     const row = user === undefined ? undefined : this.#users.row(user);
-    const rows = history ? this.#items.rowsOf(history) : this.#parts.content.historyOf(row!);
+    const rows = history
+      ? Int32Array.from(new Set(history.map((item) => items.knownRow(item))))
+      : items.current(this.#parts.content.historyOf(row!));
     if (rows.length === 0 && !userToken) {
       throw new RecommendError(
         history
@@ -269,24 +350,39 @@ export class Recommender implements AsyncDisposable {
     }
     return { history: rows, ...(row !== undefined && { user: row }) };
   }
+}
 
-  /** Rows of the items that must not be in a list. */
-  #masked({ exclude = [], filter }: Selection, history: Iterable<number>): Set<number> {
-    const masked = new Set(history);
-    for (const item of exclude) if (this.#items.has(item)) masked.add(this.#items.row(item));
-    if (filter) for (const [row, item] of this.items.entries()) if (!filter(item)) masked.add(row);
-    return masked;
-  }
+/** Rows of the items that must not be in a list. */
+function maskedRows({ items }: Catalogue, { exclude = [], filter }: Selection, history: Iterable<number>): Set<number> {
+  const masked = new Set([...history, ...items.removedRows]);
+  for (const item of exclude) if (items.has(item)) masked.add(items.row(item));
+  if (filter) for (const item of items.ids) if (!filter(item)) masked.add(items.row(item));
+  return masked;
+}
 
-  /** @param scores [J] */
-  #best(scores: Float32Array, k: number, masked: Set<number>): Recommendation[] {
-    const { titles } = this.#parts.content;
-    const best = topK(scores, { items: scores.length, k: Math.min(k, scores.length), masked: itemLists([masked]) });
-    return Array.from(best.items.subarray(0, best.lengths[0]), (row, rank) => {
-      const title = titles?.[row];
-      return { item: this.items[row]!, score: best.scores[rank]!, ...(typeof title === "string" && { title }) };
-    });
-  }
+/** @param scores of all rows, those of removed items included */
+function best(catalogue: Catalogue, scores: Float32Array, k: number, masked: Set<number>): Recommendation[] {
+  const found = topK(scores, { items: scores.length, k: Math.min(k, scores.length), masked: itemLists([masked]) });
+  return Array.from(found.items.subarray(0, found.lengths[0]), (row, rank) => {
+    const title = catalogue.titleOf(row);
+    return { item: catalogue.items.idOf(row), score: found.scores[rank]!, ...(title !== undefined && { title }) };
+  });
+}
+
+/** Requests that were made before and after a change of the items are answered each over their own. */
+function byCatalogue<T>(
+  answer: (catalogue: Catalogue, requests: readonly T[], signal: AbortSignal) => Promise<Float32Array>,
+) {
+  return async (asked: readonly Asked<T>[], signal: AbortSignal): Promise<Float32Array[]> => {
+    const answers = new Map<Asked<T>, Float32Array>();
+    for (const catalogue of new Set(asked.map((one) => one.catalogue))) {
+      const group = asked.filter((one) => one.catalogue === catalogue);
+      const requests = group.map(({ request }) => request);
+      const rows = rowsOf(await answer(catalogue, requests, signal), group.length);
+      for (const [at, one] of group.entries()) answers.set(one, rows[at]!);
+    }
+    return asked.map((one) => answers.get(one)!);
+  };
 }
 
 const closed = () => new RecommendError("this recommender is closed; open it again with openRecommender");

@@ -62,4 +62,4 @@ void recommender.recommend({ history: "i", k: 3 });
 
 expectTypeOf<UnknownIdError["kind"]>().toEqualTypeOf<"user" | "item">();
 expectTypeOf<UnknownIdError["nearest"]>().toEqualTypeOf<readonly string[]>();
-expectTypeOf<NotAvailableError["code"]>().toEqualTypeOf<"no-content-tables" | "no-histories">();
+expectTypeOf<NotAvailableError["code"]>().toEqualTypeOf<"no-content-tables" | "no-histories" | "no-text-features">();

@@ -29,6 +29,8 @@ export interface ServeOptions {
   readonly maxHistory?: number;
   /** Most users in one call; default 256. */
   readonly maxUsers?: number;
+  /** Most items that are added by their text; default 100,000. */
+  readonly maxAddedItems?: number;
   /**
    * Milliseconds between looks at the model directories, which are opened again when they were replaced; default 0,
    * never.
@@ -53,6 +55,7 @@ const NUMBERS = {
   bodyLimit: { initial: 2 ** 20, least: 1024, most: 2 ** 30 },
   maxHistory: { initial: 1000, least: 1, most: 1_000_000 },
   maxUsers: { initial: 256, least: 1, most: 65_536 },
+  maxAddedItems: { initial: 100_000, least: 0, most: 10_000_000 },
   watch: { initial: 0, least: 0, most: 2 ** 31 - 1 },
   drainDelay: { initial: 0, least: 0, most: 2 ** 31 - 1 },
   drainTimeout: { initial: 30_000, least: 0, most: 2 ** 31 - 1 },

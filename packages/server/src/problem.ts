@@ -1,5 +1,5 @@
 // Errors as RFC 9457 has them: application/problem+json with a stable `code` for programs and one sentence for people.
-import { NotAvailableError, RecommendError, UnknownIdError } from "@cllm4rec/recommend";
+import { ItemError, ItemFileError, NotAvailableError, RecommendError, UnknownIdError } from "@cllm4rec/recommend";
 
 /** The body of an error. */
 export interface ProblemBody {
@@ -73,8 +73,14 @@ export function problemOf(error: unknown): Problem {
     return new Problem(404, `unknown-${error.kind}`, error.message, { nearest: error.nearest });
   }
   if (error instanceof NotAvailableError) {
+    if (error.code === "no-text-features") return new Problem(501, "no-text-map", error.message);
     return new Problem(error.code === "no-content-tables" ? 501 : 409, error.code, error.message);
   }
+  if (error instanceof ItemError) {
+    return new Problem(error.code === "exists" || error.code === "trained" ? 409 : 400, error.code, error.message);
+  }
+  // Where the file lies is nobody's business: the log says it.
+  if (error instanceof ItemFileError) return new Problem(500, "internal-error", "the server failed; its log says why");
   if (error instanceof RecommendError) return new Problem(400, "invalid-request", error.message);
   if (error instanceof Error) {
     const { statusCode = 500, code, message, validation, validationContext = "body" }: HttpError = error;

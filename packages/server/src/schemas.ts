@@ -69,9 +69,15 @@ export const explainBody = z.strictObject({
 });
 export type ExplainBody = z.infer<typeof explainBody>;
 
+/** The body of PUT /items/:id. */
+export const itemTextBody = z.strictObject({
+  text: z.string().max(100_000).describe("What is known of the item: what the item texts of the dataset are"),
+  title: z.string().max(1024).optional().describe("Absent: the text is read for it; empty: the item has none"),
+});
+export type ItemTextBody = z.infer<typeof itemTextBody>;
 export const itemsBody = z.strictObject({
   items: z
-    .array(z.strictObject({ item: id, text: z.string().min(1).max(100_000), title: z.string().max(1024).optional() }))
+    .array(itemTextBody.extend({ item: id }))
     .min(1)
     .max(1000),
 });
@@ -123,6 +129,7 @@ export const modelAnswer = z.object({
       generation: z.int().describe("Grows by one at each reload"),
       users: z.int(),
       items: z.int(),
+      addedItems: z.int().describe("How many of the items were added by their text"),
       explains: z.boolean(),
     }),
   ),

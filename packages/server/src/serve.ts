@@ -64,13 +64,18 @@ export async function serve(options: ServeOptions): Promise<Server> {
     const now = () => performance.now();
     const queue = new RequestQueue({ ...numbers, now });
     const explanations = new RequestQueue({ ...EXPLANATIONS, now });
-    const metrics = createMetrics({ recommend: queue, explain: explanations });
+    const metrics = createMetrics(
+      { recommend: queue, explain: explanations },
+      () => models.get("main")!.current.recommender.addedItems.length,
+    );
     const service = new Service({
       models,
       fields,
       queue,
       explanations,
       cacheSize: numbers.cacheSize,
+      maxAddedItems: numbers.maxAddedItems,
+      onChanged: (change, items) => metrics.changes.inc({ change }, items),
       onCached: (hit) => metrics.cached.inc({ result: hit ? "hit" : "miss" }),
     });
     const { version } = packageJson;

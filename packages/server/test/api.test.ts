@@ -166,7 +166,7 @@ describe("other routes", () => {
   it("items cannot be added without a map from texts", async () => {
     const added = await call("/items", { items: [{ item: "new", text: "a new book" }] });
     expect(added).toMatchObject({ status: 501, type: "application/problem+json", body: { code: "no-text-map" } });
-    expect(await call("/items/crime-1", undefined, { method: "DELETE" })).toMatchObject({ status: 501 });
+    expect(await call("/items/crime-99", undefined, { method: "DELETE" })).toMatchObject({ status: 404 });
   });
 });
 

@@ -103,3 +103,19 @@ export function deferred(): { readonly promise: Promise<void>; readonly resolve:
   });
   return { promise, resolve };
 }
+
+/** The model with the words of its titles, so that items can be added by their text. */
+export function withWords(model: SavedModel): SavedModel {
+  const texts = model.titles!.map((title) => [...new Set((title ?? "").toLowerCase().match(/[a-z]+/g) ?? [])]);
+  const words = [...new Set(texts.flat())].sort();
+  const rows = texts.map((text) => text.map((word) => words.indexOf(word)).sort((a, b) => a - b));
+  const features = {
+    rows: rows.length,
+    columns: words.length,
+    indptr: Int32Array.from([0, ...rows.map((_, r) => rows.slice(0, r + 1).flat().length)]),
+    indices: Int32Array.from(rows.flat()),
+    values: Float32Array.from(rows.flatMap((row) => row.map(() => 1 / Math.sqrt(row.length)))),
+  };
+  const idf = new Float64Array(words.length).fill(1);
+  return { ...model, textFeatures: [{ name: "titles", reads: "title", weight: 1, words, idf, features }] };
+}

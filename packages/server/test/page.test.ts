@@ -4,7 +4,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { reversed, send, start, temporaryFolder, writeChanged } from "./helpers.js";
+import { reversed, send, start, temporaryFolder, withWords, writeChanged } from "./helpers.js";
 
 const executablePath = [
   process.env.CLLM4REC_CHROMIUM ?? "",
@@ -117,5 +117,22 @@ describe.skipIf(!executablePath)("the page", () => {
     await page.goto(`${url}/docs`);
     expect(await page.locator("section").count()).toBeGreaterThan(8);
     expect(await width()).toBeLessThanOrEqual(375);
+  });
+
+  it("adds an item by its text, and shows what it is like and who gets it", async () => {
+    const model = path.join(temporaryFolder(), "model");
+    await writeChanged(model, withWords);
+    const { url } = await start({ model });
+    const { page, complaints } = await open(url);
+    await page.getByRole("textbox", { name: "Id" }).fill("garden-99");
+    await page.getByRole("textbox", { name: "Text" }).fill("Rose Garden");
+    await page.getByRole("button", { name: "Add" }).click();
+    await page.getByText("garden-99 was added.").waitFor();
+    await page.getByText(/^[1-9]\d* of the first 60 users get it among their 10 best items\.$/).waitFor();
+    expect(await page.locator("#add-result p").first().textContent()).toMatch(/^Like .*Garden/);
+    await page.locator("#add-result button").first().click();
+    await page.getByText(/^10 items for reader-/).waitFor();
+    expect(await page.locator(".list .id", { hasText: "garden-99" }).count()).toBe(1);
+    expect(complaints).toEqual([]);
   });
 });

@@ -19,5 +19,6 @@ export {
   type UserItems,
 } from "./checkpoint/model-content.js";
 export { type ModelDescription, readModel, type SavedModel, writeModel } from "./checkpoint/model-directory.js";
+export { type TextBlock, type TextBlocks, textBlocksOf } from "./checkpoint/text-features.js";
 export { TrainingError } from "./error.js";
 export type { Side, TokenTables } from "./tables/tables.js";

@@ -28,6 +28,16 @@ const model: SavedModel = {
   },
 };
 
+const textFeatures: SavedModel["textFeatures"] = [
+  {
+    ...{ name: "titles", reads: "title", weight: 2, words: ["a", "lamp"], idf: Float64Array.of(1, 1.4) },
+    features: {
+      ...{ rows: 2, columns: 2, indptr: Int32Array.of(0, 2, 2) },
+      ...{ indices: Int32Array.of(0, 1), values: Float32Array.of(0.6, 0.8) },
+    },
+  },
+];
+
 describe("model directory with everything that prediction needs", () => {
   it("is read back whole", async () => {
     const folder = temporaryFolder();
@@ -58,6 +68,32 @@ describe("model directory with everything that prediction needs", () => {
       fs.writeFileSync(file, bytes);
     }
     expect(await readModel(folder)).toEqual(model);
+  });
+
+  it("holds the words of the items' texts, and refuses them where they changed or do not fit", async () => {
+    const folder = temporaryFolder();
+    const file = path.join(folder, "text-features.safetensors");
+    const textMap = { rows: 2, data: new Float32Array(8) };
+    const whole: SavedModel = { ...model, tables: { ...model.tables, textMap }, textFeatures };
+    await writeModel(folder, whole);
+    expect(await readModel(folder)).toEqual(whole);
+    const written = fs.statSync(file).mtimeMs;
+    await writeModel(folder, whole);
+    expect(fs.statSync(file).mtimeMs).toBe(written);
+    const bytes = fs.readFileSync(file);
+    for (let at = 0; at < bytes.length; at += 13) {
+      const damaged = Buffer.from(bytes);
+      damaged[at]! ^= 1;
+      fs.writeFileSync(file, damaged);
+      await expect(readModel(folder), `byte ${at}`).rejects.toThrow("text-features.safetensors");
+    }
+    const wider = { ...whole, tables: { ...model.tables, textMap: { rows: 3, data: new Float32Array(12) } } };
+    await expect(writeModel(folder, wider)).rejects.toThrow("found 2 words, expected 3, the features of the text map");
+    const [block] = textFeatures!;
+    const fewer = { ...whole, textFeatures: [{ ...block!, words: ["a"] }] };
+    await expect(writeModel(folder, fewer)).rejects.toThrow(
+      'block "titles": found 1 words, 2 frequencies and 2 columns',
+    );
   });
 
   it("misses a file that it was written with, and ignores one that an earlier model left", async () => {

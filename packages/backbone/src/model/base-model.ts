@@ -39,7 +39,7 @@ interface Target {
  */
 export class BaseModel<B extends LanguageModel = Backbone> {
   readonly vocabulary: Vocabulary;
-  private readonly sessions = new Map<string, Promise<Session>>();
+  private sessions = new Map<string, Promise<Session>>();
 
   /**
    * @param sizes I and J; the extended vocabulary is the backbone's N rows, then I users, then J items. `width`: D of
@@ -58,6 +58,17 @@ export class BaseModel<B extends LanguageModel = Backbone> {
     }
     if (width < hiddenSize) throw new RangeError(`width: ${width}, expected at least the LM's ${hiddenSize}`);
     this.vocabulary = { words: vocabularySize, users, items, width, hiddenSize, headSize, maxPositions };
+  }
+
+  /**
+   * The model over other numbers of users and items, such as with items that were added to the tables. It shares the
+   * loaded graphs, whose sizes these are not: disposing of either frees them.
+   * @throws RangeError where a size is no whole number
+   */
+  withSizes(sizes: { readonly users: number; readonly items: number }): BaseModel<B> {
+    const resized = new BaseModel(this.backbone, sizes);
+    resized.sessions = this.sessions;
+    return resized;
   }
 
   /** Which documents the losses take: one sequence each (`ids`), or two (`encoderIds`, `decoderIds`). */

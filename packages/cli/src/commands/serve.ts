@@ -12,6 +12,7 @@ interface Flags {
   readonly port: number;
   readonly host: string;
   readonly fields?: string;
+  readonly itemsFile?: string;
   readonly known: Known;
   readonly watch?: boolean;
   readonly latency: number;
@@ -60,6 +61,7 @@ export function serveCommand(context: CliContext): Command {
       "127.0.0.1",
     )
     .option("--fields <file>", "a JSONL file with item fields to filter by")
+    .option("--items-file <file>", "keeps items added by POST /items; default: in the model directory")
     .addOption(new Option("--known <splits>", "what counts as a user's history").choices([...KNOWN]).default("all"))
     .option("--watch", "open the model directories again when they are replaced")
     .option("--latency <ms>", "the latency that batches are adapted to", integerFrom(1, 60_000), 250)
@@ -86,7 +88,7 @@ export function serveCommand(context: CliContext): Command {
       ]);
       const { signal, stderr, stdout } = context;
       const display = new StageDisplay(stderr);
-      const { model, other, port, host, fields, known, data, latency, queue, drainDelay, log, json } = flags;
+      const { model, other, port, host, fields, itemsFile, known, data, latency, queue, drainDelay, log, json } = flags;
       const engine = { engine: flags.engine ?? "cpu", threads: flags.threads } as const;
       await serving({ ...flags, engine }, { signal, display }, async ({ signal: _, ...places }) => {
         const server = await serve({
@@ -97,7 +99,13 @@ export function serveCommand(context: CliContext): Command {
           maxWaiting: queue,
           drainDelay,
           watch: flags.watch ? WATCH : 0,
-          recommender: { ...places, known, onNotice: (message) => display.say(message), ...(data && { data }) },
+          recommender: {
+            ...places,
+            known,
+            onNotice: (message) => display.say(message),
+            ...(data && { data }),
+            ...(itemsFile !== undefined && { itemsFile }),
+          },
           signal,
           ...(other && { other }),
           ...(fields !== undefined && { fields }),

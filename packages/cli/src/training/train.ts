@@ -19,7 +19,7 @@ import {
   tensorBoardLog,
   toAll,
 } from "@cllm4rec/training";
-import type { ModelContent } from "@cllm4rec/training/model";
+import { type ModelContent, textBlocksOf } from "@cllm4rec/training/model";
 import type { TokenTables } from "@cllm4rec/training/stage";
 import { closing } from "../closing.js";
 import { lockDirectory } from "../files/lock.js";
@@ -90,7 +90,8 @@ export function train(options: TrainOptions): Promise<TrainOutcome> {
     );
     later(() => opened.dispose());
     const source = { path: path.resolve(data), hash: datasetHash(dataset.manifest) };
-    const features = method === "text-map" && stages.includes("finetune") ? await itemFeatures(dataset) : undefined;
+    const words = await itemFeatures(dataset);
+    const features = method === "text-map" && stages.includes("finetune") ? words : undefined;
     const resolve = (hasTexts: boolean) =>
       resolveConfig(options.config, opened.model.backbone, {
         learnsFromTexts: stages.includes("pretrain") && hasTexts,
@@ -110,7 +111,7 @@ export function train(options: TrainOptions): Promise<TrainOutcome> {
     await checkRecord(recordOf(expected));
     if (from === undefined) refuseShareWithoutTexts(expected, hasTexts);
     const earlier = from === undefined ? undefined : await tablesOf(from, expected, opened, source);
-    const material = await materials(expected, dataset, opened, source);
+    const material = await materials(expected, dataset, opened, source, words);
     if (hasTexts) checkTexts(expected, stages, dataset, opened);
     checkStages(stages, expected, opened, { ...material, features }, hasTexts);
     later(await lockDirectory(out));
@@ -169,6 +170,7 @@ async function materials(
   dataset: Dataset,
   opened: OpenBackbone,
   source: NonNullable<Serving["dataset"]>,
+  words: readonly FeatureBlock[] | undefined,
 ): Promise<Omit<Materials, "texts" | "features">> {
   const { seed, prompts, finetune: settings, maxLength, layers } = config;
   const serving: Serving = {
@@ -191,6 +193,7 @@ async function materials(
       directory: config.out,
       backboneId: opened.reference,
       ...(await readModelContent(dataset)),
+      textFeatures: words && textBlocksOf(words),
       settings: {
         serving: { ...serving, recommendation: { ...recommendation, prompts: { ...recommendation.prompts } } },
       },

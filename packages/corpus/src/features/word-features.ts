@@ -2,11 +2,16 @@
 // Shape legend: D texts (rows), W words (columns).
 import type { SparseFeatures } from "./feature-block.js";
 
-/** tf-idf weights: a column for each of W words. */
-export interface WordFeatures extends SparseFeatures {
+/** What decides the columns of {@link WordFeatures}: enough to make rows of later texts, such as those of new items. */
+export interface WordVocabulary {
   /** [W] the word of each column, in code unit order */
   readonly words: readonly string[];
+  /** [W] the inverse document frequency of each word */
+  readonly idf: Float64Array;
 }
+
+/** tf-idf weights: a column for each of W words. */
+export interface WordFeatures extends SparseFeatures, WordVocabulary {}
 
 export interface WordFeaturesOptions {
   /** Leaves out words that are in fewer texts; default 1. */
@@ -43,9 +48,27 @@ export function wordFeatures(
     kept.length = Math.floor(maxWords);
   }
   const words = kept.map(([word]) => word).sort(compare);
+  const idf = Float64Array.from(words, (word) => Math.log((1 + texts.length) / (1 + frequency.get(word)!)) + 1);
+  return { ...weighted(counts, { words, idf }), words, idf };
+}
+
+/**
+ * Texts as rows of a vocabulary that {@link wordFeatures} made of other texts: the row that a text would have had among
+ * them. Words that the vocabulary does not have are left out.
+ * @param texts [D]; null or empty gives a row of zeros
+ * @throws RangeError for a vocabulary with another number of words than of frequencies
+ */
+export function encodeWords(texts: readonly (string | null)[], vocabulary: WordVocabulary): SparseFeatures {
+  const { words, idf } = vocabulary;
+  if (words.length !== idf.length)
+    throw new RangeError(`vocabulary: found ${words.length} words and ${idf.length} frequencies, expected as many`);
+  return weighted(texts.map(countWords), vocabulary);
+}
+
+/** Rows of tf · idf, each scaled to length 1. */
+function weighted(counts: readonly ReadonlyMap<string, number>[], { words, idf }: WordVocabulary): SparseFeatures {
   const column = new Map(words.map((word, w) => [word, w]));
-  const idf = words.map((word) => Math.log((1 + texts.length) / (1 + frequency.get(word)!)) + 1);
-  const indptr = new Int32Array(texts.length + 1);
+  const indptr = new Int32Array(counts.length + 1);
   const indices: number[] = [];
   const values: number[] = [];
   counts.forEach((row, d) => {
@@ -62,12 +85,11 @@ export function wordFeatures(
     indptr[d + 1] = indices.length;
   });
   return {
-    rows: texts.length,
+    rows: counts.length,
     columns: words.length,
     indptr,
     indices: Int32Array.from(indices),
     values: Float32Array.from(values),
-    words,
   };
 }
 

@@ -6,19 +6,20 @@ import { scoreRows } from "../ranking/top-k.js";
 /**
  * Replaces each row of scores [B, J] by its z-scores: less the mean over all items, divided by the standard deviation.
  * A row of equal scores, which says nothing, becomes 0. Works in double precision; returns the same array.
+ * @param among the first so many items make up mean and deviation; the others are brought to the same scale. Default: J
  * @throws {EvaluationError} where the number of scores is no multiple of J
  */
-export function standardise(scores: Float32Array, items: number): Float32Array {
+export function standardise(scores: Float32Array, items: number, among = items): Float32Array {
   const rows = scoreRows(scores, items);
   for (let b = 0; b < rows; b++) {
     const start = b * items;
-    const end = start + items;
+    const [counted, end] = [start + among, start + items];
     let sum = 0;
-    for (let at = start; at < end; at++) sum += scores[at]!;
-    const mean = sum / items;
+    for (let at = start; at < counted; at++) sum += scores[at]!;
+    const mean = sum / among;
     let squares = 0;
-    for (let at = start; at < end; at++) squares += (scores[at]! - mean) ** 2;
-    const deviation = Math.sqrt(squares / items);
+    for (let at = start; at < counted; at++) squares += (scores[at]! - mean) ** 2;
+    const deviation = Math.sqrt(squares / among);
     // Rounding alone gives equal scores a deviation that is not 0.
     const scale = deviation > 1e-7 * Math.abs(mean) ? 1 / deviation : 0;
     for (let at = start; at < end; at++) scores[at] = (scores[at]! - mean) * scale;

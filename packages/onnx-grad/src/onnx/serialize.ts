@@ -1,9 +1,10 @@
 // Graph → bytes of a valid .onnx model. Constants in memory are embedded; constants in files are referred to by offset.
+import fs from "node:fs";
 import path from "node:path";
 import type { Shape } from "../graph/dim.js";
 import { GraphError } from "../graph/errors.js";
 import type { Graph, Node, Value } from "../graph/graph.js";
-import type { DType } from "../graph/tensor.js";
+import type { DType, ExternalTensor } from "../graph/tensor.js";
 import { dataTypeNumbers } from "../operators/conversion.js";
 import type { AttributeKind, AttributeValue } from "../operators/definition.js";
 import { reachable } from "../transform/prune.js";
@@ -32,16 +33,24 @@ export interface SerializedModel {
  * Writes the graph as an ONNX model. Nodes that no output needs are left out.
  * @param options.externalFolder what external-data locations shall be relative to; by default the deepest folder above
  *   all files.
- * @throws GraphError where the graph has no output, or an external file lies outside the folder.
+ * @param options.embed true: constants in files are read and become part of the model, which then is one file
+ * @throws GraphError where the graph has no output, an external file lies outside the folder, or an embedded model
+ *   would be larger than the 2 GiB of a protobuf message.
  */
-export function serializeModel(graph: Graph, options: { externalFolder?: string } = {}): SerializedModel {
+export function serializeModel(
+  graph: Graph,
+  options: { readonly externalFolder?: string; readonly embed?: boolean } = {},
+): SerializedModel {
   if (graph.outputs.size === 0) throw new GraphError(graph.name, "a model needs at least one output");
   const { nodes, initializers } = reachable(graph);
   const files = [
     ...new Set(
-      initializers.flatMap(({ constant }) => (constant && "file" in constant ? [path.resolve(constant.file)] : [])),
+      initializers.flatMap(({ constant }) =>
+        constant && "file" in constant && !options.embed ? [path.resolve(constant.file)] : [],
+      ),
     ),
   ];
+  if (options.embed) checkSize(graph, initializers);
   const externalFolder = options.externalFolder ? path.resolve(options.externalFolder) : commonFolder(files);
   const outputs = nameOutputs(graph);
   const usesContrib = nodes.some((node) => node.definition.domain !== "");
@@ -55,7 +64,9 @@ export function serializeModel(graph: Graph, options: { externalFolder?: string 
     graph: {
       name: graph.name,
       node: [...nodes.map((node) => nodeMessage(node, outputs.names)), ...outputs.copies],
-      initializer: initializers.map((value) => tensorMessage(graph, value, externalFolder)),
+      initializer: initializers.map((value) =>
+        tensorMessage(graph, value, options.embed ? "embed" : { externalFolder }),
+      ),
       input: [...graph.inputs.values()].map(({ name, dtype, shape }) => valueMessage(name, dtype, shape)),
       output: [...graph.outputs].map(([name, { dtype, shape }]) => valueMessage(name, dtype, shape)),
       // Engines infer symbolic shapes less well than we do; onnxruntime plans memory faster where equal dimensions have
@@ -117,14 +128,47 @@ function attributeMessage(name: string, kind: AttributeKind, value: AttributeVal
   return { name, type, [field]: typeof value === "string" ? new TextEncoder().encode(value) : value };
 }
 
-function tensorMessage(graph: Graph, value: Value, folder: string | undefined): object {
+/** The most bytes of a protobuf message. */
+const LARGEST = 2 ** 31 - 1;
+
+function checkSize(graph: Graph, initializers: readonly Value[]): void {
+  const bytes = initializers.reduce((sum, { constant }) => {
+    return sum + (constant && "file" in constant ? constant.byteLength : (constant?.data.byteLength ?? 0));
+  }, 0);
+  if (bytes < LARGEST) return;
+  throw new GraphError(graph.name, `the constants have ${bytes} bytes, and one file of ONNX holds at most ${LARGEST}`);
+}
+
+/** @throws GraphError where the file is shorter than it was */
+function bytesInFile({ file, offset, byteLength }: ExternalTensor): Uint8Array {
+  const bytes = new Uint8Array(byteLength);
+  const handle = fs.openSync(file, "r");
+  try {
+    for (let done = 0; done < byteLength; ) {
+      const read = fs.readSync(handle, bytes, done, Math.min(byteLength - done, 1 << 30), offset + done);
+      if (read === 0) throw new GraphError(file, `ends within a constant of ${byteLength} bytes at ${offset}`);
+      done += read;
+    }
+  } finally {
+    fs.closeSync(handle);
+  }
+  return bytes;
+}
+
+function tensorMessage(
+  graph: Graph,
+  value: Value,
+  place: "embed" | { readonly externalFolder: string | undefined },
+): object {
   const tensor = value.constant!;
   const head = { name: value.name, dims: tensor.shape, dataType: dataTypeNumbers[tensor.dtype] };
   if ("data" in tensor) {
     const { buffer, byteOffset, byteLength } = tensor.data;
     return { ...head, rawData: new Uint8Array(buffer, byteOffset, byteLength) };
   }
-  const location = path.relative(folder!, path.resolve(tensor.file));
+  if (place === "embed") return { ...head, rawData: bytesInFile(tensor) };
+  const folder = place.externalFolder!;
+  const location = path.relative(folder, path.resolve(tensor.file));
   if (location.startsWith("..") || path.isAbsolute(location)) {
     throw new GraphError(
       graph.name,

@@ -1,6 +1,6 @@
 // EASE of a dataset, with and without what its texts say of the items, tuned on its validation items: a baseline, and a
 // member of blends.
-import type { Dataset } from "@cllm4rec/corpus";
+import type { Dataset, WordFeatures } from "@cllm4rec/corpus";
 import { ease, type LinearScorer, type Multiply, type SideInformation, tuneEase } from "@cllm4rec/eval";
 
 /** EASE alone, or with what the dataset's texts say of the items. */
@@ -99,11 +99,14 @@ export async function fitEase(
   return fitted;
 }
 
+/** Words of one kind of the items' texts. */
+export type ItemTextBlock = SideInformation & { readonly features: WordFeatures };
+
 /**
  * tf-idf words of the items' titles, of their other texts, and of their training reviews, with the weights that a
  * search starts from. Read once for each dataset.
  */
-export function itemTextBlocks(dataset: Dataset): Promise<SideInformation[]> {
+export function itemTextBlocks(dataset: Dataset): Promise<ItemTextBlock[]> {
   const known = blocksOf.get(dataset);
   if (known) return known;
   const blocks = readBlocks(dataset);
@@ -113,9 +116,9 @@ export function itemTextBlocks(dataset: Dataset): Promise<SideInformation[]> {
 }
 
 /** Several recommenders of one command read the same texts. */
-const blocksOf = new WeakMap<Dataset, Promise<SideInformation[]>>();
+const blocksOf = new WeakMap<Dataset, Promise<ItemTextBlock[]>>();
 
-async function readBlocks(dataset: Dataset): Promise<SideInformation[]> {
+async function readBlocks(dataset: Dataset): Promise<ItemTextBlock[]> {
   const { wordFeatures } = await import("@cllm4rec/corpus");
   const reviews: string[][] = Array.from({ length: dataset.items }, () => []);
   for await (const { item, text } of dataset.trainReviews()) reviews[item]!.push(text);

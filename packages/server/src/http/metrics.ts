@@ -8,9 +8,11 @@ export interface Metrics {
   readonly seconds: Histogram<"method" | "route" | "status">;
   readonly cached: Counter<"result">;
   readonly reloads: Counter<"result">;
+  readonly changes: Counter<"change">;
 }
 
-export function createMetrics(queues: Readonly<Record<string, RequestQueue>>): Metrics {
+/** @param addedItems how many items the model has beside those of training */
+export function createMetrics(queues: Readonly<Record<string, RequestQueue>>, addedItems: () => number): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -27,6 +29,14 @@ export function createMetrics(queues: Readonly<Record<string, RequestQueue>>): M
   queueGauge("cllm4rec_queue_waiting", "Requests that wait for the recommender", ({ waiting }) => waiting);
   queueGauge("cllm4rec_queue_inside", "Requests in the recommender", ({ inside }) => inside);
   queueGauge("cllm4rec_queue_limit", "Most requests in the recommender, by the measured latency", ({ limit }) => limit);
+  new Gauge({
+    name: "cllm4rec_added_items",
+    help: "Items that were added by their text",
+    registers,
+    collect() {
+      this.set(addedItems());
+    },
+  });
   return {
     registry,
     seconds: new Histogram({
@@ -40,6 +50,12 @@ export function createMetrics(queues: Readonly<Record<string, RequestQueue>>): M
       name: "cllm4rec_cache_lookups_total",
       help: "Answers that the cache had (hit) or not (miss)",
       labelNames: ["result"],
+      registers,
+    }),
+    changes: new Counter({
+      name: "cllm4rec_item_changes_total",
+      help: "Items that were added, updated or removed",
+      labelNames: ["change"],
       registers,
     }),
     reloads: new Counter({

@@ -1,4 +1,5 @@
 // The routes of the API: form and documentation of each, and which call of the service answers it.
+import { setMaxListeners } from "node:events";
 import type { FastifyInstance, FastifyReply } from "fastify";
 import type { z } from "zod";
 import type { Service } from "../model/service.js";
@@ -46,7 +47,7 @@ function form(
 const ERRORS: Readonly<Record<number, string>> = {
   400: "The request makes no sense",
   404: "Unknown user, item or model",
-  409: "The model knows no histories",
+  409: "The model's state forbids it: no histories, or an item of this id",
   501: "The model cannot do it",
   503: "The queue is full; Retry-After says when to come back",
 };
@@ -54,6 +55,8 @@ const ERRORS: Readonly<Record<number, string>> = {
 /** A signal that is aborted when the client goes away before it has its answer. */
 function goneSignal(reply: FastifyReply): AbortSignal {
   const gone = new AbortController();
+  // Each of the users of a call listens.
+  setMaxListeners(0, gone.signal);
   reply.raw.once("close", () => {
     if (!reply.raw.writableFinished) gone.abort(new Error("the client closed the connection"));
   });
@@ -98,7 +101,7 @@ export function addRoutes(app: FastifyInstance, service: Service, limits: Limits
   );
   app.post<{ Body: schemas.ItemsBody }>(
     "/items",
-    form("Adds items by their text", {
+    form("Adds items by their text: all of them or none", {
       body: schemas.itemsBody,
       status: 201,
       answer: schemas.itemsAnswer,
@@ -111,9 +114,19 @@ export function addRoutes(app: FastifyInstance, service: Service, limits: Limits
     form("An item with its title and fields", { params: schemas.idParams, answer: schemas.itemAnswer, errors: [404] }),
     async ({ params }) => service.item(params.id),
   );
+  app.put<{ Params: { id: string }; Body: schemas.ItemTextBody }>(
+    "/items/:id",
+    form("Replaces text and title of an item that was added", {
+      params: schemas.idParams,
+      body: schemas.itemTextBody,
+      answer: schemas.itemAnswer,
+      errors: [400, 404, 409],
+    }),
+    ({ params, body }) => service.updateItem(params.id, body),
+  );
   app.delete<{ Params: { id: string } }>(
     "/items/:id",
-    form("Removes an item that was added by its text", { params: schemas.idParams, status: 204, errors: [404, 501] }),
+    form("Removes an item from all lists", { params: schemas.idParams, status: 204, errors: [404] }),
     async ({ params }, reply) => {
       await service.removeItem(params.id);
       return reply.code(204).send();

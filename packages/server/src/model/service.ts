@@ -1,11 +1,18 @@
 // What the routes call: answers by raw ids, through a queue and a cache.
 import path from "node:path";
-import type { Recommendation, Recommender } from "@cllm4rec/recommend";
+import { type Recommendation, type Recommender, UnknownIdError } from "@cllm4rec/recommend";
 import { LRUCache } from "lru-cache";
 import { Problem, problemOf } from "../problem.js";
-import type { ExplainBody, ItemsBody, ModelAnswer, RecommendAnswer, RecommendBody, SimilarBody } from "../schemas.js";
+import type {
+  ExplainBody,
+  ItemsBody,
+  ItemTextBody,
+  ModelAnswer,
+  RecommendAnswer,
+  RecommendBody,
+  SimilarBody,
+} from "../schemas.js";
 import { nearestOf } from "./because.js";
-import { addingTo } from "./cold-items.js";
 import { type FieldValue, fieldNames, type ItemFields, itemFilter } from "./fields.js";
 import type { RequestQueue } from "./queue.js";
 import type { Generation, ModelSlot } from "./slot.js";
@@ -24,6 +31,10 @@ export interface ServiceParts {
   readonly explanations: RequestQueue;
   /** Characters of answers and their requests that the cache holds; 0 for no cache. */
   readonly cacheSize: number;
+  /** Most items that are added by their text. */
+  readonly maxAddedItems: number;
+  /** Told what was done to how many items. */
+  readonly onChanged: (change: "added" | "updated" | "removed", items: number) => void;
   /** Told whether the cache had the answer. */
   readonly onCached: (hit: boolean) => void;
 }
@@ -40,6 +51,8 @@ export class Service {
   readonly #parts: ServiceParts;
   readonly #cache: LRUCache<string, Cached> | undefined;
   readonly #fieldNames: readonly string[];
+  /** Of items, so far: an answer from before a change is not taken for one after it. */
+  #changes = 0;
 
   constructor(parts: ServiceParts) {
     this.#parts = parts;
@@ -96,7 +109,17 @@ export class Service {
     const { recommender, number } = generation;
     const { queue, onCached } = this.#parts;
     const { user, history, k = DEFAULT_K, exclude, includeHistory } = request;
-    const key = JSON.stringify([model ?? "main", number, user, history, k, exclude, includeHistory, filter]);
+    const key = JSON.stringify([
+      model ?? "main",
+      number,
+      this.#changes,
+      user,
+      history,
+      k,
+      exclude,
+      includeHistory,
+      filter,
+    ]);
     let items = this.#cache?.get(key)?.items;
     if (this.#cache) onCached(items !== undefined);
     if (!items) {
@@ -135,7 +158,10 @@ export class Service {
   /** @throws UnknownIdError */
   item(item: string) {
     const fields = this.#parts.fields?.get(item);
-    return { ...this.model().current.catalog.item(item), ...(fields && { fields }) };
+    const { recommender, catalog } = this.model().current;
+    const found = catalog.item(item);
+    if (!recommender.hasItem(item)) throw new UnknownIdError("item", item, [], recommender.items);
+    return { ...found, ...(fields && { fields }) };
   }
 
   /** What is known of a user. @throws UnknownIdError; NotAvailableError where the model knows no histories */
@@ -144,17 +170,31 @@ export class Service {
     return { user, history: recommender.historyOf(user).map((item) => catalog.item(item)) };
   }
 
-  /** @throws Problem 501 where the model has no map from texts to embeddings */
+  /** @throws Problem 409 for too many items; what `Recommender.addItems` throws */
   addItems({ items }: ItemsBody) {
-    return this.#change(async (adding) => {
-      for (const item of items) await adding.addItem(item);
+    const { maxAddedItems } = this.#parts;
+    return this.#change("added", items.length, async (recommender) => {
+      const most = recommender.addedItems.length + items.length;
+      if (most > maxAddedItems) {
+        const problem = `${most} items would be added to the model's own, and the server takes ${maxAddedItems}`;
+        throw new Problem(409, "too-many-items", `${problem}; train again with them`);
+      }
+      await recommender.addItems(items);
       return { items: items.map(({ item, title }) => ({ item, ...(title !== undefined && { title }) })) };
     });
   }
 
-  /** @throws Problem 501 where the model has no map from texts to embeddings; UnknownIdError */
+  /** @throws what `Recommender.updateItems` throws */
+  updateItem(item: string, { text, title }: ItemTextBody) {
+    return this.#change("updated", 1, async (recommender) => {
+      await recommender.updateItems([{ item, text, title }]);
+      return { item, ...(title !== undefined && { title }) };
+    });
+  }
+
+  /** @throws UnknownIdError */
   removeItem(item: string): Promise<void> {
-    return this.#change((adding) => adding.removeItem(item));
+    return this.#change("removed", 1, (recommender) => recommender.removeItems([item]));
   }
 
   /** Opens the model directories again. @throws what `openRecommender` throws; the models that answered before stay */
@@ -176,17 +216,25 @@ export class Service {
         generation,
         users: users.length,
         items: items.length,
+        addedItems: recommender.addedItems.length,
         explains,
       };
     });
     return { models, fields: [...this.#fieldNames] };
   }
 
-  #change<T>(work: (adding: ReturnType<typeof addingTo>) => Promise<T>): Promise<T> {
-    return this.model().use(async ({ recommender, catalog }) => {
-      const result = await work(addingTo(recommender));
+  /** Changes the items of the main model. */
+  #change<T>(
+    change: "added" | "updated" | "removed",
+    items: number,
+    work: (recommender: Recommender) => Promise<T>,
+  ): Promise<T> {
+    return this.model().change(async ({ recommender, catalog }) => {
+      const result = await work(recommender);
+      this.#changes++;
       this.#cache?.clear();
       catalog.clear();
+      this.#parts.onChanged(change, items);
       return result;
     });
   }

@@ -1,6 +1,6 @@
 // A model that can be replaced while requests use it: each request keeps the generation that it began with, and a
 // replaced one is closed when its last request is answered.
-import { type OpenRecommenderOptions, openRecommender, type Recommender } from "@cllm4rec/recommend";
+import { ItemFileError, type OpenRecommenderOptions, openRecommender, type Recommender } from "@cllm4rec/recommend";
 import { Catalog } from "./catalog.js";
 
 /** One opening of the model directories. */
@@ -19,7 +19,8 @@ interface Held extends Generation {
 /** The model directories of an ensemble, and the recommender that answers for them now. */
 export class ModelSlot {
   #current: Held;
-  #reloading: Promise<void> = Promise.resolve();
+  /** The last reload or change of items: these take turns. */
+  #turn: Promise<unknown> = Promise.resolve();
   /** What is being closed. */
   readonly #closing = new Set<Promise<void>>();
 
@@ -54,25 +55,43 @@ export class ModelSlot {
   }
 
   /**
+   * Does work that changes the items of the current generation; no reload and no other change runs meanwhile.
+   * @throws what `work` throws
+   */
+  change<T>(work: (generation: Generation) => Promise<T>): Promise<T> {
+    return this.#inTurn(() => this.use(work));
+  }
+
+  /**
    * Opens the directories again and answers new requests from what they hold now. The model that answered before stays
-   * where this fails. Reloads take turns.
+   * where this fails. Items that were added or removed are taken over. Reloads take turns.
    * @throws what `openRecommender` throws
    */
   reload(): Promise<void> {
-    const reloaded = this.#reloading.then(async () => {
+    return this.#inTurn(async () => {
       const next = await openGeneration(this.directories, this.options, this.#current.number + 1);
       const old = this.#current;
+      try {
+        await takeOver(next.recommender, old.recommender);
+      } catch (error) {
+        await next.recommender.close();
+        throw error;
+      }
       this.#current = next;
       old.retired = true;
       this.#closeUnused(old);
     });
-    this.#reloading = reloaded.catch(() => undefined);
-    return reloaded;
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => undefined);
+    return done;
   }
 
   /** Closes the model as soon as it is not used. */
   async close(): Promise<void> {
-    await this.#reloading;
+    await this.#turn;
     this.#current.retired = true;
     this.#closeUnused(this.#current);
     await Promise.all(this.#closing);
@@ -84,6 +103,30 @@ export class ModelSlot {
     this.#closing.add(closing);
   }
 }
+
+/**
+ * What was changed of the items, where the file that keeps it went with the directory that was replaced. An item that
+ * the new model cannot embed is left out.
+ * @throws ItemFileError where the file cannot be written
+ */
+async function takeOver(next: Recommender, old: Recommender): Promise<void> {
+  const removed = old.removedItems.filter((item) => next.hasItem(item) && !isAdded(next, item));
+  if (removed.length > 0) await next.removeItems(removed);
+  const added = old.addedItems.filter(({ item }) => !next.hasItem(item));
+  if (added.length === 0) return;
+  try {
+    await next.addItems(added);
+  } catch (error) {
+    if (error instanceof ItemFileError) throw error;
+    for (const item of added) {
+      await next.addItems([item]).catch((problem: unknown) => {
+        if (problem instanceof ItemFileError) throw problem;
+      });
+    }
+  }
+}
+
+const isAdded = ({ addedItems }: Recommender, id: string) => addedItems.some(({ item }) => item === id);
 
 async function openGeneration(
   directories: readonly string[],

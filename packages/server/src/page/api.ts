@@ -47,4 +47,20 @@ export const recommend = async (whom: Whom, k: number, model: string, signal: Ab
 export const explain = async (item: string, whom: Whom, model: string) =>
   (await call<{ text: string }>("/explain", { item, model, ...("user" in whom && { user: whom.user }) })).text;
 
-export const add = (item: string, text: string) => call<unknown>("/items", { items: [{ item, text }] });
+export const add = (item: string, text: string, title: string) =>
+  call<unknown>("/items", { items: [{ item, text, ...(title && { title }) }] });
+
+export const similarItems = async (item: string, k: number) =>
+  (await call<{ items: Scored[] }>("/similar-items", { item, k })).items;
+
+/** Which of the first users have the item in their list, the one with the best place first. */
+export async function whoGets(item: string, asked: number, k: number) {
+  const { users } = await call<{ users: string[] }>(`/users?limit=${asked}`);
+  if (users.length === 0) return { asked: 0, found: [] };
+  const { results } = await call<{ results: { user: string; items?: Item[] }[] }>("/recommend", { users, k });
+  const found = results
+    .map(({ user, items = [] }) => ({ user, place: items.findIndex((one) => one.item === item) + 1 }))
+    .filter(({ place }) => place > 0)
+    .sort((a, b) => a.place - b.place);
+  return { asked: users.length, found };
+}

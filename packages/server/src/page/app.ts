@@ -6,6 +6,10 @@ import { button, byId, element, reasonOf, say, searchField } from "./elements.js
 
 type Model = ModelAnswer["models"][number];
 
+/** Users who are asked whether they get an added item, and users who are listed. */
+const ASKED = 100;
+const SHOWN = 10;
+
 const status = byId("p", "status");
 const lists = byId("div", "lists");
 const historyList = byId("ul", "history");
@@ -144,14 +148,33 @@ byId("form", "add").addEventListener("submit", async (event) => {
   event.preventDefault();
   const place = byId("p", "add-status");
   const id = byId("input", "add-id").value;
+  const result = byId("div", "add-result");
+  result.replaceChildren();
   try {
-    await api.add(id, byId("textarea", "add-text").value);
+    await api.add(id, byId("textarea", "add-text").value, byId("input", "add-name").value);
     say(place, `${id} was added.`);
+    result.replaceChildren(...(await receptionOf(id)));
     await show();
   } catch (error) {
     say(place, reasonOf(error), true);
   }
 });
+
+/** What an added item is like, and which of the first users get it. */
+async function receptionOf(id: string): Promise<HTMLElement[]> {
+  const places = k.valueAsNumber || 10;
+  const [alike, { asked, found }] = await Promise.all([api.similarItems(id, 3), api.whoGets(id, ASKED, places)]);
+  const users = found.slice(0, SHOWN).map(({ user: name, place }) => {
+    const choose = () => void api.historyOf(name).then((items) => changeHistory(items, name), failed);
+    return element("li", "", button(name, choose, `Show the list of ${name}`), ` place ${place}`);
+  });
+  const heading = `${found.length} of the first ${asked} users get it among their ${places} best items.`;
+  return [
+    element("p", "", "Like ", alike.map(titleOf).join(" · ")),
+    element("p", "", heading),
+    element("ul", "", ...users),
+  ];
+}
 
 try {
   ({ models } = await api.describe());

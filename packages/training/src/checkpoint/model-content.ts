@@ -1,5 +1,5 @@
-// What a model directory holds beside its tables: raw ids, item titles and users' histories. Each is checked before it
-// is written and after it was read.
+// What a model directory holds beside its tables: raw ids, item titles, users' histories and features of texts. Each is
+// checked before it is written and after it was read.
 import fs from "node:fs/promises";
 import path from "node:path";
 import { type TensorData, writeSafetensors } from "@cllm4rec/backbone";
@@ -8,6 +8,7 @@ import { reasonOf, TrainingError } from "../error.js";
 import { cannotWrite, removeLeftovers, writeTextAtomically } from "./atomic.js";
 import { tensorsChecksum, textChecksum } from "./checksums.js";
 import { readTensors } from "./read-tensors.js";
+import { checkTextBlocks, readTextBlocks, TEXT_FEATURES, type TextBlocks, writeTextBlocks } from "./text-features.js";
 
 // Shape legend: I users, J items, n interactions of a split.
 
@@ -42,16 +43,25 @@ export interface ModelContent {
   /** [J], `null` where an item has none. */
   readonly titles?: readonly (string | null)[] | undefined;
   readonly histories?: Histories | undefined;
+  /** The words of the items' texts, by which items are added after training. */
+  readonly textFeatures?: TextBlocks | undefined;
 }
 
 /** The content among other properties, such as those of a stage's `output`. */
-export function contentOf({ ids, titles, histories }: ModelContent): ModelContent {
-  return { ...(ids && { ids }), ...(titles && { titles }), ...(histories && { histories }) };
+export function contentOf({ ids, titles, histories, textFeatures }: ModelContent): ModelContent {
+  return {
+    ...(ids && { ids }),
+    ...(titles && { titles }),
+    ...(histories && { histories }),
+    ...(textFeatures && { textFeatures }),
+  };
 }
 
 interface Sizes {
   readonly users: number;
   readonly items: number;
+  /** Of the text map, where there is one. */
+  readonly textFeatures?: number | undefined;
 }
 
 const USERS = "users.json";
@@ -66,8 +76,8 @@ const HISTORIES = "histories.safetensors";
  */
 export function checkContent(
   directory: string,
-  { ids, titles, histories }: ModelContent,
-  { users, items }: Sizes,
+  { ids, titles, histories, textFeatures }: ModelContent,
+  { users, items, textFeatures: columns }: Sizes,
 ): void {
   if (ids && (ids.users.length !== users || ids.items.length !== items)) {
     throw new TrainingError(
@@ -82,6 +92,7 @@ export function checkContent(
   if (titles && titles.length !== items)
     throw new TrainingError(`${directory}: found titles of ${titles.length} items, expected ${items}`);
   if (histories) checkHistories(path.join(directory, HISTORIES), histories, { users, items });
+  if (textFeatures) checkTextBlocks(directory, textFeatures, { items, columns });
 }
 
 /**
@@ -91,7 +102,7 @@ export function checkContent(
  */
 export async function writeContent(
   directory: string,
-  { ids, titles, histories }: ModelContent,
+  { ids, titles, histories, textFeatures }: ModelContent,
 ): Promise<Record<string, string>> {
   const checksums: Record<string, string> = {};
   const texts = [
@@ -123,7 +134,7 @@ export async function writeContent(
       }
     }
   }
-  return checksums;
+  return { ...checksums, ...(textFeatures && (await writeTextBlocks(directory, textFeatures))) };
 }
 
 /**
@@ -135,7 +146,8 @@ export async function readContent(
   checksums: Readonly<Record<string, string>> | undefined,
   sizes: Sizes,
 ): Promise<ModelContent> {
-  const unknown = Object.keys(checksums ?? {}).find((name) => ![USERS, ITEMS, TITLES, HISTORIES].includes(name));
+  const known = [USERS, ITEMS, TITLES, HISTORIES, TEXT_FEATURES];
+  const unknown = Object.keys(checksums ?? {}).find((name) => !known.includes(name));
   if (unknown !== undefined) {
     throw new TrainingError(
       `${directory}: the model names ${JSON.stringify(unknown)}, which this version does not know`,
@@ -148,10 +160,12 @@ export async function readContent(
   const [users, items] = [await read(USERS, z.string(), sizes.users), await read(ITEMS, z.string(), sizes.items)];
   const titles = checksums?.[TITLES] === undefined ? undefined : await read(TITLES, z.string().nullable(), sizes.items);
   const histories = checksums?.[HISTORIES] === undefined ? undefined : await readHistories(directory, checksums, sizes);
+  const textFeatures = await readTextBlocks(directory, checksums, checkChecksum);
   const content: ModelContent = {
     ...(users && items && { ids: { users, items } }),
     ...(titles && { titles }),
     ...(histories && { histories }),
+    ...(textFeatures && { textFeatures }),
   };
   checkContent(directory, content, sizes);
   return content;

@@ -95,7 +95,7 @@ export async function writeModel(directory: string, { description, tables, ...co
     if (soft.skipGain) tensors[`${side}.skipGain`] = { shape: [width], data: soft.skipGain };
   }
   if (tables.textMap) tensors[TEXT_MAP] = { shape: [tables.textMap.rows, width], data: tables.textMap.data };
-  checkContent(directory, content, description.sizes);
+  checkContent(directory, content, { ...description.sizes, textFeatures: tables.textMap?.rows });
   checkFinite(file, tensors, content);
   try {
     await fs.mkdir(directory, { recursive: true });
@@ -150,7 +150,7 @@ export async function readModel(directory: string): Promise<SavedModel> {
     const found = tensorsChecksum(tensors, [metadata.description!, JSON.stringify(checksums.files)]);
     checkChecksum(file, found, checksums.tensors);
   }
-  const content = await readContent(directory, checksums?.files, description.sizes);
+  const content = await readContent(directory, checksums?.files, { ...description.sizes, textFeatures });
   checkFinite(file, tensors, content);
   return { description, tables, ...content };
 }
