@@ -70,7 +70,7 @@ export function recommendCommand(context: CliContext): Command {
         import("../models/workplace.js"),
       ]);
       const { signal } = context;
-      const display = new StageDisplay(context.stderr);
+      const display = new StageDisplay(context.stderr, context.verbosity);
       const engine = { engine: flags.engine ?? "cpu", threads: flags.threads } as const;
       await serving({ ...flags, engine }, { signal, display }, async (places) => {
         const { known, data, number: k } = flags;

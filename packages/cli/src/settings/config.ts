@@ -141,8 +141,12 @@ function limitBatches(
   }
 }
 
+/** The same for somebody who looks at settings and runs nothing. */
+const openSchema = configSchema.partial({ data: true, backbone: true, out: true });
+
 /** A complete configuration; `undefined` means what the schema says of a missing value. */
 export type RunConfig = z.output<typeof configSchema>;
+export type OpenConfig = z.output<typeof openSchema>;
 export type PromptOverrides = z.output<typeof promptsSchema>;
 export { promptsSchema };
 
@@ -156,8 +160,26 @@ type Tree = { [key: string]: unknown };
 export function readConfig(
   file: string | undefined,
   flags: Readonly<Record<string, unknown>>,
-  { command }: { readonly command?: string } = {},
+  options: { readonly command?: string } = {},
 ): RunConfig {
+  return readAs(configSchema, file, flags, options);
+}
+
+/** {@link readConfig} of settings that may be without a dataset, a backbone and a model directory. */
+export function readOpenConfig(
+  file: string | undefined,
+  flags: Readonly<Record<string, unknown>>,
+  options: { readonly command?: string } = {},
+): OpenConfig {
+  return readAs(openSchema, file, flags, options);
+}
+
+function readAs<T extends { readonly method: RunConfig["method"] }>(
+  schema: z.ZodType<T>,
+  file: string | undefined,
+  flags: Readonly<Record<string, unknown>>,
+  { command }: { readonly command?: string },
+): T {
   const tree: Tree = file === undefined ? {} : readTree(file);
   for (const [place, value] of Object.entries(flags)) {
     const [first = "", second] = place.split(".");
@@ -173,7 +195,7 @@ export function readConfig(
     }
     tree[first] = { ...section, [second]: value };
   }
-  const parsed = configSchema.safeParse(tree);
+  const parsed = schema.safeParse(tree);
   if (parsed.success) {
     if (command === "train" && parsed.data.method !== "paper") refusePretraining(tree);
     return parsed.data;
@@ -261,7 +283,7 @@ function keysAt(path: readonly string[]): string[] {
 const isTree = (value: unknown): value is Tree => typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** Rounds and epochs, whose defaults depend on whether time is limited; an unlimited number ends with the time. */
-export function lengths({ minutes, pretrain, finetune }: RunConfig): {
+export function lengths({ minutes, pretrain, finetune }: Pick<RunConfig, "minutes" | "pretrain" | "finetune">): {
   readonly warmUpEpochs: number;
   readonly rounds: number;
   readonly epochs: number;
