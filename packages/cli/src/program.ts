@@ -77,6 +77,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import("./commands/report.js")).reportCommand,
   },
   {
+    name: "tune",
+    summary: "settings that are better on validation, by many short training runs",
+    load: async () => (await import("./commands/tune.js")).tuneCommand,
+  },
+  {
     name: "config",
     summary: "the settings of a training command, defaults included",
     load: async () => (await import("./commands/config.js")).configCommand,

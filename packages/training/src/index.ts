@@ -10,7 +10,7 @@ export {
   type Json,
   type JsonRecord,
 } from "./checkpoint/checkpoint.js";
-export { TrainingError } from "./error.js";
+export { DivergedError, TrainingError } from "./error.js";
 // — events —
 export type * from "./events/events.js";
 export { toAll } from "./events/events.js";

@@ -25,7 +25,8 @@ function bash(commands: readonly CommandFacts[]): string {
   const others = commands.filter(({ words }) => words.length > 0);
   return `# bash completion for cllm4rec; written by: cllm4rec completion bash
 _cllm4rec() {
-  local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD - 1]}" command="\${COMP_WORDS[1]}" words=""
+  local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD - 1]}"
+  local command="\${COMP_WORDS[1]}" words=""
   COMPREPLY=()
   if [[ $COMP_CWORD -eq 1 ]]; then
     COMPREPLY=($(compgen -W "${names} help --help --version" -- "$current"))
@@ -67,7 +68,8 @@ function zsh(commands: readonly CommandFacts[]): string {
       quoted(`${flag}[${plain(description)}]${action(value)}`),
     );
     const rest = words.length > 0 ? [quoted(`1:value:(${words.join(" ")})`)] : [quoted("*:path:_files")];
-    return `    ${name})\n      _arguments \\\n${[...specs, ...rest].map((spec) => `        ${spec}`).join(" \\\n")} ;;`;
+    const lines = ["_arguments", ...[...specs, ...rest].map((spec) => `  ${spec}`)];
+    return `    ${name})\n${lines.map((line) => `      ${line}`).join(" \\\n")} ;;`;
   });
   return `#compdef cllm4rec
 # zsh completion for cllm4rec; written by: cllm4rec completion zsh

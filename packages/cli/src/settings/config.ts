@@ -152,6 +152,13 @@ export { promptsSchema };
 
 type Tree = { [key: string]: unknown };
 
+interface ReadOptions {
+  /** The command that runs with it. */
+  readonly command?: string;
+  /** What an error names as the place of a setting that cannot be used; absent: the file, or the command line. */
+  readonly source?: string;
+}
+
 /**
  * The file's settings, overridden by the flags'.
  * @param flags values by their place in the configuration, e.g. `finetune.epochs`
@@ -160,7 +167,7 @@ type Tree = { [key: string]: unknown };
 export function readConfig(
   file: string | undefined,
   flags: Readonly<Record<string, unknown>>,
-  options: { readonly command?: string } = {},
+  options: ReadOptions = {},
 ): RunConfig {
   return readAs(configSchema, file, flags, options);
 }
@@ -169,7 +176,7 @@ export function readConfig(
 export function readOpenConfig(
   file: string | undefined,
   flags: Readonly<Record<string, unknown>>,
-  options: { readonly command?: string } = {},
+  options: ReadOptions = {},
 ): OpenConfig {
   return readAs(openSchema, file, flags, options);
 }
@@ -178,7 +185,7 @@ function readAs<T extends { readonly method: RunConfig["method"] }>(
   schema: z.ZodType<T>,
   file: string | undefined,
   flags: Readonly<Record<string, unknown>>,
-  { command }: { readonly command?: string },
+  { command, source = file ?? "the command line" }: ReadOptions,
 ): T {
   const tree: Tree = file === undefined ? {} : readTree(file);
   for (const [place, value] of Object.entries(flags)) {
@@ -206,7 +213,7 @@ function readAs<T extends { readonly method: RunConfig["method"] }>(
     issues.find(({ code }) => code === "unrecognized_keys") ??
     issues.find((one) => at(tree, one.path) !== undefined) ??
     issues[0];
-  throw new UsageError(`${file ?? "the command line"}: ${issue ? sentence(issue, tree) : "not a configuration"}`);
+  throw new UsageError(`${source}: ${issue ? sentence(issue, tree) : "not a configuration"}`);
 }
 
 /** @throws UsageError where settings would have no effect, since `train` pretrains with the paper's method alone */

@@ -1,5 +1,6 @@
 // The trials of a search in a file, so that it resumes after any interruption.
 import fs from "node:fs/promises";
+import path from "node:path";
 import { z } from "zod";
 import { writeTextAtomically } from "../checkpoint/atomic.js";
 import type { JsonRecord } from "../checkpoint/checkpoint.js";
@@ -50,9 +51,13 @@ export function trialFile(file: string, search: JsonRecord) {
       }
       return trials;
     },
-    /** @throws TrainingError where the file cannot be written; what it held before is untouched */
+    /**
+     * Makes the folder where it is not there.
+     * @throws TrainingError where the file cannot be written; what it held before is untouched
+     */
     async save(trials: readonly Trial[]): Promise<void> {
       const whole = { format: "cllm4rec-search", version: 1, search, trials };
+      await fs.mkdir(path.dirname(file), { recursive: true });
       await writeTextAtomically(file, `${JSON.stringify(whole, null, 2)}\n`);
     },
   };
