@@ -37,7 +37,7 @@ test("it searches, is interrupted and resumes", async () => {
     [1, 1],
   ]);
   const { code, stdout, stderr } = await runHere(folder, command);
-  expect([code, stderr]).toEqual([0, expect.stringContaining("candidate 2, 1 epochs: dropout 0")]);
+  expect([code, stderr]).toEqual([0, expect.stringContaining("candidate 2, 1 epoch: dropout 0")]);
 
   const { trials, search } = read("tuning", "search.json");
   expect(trials.slice(0, 2)).toEqual(before);

@@ -86,7 +86,7 @@ export function tune(options: TuneOptions): Promise<TuneOutcome> {
         trials,
         async evaluate({ number, settings }, epochs) {
           if (stop.aborted) return undefined;
-          display.start(`candidate ${number}, ${epochs} epochs: ${settingsText(settings)}`);
+          display.start(`candidate ${number}, ${epochs === 1 ? "1 epoch" : `${epochs} epochs`}: ${settingsText(settings)}`);
           return runTrial({ ...options, number, settings, epochs, stop });
         },
         onTrial(trial, all) {
