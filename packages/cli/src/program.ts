@@ -119,9 +119,10 @@ export async function createProgram(context: CliContext, argv: readonly string[]
   for (const { name, summary, load } of COMMANDS) {
     // `help NAME` is the other way to ask for a command's own help.
     const called = argv === "all" || argv.slice(0, 2).includes(name);
-    program.addCommand(called ? (await load())(context).summary(summary) : new Command(name).summary(summary));
+    const command = called ? (await load())(context) : new Command(name);
+    if (called) for (const option of verbosityOptions()) command.addOption(option);
+    program.addCommand(command.summary(summary));
   }
-  for (const command of program.commands) for (const option of verbosityOptions()) command.addOption(option);
   // Subcommands inherit neither: https://github.com/tj/commander.js#override-exit-and-output-handling
   for (const command of [program, ...program.commands]) {
     command.showHelpAfterError("(--help shows the options)");

@@ -12,6 +12,8 @@ Examples:
   $ source <(cllm4rec completion bash)               # for this shell only
 
 Write the script again after an update: it knows the options of this version.
+
+Exit codes: 0 done, 2 the command line cannot be used.
 `;
 
 /**

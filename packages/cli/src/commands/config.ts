@@ -32,6 +32,7 @@ export function configCommand(context: CliContext): Command {
     .optionsGroup("Other options:")
     .option("--config <file.json>", "settings in a file; flags override it")
     .option("--print", "print them; this is all that the command does, with or without this flag")
+    .option("--json", "the same: what it prints is JSON")
     .addHelpText("after", HELP)
     .action((name: TrainingCommandName, flags: Flags) => {
       const config = readOpenConfig(flags.config, settingsByPlace(flags, places), { command: name });

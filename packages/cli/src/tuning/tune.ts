@@ -86,7 +86,8 @@ export function tune(options: TuneOptions): Promise<TuneOutcome> {
         trials,
         async evaluate({ number, settings }, epochs) {
           if (stop.aborted) return undefined;
-          display.start(`candidate ${number}, ${epochs === 1 ? "1 epoch" : `${epochs} epochs`}: ${settingsText(settings)}`);
+          const length = epochs === 1 ? "1 epoch" : `${epochs} epochs`;
+          display.start(`candidate ${number}, ${length}: ${settingsText(settings)}`);
           return runTrial({ ...options, number, settings, epochs, stop });
         },
         onTrial(trial, all) {
