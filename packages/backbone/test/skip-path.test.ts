@@ -1,5 +1,5 @@
-// The skip path around the LM, with embeddings as wide as the LM and wider: scores by their definition, and gradients by
-// finite differences.
+// The skip path around the LM, with embeddings as wide as the LM and wider: scores by their definition, and gradients
+// by finite differences.
 import { BaseModel, type SoftTables } from "@cllm4rec/backbone";
 import { beforeAll, describe, expect, it } from "vitest";
 import { expectRelative, modelDirectory, modelOpener, table } from "./goldens.js";

@@ -3,6 +3,7 @@ import { Command } from "commander";
 import packageJson from "../package.json" with { type: "json" };
 import type { CliContext } from "./context.js";
 import { filled, nameUnknownOptionsFirst } from "./help.js";
+import { verbosityOptions } from "./verbosity.js";
 
 interface Entry {
   readonly name: string;
@@ -91,6 +92,24 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import("./commands/report.js")).reportCommand,
   },
   {
+    name: "tune",
+    summary: "settings that are better on validation, by many short training runs",
+    load: async () => (await import("./commands/tune.js")).tuneCommand,
+  },
+  {
+    name: "config",
+    summary: "the settings of a training command, defaults included",
+    load: async () => (await import("./commands/config.js")).configCommand,
+  },
+  {
+    name: "completion",
+    summary: "a script that completes commands and options in a shell",
+    load: async () => {
+      const { completionCommand } = await import("./commands/completion.js");
+      return (context) => completionCommand(context, () => createProgram(context, "all"));
+    },
+  },
+  {
     name: "demo",
     summary: "all of it on bundled data with a bundled tiny language model",
     load: async () => (await import("./commands/demo.js")).demoCommand,
@@ -100,19 +119,24 @@ const COMMANDS: readonly Entry[] = [
 const HELP = `
 Exit codes: 0 done, 1 the data or a file cannot be used, 2 wrong usage, 129, 130 or 143 interrupted by
 SIGHUP, SIGINT (Ctrl-C) or SIGTERM. Results go to standard output; progress, warnings and errors to standard error.
-CLLM4REC_DEBUG=1 adds the stack of an error.
+Every command takes --quiet (warnings and errors alone) and --verbose (details, and the stack of an error).
 `;
 
-/** The `cllm4rec` program for one command line; it throws CommanderError where commander would end the process. */
-export async function createProgram(context: CliContext, argv: readonly string[]): Promise<Command> {
+/**
+ * The `cllm4rec` program for one command line; it throws CommanderError where commander would end the process.
+ * @param argv decides which command is loaded; "all": each
+ */
+export async function createProgram(context: CliContext, argv: readonly string[] | "all"): Promise<Command> {
   const program = new Command("cllm4rec")
     .description("Collaborative large language models for recommendation, from raw reviews to recommendations.")
     .version(packageJson.version)
     .addHelpText("after", HELP);
   for (const { name, summary, load } of COMMANDS) {
     // `help NAME` is the other way to ask for a command's own help.
-    const called = argv.slice(0, 2).includes(name);
-    program.addCommand(called ? (await load())(context).summary(summary) : new Command(name).summary(summary));
+    const called = argv === "all" || argv.slice(0, 2).includes(name);
+    const command = called ? (await load())(context) : new Command(name);
+    if (called) for (const option of verbosityOptions()) command.addOption(option);
+    program.addCommand(command.summary(summary));
   }
   // Subcommands inherit neither: https://github.com/tj/commander.js#override-exit-and-output-handling
   for (const command of [program, ...program.commands]) {

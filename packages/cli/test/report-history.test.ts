@@ -83,9 +83,12 @@ test("a resumed run has not ended; events of later versions are passed over; dam
   expect(await readHistory(path.join(folder, "none.jsonl"))).toBeUndefined();
 });
 
-test("a curve has means of about equally many steps, each of them once, by task", async () => {
+test("of one epoch a curve has means of about equally many steps, each of them once, by task", async () => {
   const tasks = ["l-step", "c-step"];
-  const steps = Array.from({ length: 1007 }, (_, i) => step(i + 1, i, tasks[i % 7 === 0 ? 1 : 0]));
+  const steps = Array.from({ length: 1007 }, (_, i) => ({
+    ...step(i + 1, i, tasks[i % 7 === 0 ? 1 : 0]),
+    round: 0,
+  }));
   const { stages } = (await readHistory(log("long.jsonl", [started(0), ...steps])))!;
   const curves = lossCurves(stages[0]!, 50);
   expect(curves.map(({ task }) => task)).toEqual(["c-step", "l-step"]);
@@ -106,4 +109,20 @@ test("a curve has means of about equally many steps, each of them once, by task"
     }
     expect(from).toBe(mine.length);
   }
+});
+
+test("of several epochs each point is the mean of one, or of equally many where there are more than the limit", () => {
+  const steps = Array.from({ length: 30 }, (_, i) => ({
+    ...step(i + 1, i, "rec-step"),
+    ...{ phase: "recommendation", round: Math.floor(i / 5), usefulTokens: 1, computedTokens: 1 },
+  }));
+  const history = { stage: "finetune", steps, validations: [], checkpoints: [], sittings: 1 };
+  const [curve] = lossCurves(history as unknown as Parameters<typeof lossCurves>[0]);
+  expect(curve!.perEpoch).toBe(true);
+  expect(curve!.points.map(({ update }) => update)).toEqual([5, 10, 15, 20, 25, 30]);
+  const mean = (from: number, to: number) =>
+    steps.slice(from, to).reduce((sum, one) => sum + one.languageModel, 0) / (to - from);
+  expect(curve!.points[1]!.languageModel).toBeCloseTo(mean(5, 10), 12);
+  const [three] = lossCurves(history as unknown as Parameters<typeof lossCurves>[0], 3);
+  expect(three!.points[2]!.languageModel).toBeCloseTo(mean(20, 30), 12);
 });

@@ -6,9 +6,10 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { closing } from "../src/closing.js";
 import { trainingFlags } from "../src/commands/training-flags.js";
-import { readConfig } from "../src/settings/config.js";
+import { lengths, readConfig, readOpenConfig, sections } from "../src/settings/config.js";
+import { effectiveSettings } from "../src/settings/effective.js";
 import { parseJsonWithComments } from "../src/settings/jsonc.js";
-import { runIn, writeBackbone, writeChoices } from "./run-cli.js";
+import { runHere, runIn, writeBackbone, writeChoices } from "./run-cli.js";
 
 let folder = "";
 const file = (...names: string[]) => path.join(folder, ...names);
@@ -194,5 +195,47 @@ describe("closing", () => {
     const afterwards = closing(async (later) => later(fails("only")));
     await expect(afterwards).rejects.toThrow("only");
     expect(await closing(async () => 7)).toBe(7);
+  });
+});
+
+describe("config --print", () => {
+  test.each([
+    ["train", {}],
+    ["train", { method: "paper", seed: 3, "pretrain.rounds": 4, "finetune.maskedShare": 0.5 }],
+    ["train", { minutes: 5, "finetune.learningRate": 2e-3 }],
+    ["pretrain", { "pretrain.batch": 7 }],
+    ["finetune", { "finetune.adam": { beta1: 0.5 }, prompts: { historyOnly: "{history}" } }],
+  ] as const)("of %s with %j: read again, it is the same run", (command, flags) => {
+    const given = readOpenConfig(undefined, { ...flags, ...needed }, { command });
+    const { settings, open } = effectiveSettings(command, given);
+    fs.writeFileSync(file("printed.json"), JSON.stringify(settings));
+    const again = readConfig(file("printed.json"), {}, { command });
+    const counted = { ...lengths(given) };
+    const { pretrain, finetune, ...general } = again;
+    const { pretrain: pretrainBefore, finetune: finetuneBefore, ...before } = given;
+    expect(general).toEqual(before);
+    if (command !== "finetune" && again.method === "paper") {
+      const { warmUpEpochs, rounds } = counted;
+      expect(pretrain).toEqual({ ...pretrainBefore, warmUpEpochs, rounds });
+    }
+    const epochs = given.minutes === undefined && command !== "pretrain" ? { epochs: counted.epochs } : {};
+    if (command !== "pretrain") expect(finetune).toEqual({ ...finetuneBefore, ...epochs });
+    // Every setting is printed or listed as open, and none is both.
+    const printed = Object.keys((settings.finetune ?? {}) as object).map((name) => `finetune.${name}`);
+    const listed = Object.keys(open).filter((name) => name.startsWith("finetune."));
+    expect(printed.filter((name) => listed.includes(name))).toEqual([]);
+    if (command !== "pretrain")
+      expect(printed.length + listed.length).toBe(Object.keys(sections.finetune.shape).length);
+  });
+
+  test("takes flags over a file, needs no dataset, and prints nothing but JSON on stdout", async () => {
+    fs.writeFileSync(file("some.json"), '{ "seed": 4, "finetune": { "epochs": 7, "dropout": 0.25 } }');
+    const { code, stdout, stderr } = await runHere(folder, "config --config @some.json --epochs 9 --print");
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ seed: 4, method: "text-map", finetune: { epochs: 9, dropout: 0.25 } });
+    expect(JSON.parse(stdout)).not.toHaveProperty("pretrain");
+    expect(stderr).toContain("  finetune.learningRate: 0.03 × priorDeviation");
+    expect((await runHere(folder, "config --print --epochs no")).code).toBe(2);
+    expect((await runHere(folder, "config train --warm-up-epochs 3")).stderr).toContain("does not pretrain");
   });
 });

@@ -66,6 +66,12 @@ export {
   wordFeatures,
 } from "./features/word-features.js";
 // — readers and preparation —
+export {
+  type Interaction,
+  type SplitInteractions,
+  type SplitInteractionsOptions,
+  splitInteractions,
+} from "./prepare/in-memory.js";
 export type { PrepareEvent, PrepareOptions } from "./prepare/options.js";
 export { prepare } from "./prepare/prepare.js";
 export type { SplitMethod } from "./prepare/split.js";

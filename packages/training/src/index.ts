@@ -1,6 +1,6 @@
 // @cllm4rec/training: the trainer. Named parameters, tasks and rounds; optimisers, exact checkpoints, events.
 //   /model reads and writes model directories, /stage is what CLLM4Rec's stages share, /language-model trains all
-//   weights.
+//   weights, /search looks for settings.
 
 // — checkpoints —
 export {
@@ -10,7 +10,7 @@ export {
   type Json,
   type JsonRecord,
 } from "./checkpoint/checkpoint.js";
-export { TrainingError } from "./error.js";
+export { DivergedError, TrainingError } from "./error.js";
 // — events —
 export type * from "./events/events.js";
 export { toAll } from "./events/events.js";

@@ -24,8 +24,8 @@ import { lossGradients, memoryOf } from "./loss-gradients.js";
 import { packPairBatch } from "./pair-batch.js";
 import { type SkipFeeds, skipFeeds } from "./skip-path.js";
 
-// Shape legend: N words, I users, J items, K width of the LM, D of the tables, T tokens of a sequence (of the decoder's, where there is an
-// encoder), M scored positions.
+// Shape legend: N words, I users, J items, K width of the LM, D of the tables, T tokens of a sequence (of
+// the decoder's, where there is an encoder), M scored positions.
 
 /** One target: a class at a scored position of a document. */
 interface Target {

@@ -7,7 +7,8 @@ import type { LanguageModel } from "./language-model.js";
 import type { EncoderFeeds } from "./pair-batch.js";
 
 // Shape legend: B rows, T positions a row, n = B·T tokens, S soft positions, R distinct soft tokens, K width
-// of the LM, D ≥ K of the soft tables; of an encoder: A rows, E positions a row, V positions of memory beside each row of the decoder.
+// of the LM, D ≥ K of the soft tables; of an encoder: A rows, E positions a row, V positions of memory beside each row
+// of the decoder.
 
 /** Which hidden states are wanted. */
 export interface WantedStates {

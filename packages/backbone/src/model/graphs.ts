@@ -113,7 +113,7 @@ function lastBody(graph: Graph, backbone: LanguageModel, width: number, queryBlo
   });
 }
 
-/** What goes into a head before it is scaled: for items as wide as their table, with the skip path where there is one. */
+/** What goes into a head before it is scaled: for items as wide as their table, with the skip path if there is one. */
 function headInput(
   graph: Graph,
   body: Body,

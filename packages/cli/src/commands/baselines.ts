@@ -95,7 +95,7 @@ export function baselinesCommand(context: CliContext): Command {
       const { data, split, history: historyOf, neighbours, shrinkage, json } = flags;
       const { signal } = context;
       const metrics = await chosenMetrics(flags.metrics);
-      const display = new StageDisplay(context.stderr);
+      const display = new StageDisplay(context.stderr, context.verbosity);
       const dataset = await Dataset.open(data);
       try {
         const protocol = await openProtocol(dataset, split, historyOf);

@@ -94,7 +94,7 @@ export function blendCommand(context: CliContext): Command {
         const dataset = await naming(() => openItsDataset(first, flags.data));
         later(() => dataset.close());
         if (out === undefined) later(await lockDirectory(first.directory));
-        const display = new StageDisplay(context.stderr);
+        const display = new StageDisplay(context.stderr, context.verbosity);
         const engine = { engine: flags.engine ?? "cpu", threads: flags.threads } as const;
         const learned = await serving({ ...flags, engine }, { signal, display }, ({ onProgress: _, ...places }) =>
           blend(flags.model, dataset, {

@@ -77,7 +77,7 @@ export function evaluateCommand(context: CliContext): Command {
       ]);
       const metricsOption = await chosenMetrics(flags.metrics);
       const { signal } = context;
-      const display = new StageDisplay(context.stderr);
+      const display = new StageDisplay(context.stderr, context.verbosity);
       const models = await recommend.openEnsemble(flags.model);
       const [model] = models;
       const dataset = await naming(() => recommend.openItsDataset(model, flags.data));

@@ -52,8 +52,8 @@ export function exportCommand(context: CliContext): Command {
           import("../models/workplace.js"),
         ]);
         const engine = { engine: flags.engine ?? "cpu", threads: flags.threads } as const;
-        const { signal, stderr } = context;
-        const display = new StageDisplay(stderr);
+        const { signal, stderr, verbosity } = context;
+        const display = new StageDisplay(stderr, verbosity);
         await serving({ ...flags, engine }, { signal, display }, async (places) => {
           const written = await writeOnnx(model[0]!, out, places);
           stderr.write(`${written.file}: ${bytes(written.bytes)}\n`);

@@ -130,7 +130,7 @@ export function prepareCommand(context: CliContext): Command {
     .option("--json", "print one JSON object instead of a table")
     .addHelpText("after", HELP)
     .action(async (flags: Flags) => {
-      const display = new StageDisplay(context.stderr);
+      const display = new StageDisplay(context.stderr, context.verbosity);
       const { input, out, json, minRating, ...rest } = flags;
       try {
         const manifest = await prepare({
@@ -152,10 +152,11 @@ export function prepareCommand(context: CliContext): Command {
 function show(event: PrepareEvent, display: StageDisplay): void {
   if (event.type === "stage") display.start(stageLabel(event));
   else if (event.type === "progress") display.update(event.share);
+  else if (event.type === "warning") display.warn(withFlags(event.message, event.options));
   else display.say(sentence(event));
 }
 
-function sentence(event: Exclude<PrepareEvent, { type: "stage" | "progress" }>): string {
+function sentence(event: Exclude<PrepareEvent, { type: "stage" | "progress" | "warning" }>): string {
   switch (event.type) {
     case "format":
       return `format: ${event.format}${event.detected ? " (recognised)" : ""}`;
@@ -163,8 +164,6 @@ function sentence(event: Exclude<PrepareEvent, { type: "stage" | "progress" }>):
       return [`malformed: ${event.file}, ${event.place}, ${event.reason}`, event.snippet].filter(Boolean).join(": ");
     case "held out":
       return event.message;
-    case "warning":
-      return `warning: ${withFlags(event.message, event.options)}`;
     case "metadata":
       return `format of ${event.file}: ${event.format} (recognised)`;
   }

@@ -86,7 +86,7 @@ export function recommendCommand(context: CliContext): Command {
       const { signal } = context;
       // Each of the users listens.
       setMaxListeners(0, signal);
-      const display = new StageDisplay(context.stderr);
+      const display = new StageDisplay(context.stderr, context.verbosity);
       const engine = { engine: flags.engine ?? "cpu", threads: flags.threads } as const;
       await serving({ ...flags, engine }, { signal, display }, async (places) => {
         const { known, data, number: k } = flags;

@@ -54,7 +54,7 @@ export function reportCommand(context: CliContext): Command {
     .action(async (flags: Flags) => {
       const { writeReport } = await import("../report/report.js");
       const { json, engine = "cpu", threads, ...options } = flags;
-      const display = new StageDisplay(context.stderr);
+      const display = new StageDisplay(context.stderr, context.verbosity);
       const { file, split, history, measurement } = await writeReport({
         ...options,
         engine: { engine, threads },

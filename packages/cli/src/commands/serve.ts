@@ -87,7 +87,7 @@ export function serveCommand(context: CliContext): Command {
         import("../models/workplace.js"),
       ]);
       const { signal, stderr, stdout } = context;
-      const display = new StageDisplay(stderr);
+      const display = new StageDisplay(stderr, context.verbosity);
       const { model, other, port, host, fields, itemsFile, known, data, latency, queue, drainDelay, log, json } = flags;
       const engine = { engine: flags.engine ?? "cpu", threads: flags.threads } as const;
       await serving({ ...flags, engine }, { signal, display }, async ({ signal: _, ...places }) => {

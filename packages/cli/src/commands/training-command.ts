@@ -6,7 +6,7 @@ import { StageDisplay } from "../progress.js";
 import { lengths, type RunConfig, readConfig, type StageName } from "../settings/config.js";
 import type { Blended } from "../training/blend.js";
 import type { TrainOutcome } from "../training/train.js";
-import { trainingFlags } from "./training-flags.js";
+import { addTrainingFlags, settingsByPlace } from "./training-flags.js";
 
 /** One of the training commands. */
 export interface TrainingCommand {
@@ -26,11 +26,7 @@ interface Flags {
 /** Builds the command; what it runs is loaded when it runs. */
 export function trainingCommand(context: CliContext, stages: readonly StageName[], spec: TrainingCommand): Command {
   const command = new Command(spec.name).description(spec.description);
-  const places = new Map<string, string>();
-  for (const { option, place } of trainingFlags(stages)) {
-    command.addOption(option);
-    places.set(option.attributeName(), place);
-  }
+  const places = addTrainingFlags(command, stages);
   command.optionsGroup("Other options:");
   if (stages.length > 1) command.option("--no-pretrain", "finetuning alone, from random embeddings");
   if (spec.name === "finetune") command.option("--from <dir>", "start from a model that pretrain wrote");
@@ -39,11 +35,7 @@ export function trainingCommand(context: CliContext, stages: readonly StageName[
     .option("--json", "one JSON object on stdout")
     .addHelpText("after", help(spec.examples))
     .action(async (given: Flags) => {
-      const settings = Object.entries(given).flatMap(([name, value]) => {
-        const place = places.get(name);
-        return place === undefined ? [] : [[place, value] as const];
-      });
-      const config = readConfig(given.config, Object.fromEntries(settings), { command: spec.name });
+      const config = readConfig(given.config, settingsByPlace(given, places), { command: spec.name });
       const alone = given.pretrain === false || (spec.name === "train" && config.method === "text-map");
       const chosen = alone ? stages.filter((stage) => stage !== "pretrain") : stages;
       await run(context, config, chosen, given);
@@ -57,7 +49,7 @@ async function run(context: CliContext, config: RunConfig, stages: readonly Stag
     import("../training/blend.js"),
     import("../report/after-training.js"),
   ]);
-  const display = new StageDisplay(context.stderr);
+  const display = new StageDisplay(context.stderr, context.verbosity);
   const { warmUpEpochs, epochs } = lengths(config);
   // No total for the alternation, whose rounds are counted on from the warm-up's, if there is one.
   const counts: Readonly<Record<string, number>> = { "warm-up": warmUpEpochs, recommendation: epochs };

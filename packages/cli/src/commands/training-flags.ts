@@ -1,7 +1,7 @@
 // The flags of the training commands, made of the settings' schemas: one for each setting that a person can give on one
 // line.
 import { describeSettings, type SettingDescription, type SettingsSchema } from "@cllm4rec/training/stage";
-import { InvalidArgumentError, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { parseEngine } from "../engine/engine.js";
 import { parsedBy } from "../options.js";
 import { generalSchema, type StageName, sections } from "../settings/config.js";
@@ -39,6 +39,28 @@ export function trainingFlags(stages: readonly StageName[]): TrainingFlag[] {
       })),
     ),
   ];
+}
+
+/** Adds {@link trainingFlags} to a command. @returns the settings' places by the options' names */
+export function addTrainingFlags(command: Command, stages: readonly StageName[]): ReadonlyMap<string, string> {
+  const places = new Map<string, string>();
+  for (const { option, place } of trainingFlags(stages)) {
+    command.addOption(option);
+    places.set(option.attributeName(), place);
+  }
+  return places;
+}
+
+/** The options that are settings, by their place in the configuration. */
+export function settingsByPlace(
+  options: Readonly<Record<string, unknown>>,
+  places: ReadonlyMap<string, string>,
+): Record<string, unknown> {
+  const settings = Object.entries(options).flatMap(([name, value]) => {
+    const place = places.get(name);
+    return place === undefined ? [] : [[place, value] as const];
+  });
+  return Object.fromEntries(settings);
 }
 
 function flagsOf(

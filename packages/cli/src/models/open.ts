@@ -21,12 +21,12 @@ export interface ModelFlags {
  */
 export async function withRecommender<T>(
   flags: ModelFlags,
-  { signal, stderr }: CliContext,
+  { signal, stderr, verbosity }: CliContext,
   work: (recommender: Recommender, display: StageDisplay) => Promise<T>,
   options: Pick<OpenRecommenderOptions, "known" | "itemsFile"> = {},
 ): Promise<T> {
   const { openRecommender, UnknownIdError } = await import("@cllm4rec/recommend");
-  const display = new StageDisplay(stderr);
+  const display = new StageDisplay(stderr, verbosity);
   const { model, data } = flags;
   const engine = { engine: flags.engine ?? "cpu", threads: flags.threads } as const;
   return serving({ ...flags, engine }, { signal, display }, async (places) => {

@@ -37,7 +37,7 @@ export async function reportAfterTraining(
         `interrupted: the model is in ${out}, without a report; cllm4rec report --model ${out} writes it`,
       );
     }
-    display.say(`warning: no report was written: ${reasonOf(error)}`);
+    display.warn(`no report was written: ${reasonOf(error)}`);
     return undefined;
   }
 }

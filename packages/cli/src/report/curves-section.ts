@@ -3,7 +3,7 @@
 import { decimal, whole } from "../format.js";
 import { lossCurves } from "./curves.js";
 import { type Html, html } from "./html.js";
-import { lineChart, type Series } from "./line-chart.js";
+import { lineCharts, type Series } from "./line-chart.js";
 import type { RunFacts } from "./run-facts.js";
 import type { StageHistory } from "./run-history.js";
 
@@ -22,7 +22,9 @@ export function curvesSection({ history }: RunFacts): Html | undefined {
   const validations = history.stages.map((stage, i) => validationFigure(stage, i));
   if (losses.length === 0) return html`<p>No step was logged.</p>`;
   return html`${validations}
+<details class="curves"><summary>Losses while training</summary>
 ${losses}
+</details>
 ${history.notices.map(({ stage, message }) => html`<p>${stage}: ${message}</p>`)}
 ${
   history.unreadable > 0
@@ -32,7 +34,7 @@ ${
 }
 
 function lossFigures(stage: StageHistory, index: number): Html[] {
-  return lossCurves(stage).map(({ task, points }, i) => {
+  return lossCurves(stage).map(({ task, perEpoch, points }, i) => {
     const lm: Series = { name: "loss", points: points.map((p) => [p.update, p.languageModel] as const) };
     const mutual: Series = { name: "regulariser", points: points.map((p) => [p.update, p.mutual] as const) };
     const regularised = points.some((point) => point.mutual !== 0);
@@ -40,8 +42,11 @@ function lossFigures(stage: StageHistory, index: number): Html[] {
     const about = TASKS[task] ?? task;
     const id = `loss-${index}-${i}`;
     const said = (name: string, a: number, b: number) =>
-      `${name} ${decimal(a)} in the first stretch, ${decimal(b)} in the last, at update ${whole(last.update)}.`;
-    return html`<figure>${lineChart({
+      `${name} ${decimal(a)} in the first ${perEpoch ? "epoch" : "stretch"}, ${decimal(b)} in the last, at update ` +
+      `${whole(last.update)}.`;
+    const count = whole(points.length);
+    const means = perEpoch ? `${count} means of whole epochs` : `means over ${count} stretches of steps`;
+    return html`<figure>${lineCharts({
       id,
       title: `${stage.stage}, ${about}: language model's loss`,
       description: said("Loss", first.languageModel, last.languageModel),
@@ -50,7 +55,7 @@ function lossFigures(stage: StageHistory, index: number): Html[] {
     })}
 ${
   regularised
-    ? lineChart({
+    ? lineCharts({
         id: `${id}-mutual`,
         title: `${stage.stage}, ${about}: λ_c term`,
         description: said("λ_c term", first.mutual, last.mutual),
@@ -61,7 +66,7 @@ ${
 }
 <figcaption><strong>${stage.stage}, ${about}.</strong> The language model's
   loss${regularised ? ", and below it the λ_c term of the objective" : ""};
-  means over ${whole(points.length)} stretches of steps.</figcaption>
+  ${means}.</figcaption>
 <details><summary>Values</summary><div class="wide" tabindex="0"><table><caption>Means up to each update</caption>
 <thead><tr><th scope="col" class="number">Update</th><th scope="col" class="number">Loss</th>
   <th scope="col" class="number">λ_c term</th></tr></thead>
@@ -85,7 +90,7 @@ function validationFigure({ stage, validations }: StageHistory, index: number): 
   const best = [...validations].reverse().find((validation) => validation.best);
   const values = (metrics: Readonly<Record<string, number>>) =>
     names.map((name) => `${name} ${decimal(metrics[name] ?? Number.NaN)}`).join(", ");
-  return html`<figure>${lineChart({
+  return html`<figure>${lineCharts({
     id: `validation-${index}`,
     title: `${stage}: metrics on the validation split`,
     description: best ? `Best at epoch ${best.round + 1}: ${values(best.metrics)}.` : "No epoch was best.",

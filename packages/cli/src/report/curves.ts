@@ -1,10 +1,12 @@
-// Learning curves from steps: means over stretches of updates, few enough to draw.
+// Learning curves from steps: means over epochs or stretches of updates, few enough to draw.
 import { type StageHistory, type Step, stepsByTask } from "./run-history.js";
 
 /** The losses of one task. */
 export interface LossCurve {
   readonly stage: string;
   readonly task: string;
+  /** Whether a point is the mean of whole epochs. */
+  readonly perEpoch: boolean;
   readonly points: readonly LossPoint[];
 }
 
@@ -17,17 +19,33 @@ export interface LossPoint {
 }
 
 /**
- * Curves by task, in the order in which the tasks began; at most `limit` points each, every one the mean of about as
- * many steps.
+ * Curves by task, in the order in which the tasks began, at most `limit` points each. A point is the mean of one
+ * epoch, or of equally many epochs; of a task with one epoch alone, of about equally many steps.
  */
 export function lossCurves({ stage, steps }: StageHistory, limit = 60): LossCurve[] {
-  return [...stepsByTask(steps)].map(([task, all]) => ({ stage, task, points: stretches(all, limit) }));
+  return [...stepsByTask(steps)].map(([task, all]) => {
+    const epochs = epochsOf(all);
+    const perEpoch = epochs.length > 1;
+    return {
+      stage,
+      task,
+      perEpoch,
+      points: perEpoch
+        ? stretches(epochs, limit)
+        : stretches(
+            all.map((s) => [s]),
+            limit,
+          ),
+    };
+  });
 }
 
-function stretches(steps: readonly Step[], limit: number): LossPoint[] {
-  const count = Math.min(limit, steps.length);
+/** @param parts epochs, or single steps */
+function stretches(parts: readonly (readonly Step[])[], limit: number): LossPoint[] {
+  const count = Math.min(limit, parts.length);
   return Array.from({ length: count }, (_, i) => {
-    const stretch = steps.slice(Math.floor((i * steps.length) / count), Math.floor(((i + 1) * steps.length) / count));
+    const [from, to] = [Math.floor((i * parts.length) / count), Math.floor(((i + 1) * parts.length) / count)];
+    const stretch = parts.slice(from, to).flat();
     const mean = (of: (step: Step) => number) => stretch.reduce((sum, step) => sum + of(step), 0) / stretch.length;
     return {
       update: stretch[stretch.length - 1]!.update,
@@ -35,4 +53,15 @@ function stretches(steps: readonly Step[], limit: number): LossPoint[] {
       mutual: mean((step) => step.mutual),
     };
   });
+}
+
+/** The steps of each epoch, in their order. */
+function epochsOf(steps: readonly Step[]): Step[][] {
+  const epochs = new Map<number, Step[]>();
+  for (const step of steps) {
+    const found = epochs.get(step.round);
+    if (found) found.push(step);
+    else epochs.set(step.round, [step]);
+  }
+  return [...epochs.values()];
 }

@@ -24,37 +24,51 @@ export interface LineChart {
   readonly mark?: { readonly x: number; readonly label: string };
 }
 
-const WIDTH = 640;
+/** A plot in its own units; on a narrow screen it is drawn anew, so that its text is as large as on a wide one. */
+interface Size {
+  readonly look: "broad" | "narrow";
+  readonly width: number;
+  readonly ticks: number;
+}
+
+const BROAD: Size = { look: "broad", width: 640, ticks: 6 };
+const NARROW: Size = { look: "narrow", width: 340, ticks: 3 };
 const HEIGHT = 240;
 const MARGIN = { top: 16, right: 96, bottom: 40, left: 56 };
 /** Between the names at the ends of lines. */
 const LABEL_HEIGHT = 15;
 
+/** The plot for wide and for narrow screens, of which the style sheet shows one. */
+export function lineCharts(chart: LineChart): Html {
+  return html`${lineChart(chart)}
+${lineChart({ ...chart, id: `${chart.id}-narrow` }, NARROW)}`;
+}
+
 /** Series beyond the sixth repeat the first one's look. */
-export function lineChart(chart: LineChart): Html {
+export function lineChart(chart: LineChart, { look, width, ticks }: Size = BROAD): Html {
   const all = chart.series.flatMap(({ points }) => points);
-  const x = scaleLinear(extent(all.map(([value]) => value)), [MARGIN.left, WIDTH - MARGIN.right]);
+  const x = scaleLinear(extent(all.map(([value]) => value)), [MARGIN.left, width - MARGIN.right]);
   const y = scaleLinear(extent(all.map(([, value]) => value)), [HEIGHT - MARGIN.bottom, MARGIN.top]).nice(5);
   const path = line<Point>()
     .x(([value]) => round(x(value)))
     .y(([, value]) => round(y(value)));
   // Epochs and updates are counted: half of one is none.
-  const [xTicks, yTicks] = [x.ticks(6).filter(Number.isInteger), y.ticks(5)];
+  const [xTicks, yTicks] = [x.ticks(ticks).filter(Number.isInteger), y.ticks(5)];
   const yText = y.tickFormat(5);
   const bottom = HEIGHT - MARGIN.bottom;
   const ends = endLabels(chart.series, (value) => y(value));
-  return html`<svg class="chart" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img"
+  return html`<svg class="chart ${look}" viewBox="0 0 ${width} ${HEIGHT}" role="img"
     aria-labelledby="${chart.id}-title ${chart.id}-text">
 <title id="${chart.id}-title">${chart.title}</title><desc id="${chart.id}-text">${chart.description}</desc>
 <g class="grid">${yTicks.map(
-    (tick) => html`<line x1="${MARGIN.left}" x2="${WIDTH - MARGIN.right}"
+    (tick) => html`<line x1="${MARGIN.left}" x2="${width - MARGIN.right}"
   y1="${round(y(tick))}" y2="${round(y(tick))}"/>`,
   )}</g>
 <g class="ticks">${yTicks.map(
     (tick) => html`<text x="${MARGIN.left - 8}" y="${round(y(tick) + 4)}" text-anchor="end">${yText(tick)}</text>`,
   )}
 ${xTicks.map((tick) => html`<text x="${round(x(tick))}" y="${bottom + 18}" text-anchor="middle">${whole(tick)}</text>`)}
-<text x="${(MARGIN.left + WIDTH - MARGIN.right) / 2}" y="${HEIGHT - 4}" text-anchor="middle">${chart.x}</text></g>
+<text x="${(MARGIN.left + width - MARGIN.right) / 2}" y="${HEIGHT - 4}" text-anchor="middle">${chart.x}</text></g>
 ${
   chart.mark &&
   html`<g class="mark"><line x1="${round(x(chart.mark.x))}" x2="${round(x(chart.mark.x))}" y1="${MARGIN.top}"
@@ -70,7 +84,7 @@ ${
 }</g>`,
 )}
 ${ends.map(
-  ({ name, at, series }) => html`<text class="name s${series % 6}" x="${WIDTH - MARGIN.right + 8}"
+  ({ name, at, series }) => html`<text class="name s${series % 6}" x="${width - MARGIN.right + 8}"
   y="${round(at + 4)}">${name}</text>`,
 )}
 </svg>`;

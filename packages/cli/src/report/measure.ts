@@ -55,6 +55,8 @@ export interface Measurement {
   readonly baselines: readonly (Measured & {
     /** The model against it, by metric; nothing where there is one user only, from whom no test can tell. */
     readonly comparison: Readonly<Record<string, MetricComparison>>;
+    /** Whether it is a part of the model itself: a blend's model alone. */
+    readonly ownPart?: boolean;
   })[];
 }
 
@@ -80,7 +82,7 @@ export async function measure(
   const { blend, ...alone } = predictor;
   if (blend) {
     const theirs = await evaluate({ ...alone, history, heldOut, metrics: REPORTED, signal });
-    baselines.push({ ...measured("this model alone", theirs), comparison: compared(theirs) });
+    baselines.push({ ...measured("this model alone", theirs), comparison: compared(theirs), ownPart: true });
   }
   const methods: { readonly scorer: HistoryScorer; readonly method?: EaseKind | "content knn" }[] = quickBaselines(
     protocol,

@@ -1,24 +1,34 @@
 // The metrics: the model beside simple recommenders, with intervals, and what of the differences is more than chance.
-import type { MetricComparison } from "@cllm4rec/eval";
 import { describeProtocol } from "../evaluation/protocol.js";
 import { decimal, pValue, signed, whole } from "../format.js";
+import { bestBaseline, claim, comparisonsOf, LEVEL, MAIN, verdict } from "./claim.js";
 import type { ReportContent } from "./content.js";
 import { type Html, html } from "./html.js";
-import { intervalChart } from "./interval-chart.js";
+import { intervalCharts } from "./interval-chart.js";
 import { EASE_ITEMS, type Measured, type Measurement, REPORTED } from "./measure.js";
 
-/** The metrics of the paper's tables. */
-const MAIN = ["recall@20", "recall@40", "ndcg@100"] as const;
-const LEVEL = 0.05;
+/** The sentence that the page opens with. */
+export function claimParagraph({ measured }: ReportContent): Html | undefined {
+  const sentence = measured && claim(measured.measurement);
+  if (!sentence) return undefined;
+  const comparisons = comparisonsOf(measured.measurement);
+  return html`<p class="claim"><strong>${sentence}</strong> <span class="soft">On the ${measured.protocol.split} items,
+    by paired t-tests over users at ${String(LEVEL)}, corrected for ${comparisons} comparisons.</span></p>`;
+}
 
-/** The three figures that people compare, above everything else. */
+/** The three figures that people compare, each with the best baseline. */
 export function summaryCards({ measured, model }: ReportContent): Html | undefined {
   if (measured) {
     const { split } = measured.protocol;
     return html`<ul class="cards">${MAIN.map((metric) => {
       const { mean, low, high } = measured.measurement.model.intervals[metric]!;
+      const best = bestBaseline(measured.measurement, metric);
       return html`<li>${metric}, ${split}<strong>${decimal(mean)}</strong><span class="soft">${decimal(low)} to
-        ${decimal(high)}</span></li>`;
+        ${decimal(high)}</span>${
+          best &&
+          html`<br><span class="soft">best baseline:
+            ${best.label ?? best.name} ${decimal(best.metrics[metric]!)}</span>`
+        }</li>`;
     })}</ul>`;
   }
   const validation = Object.entries(model?.description.metrics ?? {});
@@ -45,7 +55,7 @@ held-out items. Of equal scores the lower item index ranks first.</p>
 ${aboutEase(withoutEase, protocol.split)}
 ${MAIN.map(
   (metric, i) =>
-    html`<figure>${intervalChart(
+    html`<figure>${intervalCharts(
       `interval-${i}`,
       `${metric} on ${protocol.split}`,
       systems.map(({ name, label = name, intervals }) => ({ name: label, ...intervals[metric]! })),
@@ -122,19 +132,11 @@ ${rows.length} comparisons (Bonferroni); the p-values themselves are not correct
 <tbody>${rows.map(({ name, metric, difference, tTest, wilcoxon }) => {
     const { mean, low, high } = difference;
     const said = verdict({ difference, tTest }, rows.length);
+    const look = said === "not distinguishable" ? "whole" : `whole ${said}`;
     return html`<tr><th scope="row" class="whole">${name}</th><td class="whole">${metric}</td>
       <td class="number">${signed(mean)}</td>
 <td class="number">${signed(low)} to ${signed(high)}</td><td class="number">${pValue(tTest.pValue)}</td>
   <td class="number">${pValue(wilcoxon.pValue)}</td>
-<td class="${said}">${said === "" ? "not distinguishable" : said}</td></tr>`;
+<td class="${look}">${said}</td></tr>`;
   })}</tbody></table></div>`;
-}
-
-/** Bonferroni: each of `count` comparisons at a level of 0.05 / count. Empty: neither. */
-function verdict(
-  { difference, tTest }: Pick<MetricComparison, "difference" | "tTest">,
-  count: number,
-): "better" | "worse" | "" {
-  if (!(tTest.pValue < LEVEL / count)) return "";
-  return difference.mean > 0 ? "better" : "worse";
 }

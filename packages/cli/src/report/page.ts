@@ -4,18 +4,18 @@ import packageJson from "../../package.json" with { type: "json" };
 import type { ReportContent } from "./content.js";
 import { curvesSection } from "./curves-section.js";
 import { type Html, html } from "./html.js";
-import { metricsSection, summaryCards } from "./metrics-section.js";
+import { claimParagraph, metricsSection, summaryCards } from "./metrics-section.js";
 import { runSection } from "./run-section.js";
 import { samplesSection } from "./samples-section.js";
 import { style } from "./style.js";
 
 /** One HTML document, whole: no scripts, nothing loaded; a content security policy forbids both. */
 export function page(content: ReportContent): string {
-  const name = path.basename(path.resolve(content.directory));
+  const title = titleOf(content);
   const sections = [
     { id: "metrics", title: "Metrics", body: metricsSection(content) },
-    { id: "curves", title: "Learning curves", body: curvesSection(content.facts) },
     { id: "samples", title: "Sample recommendations", body: samplesSection(content) },
+    { id: "curves", title: "Learning curves", body: curvesSection(content.facts) },
     { id: "run", title: "The run", body: runSection(content) },
   ].filter((section): section is { id: string; title: string; body: Html } => section.body !== undefined);
   return html`<!DOCTYPE html>
@@ -25,13 +25,14 @@ export function page(content: ReportContent): string {
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="generator" content="cllm4rec">
-<title>${name} – CLLM4Rec report</title>
+<title>${title} – CLLM4Rec report</title>
 ${style}
 </head>
 <body>
 <header>
-<h1>${name}</h1>
+<h1>${title}</h1>
 ${subtitle(content)}
+${claimParagraph(content)}
 </header>
 <nav aria-label="Sections"><ul>${sections.map(({ id, title }) => navEntry(id, title))}</ul></nav>
 <main>
@@ -64,7 +65,14 @@ function navEntry(id: string, title: string): Html | undefined {
   }
 }
 
-function subtitle({ facts, model }: ReportContent): Html {
+/** Dataset, backbone and seed, which tell runs apart; the directory's name where there is no record of them. */
+function titleOf({ facts: { record }, directory }: ReportContent): string {
+  if (!record) return path.basename(path.resolve(directory));
+  return `${path.basename(record.dataset.path)}, ${path.basename(record.backbone.id)}, seed ${record.seed}`;
+}
+
+function subtitle(content: ReportContent): Html {
+  const { facts, model } = content;
   const { record, history } = facts;
   const ended = history?.stages[history.stages.length - 1];
   const reason = ended?.ended?.reason;
@@ -77,8 +85,8 @@ function subtitle({ facts, model }: ReportContent): Html {
           ? "ended early: no better on validation for long enough"
           : undefined;
   const parts = [
-    record && `${record.stages.join(", ")} on ${path.basename(record.backbone.id)}`,
-    record && `seed ${record.seed}`,
+    path.basename(path.resolve(content.directory)),
+    record?.stages.join(", "),
     history?.to && `${history.to.slice(0, 16).replace("T", " ")} UTC`,
     state,
   ].filter((part) => part !== undefined);

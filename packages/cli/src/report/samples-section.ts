@@ -21,7 +21,7 @@ function sampleUser({ rawUserId, history, recommended, heldOut }: Sample): Html 
 ${rest > 0 ? html`<li class="soft">and ${rest} more</li>` : undefined}</ul></div>
 <div><h4>Recommended, with logits</h4><ol>${recommended.map(
     (item) =>
-      html`<li>${label(item)} <span class="soft whole">${decimal(item.score, 2)}</span>${
+      html`<li>${label(item)} <span class="soft score">${decimal(item.score, 2)}</span>${
         item.found ? html` <span class="found">found</span>` : undefined
       }</li>`,
   )}</ol></div>

@@ -6,7 +6,7 @@ import { type Html, html } from "./html.js";
 export const style: Html = html`<style>
 :root { color-scheme: light dark; --page: #fff; --text: #1b1f24; --soft: #59636e; --line: #d5dae0; --panel: #f5f7f9;
   --good: #0a6b45; --bad: #a3341b;
-  --s0: #0072b2; --s1: #c25a00; --s2: #007d5a; --s3: #a8437f; --s4: #6b5d00; --s5: #3b6fa0; }
+  --s0: #0072b2; --s1: #a84b00; --s2: #007d5a; --s3: #a8437f; --s4: #6b5d00; --s5: #3b6fa0; }
 @media (prefers-color-scheme: dark) { :root { --page: #14181d; --text: #e4e8ec; --soft: #9aa5b1; --line: #343c45;
   --panel: #1d232a; --good: #54c795; --bad: #ff8f75;
   --s0: #56b4e9; --s1: #f0a04b; --s2: #3fc79a; --s3: #e391c4; --s4: #e0d26a; --s5: #9cc3e6; } }
@@ -17,6 +17,7 @@ h1 { font-size: 1.7rem; margin: 0 0 .25rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.25rem; margin: 2.5rem 0 .5rem; border-bottom: 1px solid var(--line); padding-bottom: .25rem; }
 h3 { font-size: 1rem; margin: 1.5rem 0 .25rem; overflow-wrap: anywhere; }
 p { margin: .5rem 0; max-width: 48rem; }
+.claim { font-size: 1.1rem; margin: 1rem 0; }
 .soft, figcaption, caption { color: var(--soft); }
 nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; list-style: none; padding: 0; margin: 1rem 0; }
 a { color: var(--s0); }
@@ -51,8 +52,12 @@ details { margin: .5rem 0; } summary { cursor: pointer; color: var(--soft); font
   color: var(--s0); font-weight: 600; } .interval.baseline { color: var(--soft); }
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr)); gap: 0 2rem; }
 .columns ol, .columns ul { margin: .25rem 0; padding-left: 1.5rem; font-size: .9rem; overflow-wrap: anywhere; }
+.columns li:has(> .score) { position: relative; padding-right: 4rem; } .score { position: absolute; right: 0; top: 0;
+  font-variant-numeric: tabular-nums; text-align: right; }
 .columns h4 { margin: .75rem 0 .25rem; font-size: .9rem; color: var(--soft); }
 .found { font-weight: 600; color: var(--good); }
 code { font-size: .85em; overflow-wrap: anywhere; }
+.narrow { display: none; }
+@media screen and (max-width: 40rem) { .chart.broad { display: none; } .chart.narrow { display: block; } }
 @media print { nav { display: none; } body { max-width: none; } }
 </style>`;

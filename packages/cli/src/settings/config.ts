@@ -99,8 +99,9 @@ export const generalSchema = z.strictObject({
   }),
   width: positiveInteger.optional().meta({
     description:
-      "of users' and items' embeddings, at least the backbone's; the LM reads as many numbers as it is wide, the skip " +
-      "path all",
+      "length of the embeddings of users and items; the LM reads their first numbers, up to its own width, the skip " +
+      "path all of them",
+    range: "at least the backbone's width; a smaller number means that",
     otherwise: "512; the backbone's with the paper's method",
   }),
   ...startSettings,
@@ -147,12 +148,23 @@ function limitBatches(
   }
 }
 
+/** The same for somebody who looks at settings and runs nothing. */
+const openSchema = configSchema.partial({ data: true, backbone: true, out: true });
+
 /** A complete configuration; `undefined` means what the schema says of a missing value. */
 export type RunConfig = z.output<typeof configSchema>;
+export type OpenConfig = z.output<typeof openSchema>;
 export type PromptOverrides = z.output<typeof promptsSchema>;
 export { promptsSchema };
 
 type Tree = { [key: string]: unknown };
+
+interface ReadOptions {
+  /** The command that runs with it. */
+  readonly command?: string;
+  /** What an error names as the place of a setting that cannot be used; absent: the file, or the command line. */
+  readonly source?: string;
+}
 
 /**
  * The file's settings, overridden by the flags'.
@@ -162,8 +174,26 @@ type Tree = { [key: string]: unknown };
 export function readConfig(
   file: string | undefined,
   flags: Readonly<Record<string, unknown>>,
-  { command }: { readonly command?: string } = {},
+  options: ReadOptions = {},
 ): RunConfig {
+  return readAs(configSchema, file, flags, options);
+}
+
+/** {@link readConfig} of settings that may be without a dataset, a backbone and a model directory. */
+export function readOpenConfig(
+  file: string | undefined,
+  flags: Readonly<Record<string, unknown>>,
+  options: ReadOptions = {},
+): OpenConfig {
+  return readAs(openSchema, file, flags, options);
+}
+
+function readAs<T extends { readonly method: RunConfig["method"] }>(
+  schema: z.ZodType<T>,
+  file: string | undefined,
+  flags: Readonly<Record<string, unknown>>,
+  { command, source = file ?? "the command line" }: ReadOptions,
+): T {
   const tree: Tree = file === undefined ? {} : readTree(file);
   for (const [place, value] of Object.entries(flags)) {
     const [first = "", second] = place.split(".");
@@ -179,7 +209,7 @@ export function readConfig(
     }
     tree[first] = { ...section, [second]: value };
   }
-  const parsed = configSchema.safeParse(tree);
+  const parsed = schema.safeParse(tree);
   if (parsed.success) {
     if (command === "train" && parsed.data.method !== "paper") refusePretraining(tree);
     return parsed.data;
@@ -190,7 +220,7 @@ export function readConfig(
     issues.find(({ code }) => code === "unrecognized_keys") ??
     issues.find((one) => at(tree, one.path) !== undefined) ??
     issues[0];
-  throw new UsageError(`${file ?? "the command line"}: ${issue ? sentence(issue, tree) : "not a configuration"}`);
+  throw new UsageError(`${source}: ${issue ? sentence(issue, tree) : "not a configuration"}`);
 }
 
 /** @throws UsageError where settings would have no effect, since `train` pretrains with the paper's method alone */
@@ -267,7 +297,7 @@ function keysAt(path: readonly string[]): string[] {
 const isTree = (value: unknown): value is Tree => typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** Rounds and epochs, whose defaults depend on whether time is limited; an unlimited number ends with the time. */
-export function lengths({ minutes, pretrain, finetune }: RunConfig): {
+export function lengths({ minutes, pretrain, finetune }: Pick<RunConfig, "minutes" | "pretrain" | "finetune">): {
   readonly warmUpEpochs: number;
   readonly rounds: number;
   readonly epochs: number;

@@ -72,6 +72,7 @@ export function trainingDisplay(
         shown = "";
         break;
       case "checkpoint":
+        if (display.detail(`${event.stage}: checkpoint after update ${event.update}: ${event.file}`)) shown = "";
         break;
     }
   };

@@ -1,7 +1,7 @@
 // The trainer: rounds of tasks over named parameters, an optimiser update for each batch, saved and resumed to the same
 // bits.
 import type { CheckpointStore, Json, JsonRecord } from "../checkpoint/checkpoint.js";
-import { TrainingError } from "../error.js";
+import { DivergedError, TrainingError } from "../error.js";
 import type { EventListener, StopReason, TrainingEvent } from "../events/events.js";
 import { clipByGlobalNorm, globalNorm } from "../gradients/row-gradients.js";
 import { type Schedule, toSchedule } from "../optimiser/schedule.js";
@@ -60,7 +60,8 @@ export interface TrainResult {
 
 /**
  * Runs all rounds, or those that the store's checkpoint has not done: the same bits as a run that was never stopped.
- * @throws TrainingError for a loss that is not finite, a checkpoint of other settings, or one that cannot be written
+ * @throws DivergedError for a loss that is not finite
+ * @throws TrainingError for a checkpoint of other settings, or one that cannot be written
  *   (what was saved before is untouched)
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
@@ -249,7 +250,7 @@ class Trainer {
     const advice = `${place ? `${place}; ` : ""}lower the learning rate or clip the gradient`;
     const saved = store ? ` The last checkpoint, ${store.name}, is from before.` : "";
     const found = `found ${terms ? "an objective" : "a loss"} of ${objective} with a gradient norm of ${norm}`;
-    throw new TrainingError(`${which}update ${number}: ${found}, expected finite numbers; ${advice}.${saved}`);
+    throw new DivergedError(`${which}update ${number}: ${found}, expected finite numbers; ${advice}.${saved}`);
   }
 
   private async save(): Promise<void> {
