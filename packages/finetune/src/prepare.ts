@@ -35,7 +35,7 @@ import {
 } from "@cllm4rec/training/stage";
 import type { z } from "zod";
 import type { FinetuneOptions } from "./options.js";
-import { finetuneSchema } from "./settings.js";
+import { featureDefaults, finetuneSchema, OWN_SCORE } from "./settings.js";
 
 export const STAGE = "finetune";
 /** Tasks that the seeds of dropout tell apart. */
@@ -94,11 +94,11 @@ export async function prepare(options: FinetuneOptions): Promise<Preparation> {
   const start = await startRun(options, settings, { texts: texts !== undefined, features });
   const { rates, tables: given } = start;
   const { width } = model.vocabulary;
-  const { skipGain = features ? "auto" : 0 } = settings;
+  const defaults = features ? featureDefaults.with : featureDefaults.without;
+  const { skipGain = defaults.skipGain, unseenItems = defaults.unseenItems } = settings;
   const gain = skipGain === "auto" ? balancedGain(given.collaborative.items) : skipGain;
   const begun = withSkipPath(copyTables(given), gain, width);
   const { tables, textMap } = features ? splitByText(begun, features, width) : { tables: begun, textMap: undefined };
-  const { unseenItems = features ? "excluded" : "negatives" } = settings;
   const candidates = unseenItems === "excluded" ? seenItems(options.train) : undefined;
   const dropout = (stream: number) => dropoutOptions(settings, stream, STREAMS);
   return {
@@ -127,9 +127,6 @@ function seenItems({ indices, columns }: Csr): Int32Array | undefined {
   const seen = Int32Array.from(new Set(indices)).sort();
   return seen.length < columns ? seen : undefined;
 }
-
-/** What an item's own contribution to its own score is to begin with, gain·‖z‖². */
-const OWN_SCORE = 5;
 
 /** The gain by which a history of one item scores that item {@link OWN_SCORE} on average. */
 function balancedGain({ rows, data }: EmbeddingTable): number {

@@ -26,7 +26,15 @@ export {
   startRun,
 } from "./stage/prepare-stage.js";
 export { publishModel, type StageOutput } from "./stage/publish.js";
-export { contentDeviationOf, lambdaLOf, maskedShareOf, priorDeviationOf, type Rates, ratesOf } from "./stage/scales.js";
+export {
+  contentDeviationOf,
+  lambdaLOf,
+  maskedShareOf,
+  priorDeviationOf,
+  RATE_SHARES,
+  type Rates,
+  ratesOf,
+} from "./stage/scales.js";
 export {
   count,
   learningRate,

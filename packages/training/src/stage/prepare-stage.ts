@@ -1,5 +1,5 @@
-// What the stages do alike before the first update of a run: settings resolved, starting tables checked or made, and the
-// record of what decides the run's bits.
+// What the stages do alike before the first update of a run: settings resolved, starting tables checked or made, and
+// the record of what decides the run's bits.
 import type { BaseModel } from "@cllm4rec/backbone";
 import type { SparseFeatures } from "@cllm4rec/corpus";
 import type { z } from "zod";
