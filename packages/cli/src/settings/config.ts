@@ -13,6 +13,12 @@ import { parseJsonWithComments } from "./jsonc.js";
 export const STAGES = ["pretrain", "finetune"] as const;
 export type StageName = (typeof STAGES)[number];
 export const TEXT_KINDS = ["reviews", "item-texts", "user-texts"] as const;
+
+/**
+ * Width of the embeddings with the text-map method: a small LM's own is too narrow for what purchases say beside it
+ * (docs/results.md).
+ */
+export const TEXT_MAP_WIDTH = 512;
 /** The most documents or tokens of a batch: far more than any memory holds, and few enough to be counted. */
 const MAX_BATCH = 1_000_000;
 
@@ -102,7 +108,7 @@ export const generalSchema = z.strictObject({
       "length of the embeddings of users and items; the LM reads their first numbers, up to its own width, the skip " +
       "path all of them",
     range: "at least the backbone's width; a smaller number means that",
-    otherwise: "512; the backbone's with pretraining or the paper's method",
+    otherwise: `${TEXT_MAP_WIDTH}; the backbone's with pretraining or the paper's method`,
   }),
   ...startSettings,
   blend: z

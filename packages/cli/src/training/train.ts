@@ -26,19 +26,13 @@ import { lockDirectory } from "../files/lock.js";
 import { refuseForeignFolder } from "../files/target.js";
 import { datasetHash, type OpenBackbone, openBackbone } from "../models/workplace.js";
 import type { StageDisplay } from "../progress.js";
-import { lengths, type RunConfig, type StageName } from "../settings/config.js";
+import { lengths, type RunConfig, type StageName, TEXT_MAP_WIDTH } from "../settings/config.js";
 import { BLEND_SHARE } from "./blend.js";
 import { StageClock } from "./clock.js";
 import { checkRecord, type RunRecord, writeRecord } from "./record.js";
 import { type ResolvedConfig, resolveConfig } from "./resolve-config.js";
 import { freshTables, refuseOverwriting, refuseShareWithoutTexts, tablesOf } from "./starting-tables.js";
 import { checkTexts, documentsOf, itemFeatures, openTokenCaches, textSizes, textsOf } from "./texts.js";
-
-/**
- * Width of the embeddings with the text-map method: a small LM's own is too narrow for what purchases say beside it
- * (docs/results.md).
- */
-const TEXT_MAP_WIDTH = 512;
 
 /** What surrounds a run. */
 export interface TrainOptions {
