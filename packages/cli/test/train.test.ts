@@ -345,7 +345,7 @@ describe("recommend", () => {
     expect(failure(await recommend("--history", "i1", "i999"))).toMatch(
       /^1 error: model: unknown item "i999" in --history/,
     );
-    expect(failure(await recommend())).toMatch(/^2 error: nobody to recommend to/);
+    expect(failure(await recommend())).toMatch(/^2 error: found no users/);
     expect(failure(await recommend("--user", "u1", "-k", "0"))).toMatch(/^2 .*An integer from 1 on/);
     expect(failure(await recommend("--user", "u1", "u2", "--history", "i1"))).toMatch(
       /^2 error: --history is one user's/,

@@ -60,7 +60,7 @@ export class WrongPartError extends RecommendError {
   readonly #missing: boolean;
 
   constructor(
-    /** The option of `openRecommender` that says where the right one lies. */
+    /** The option of `openRecommender` that sets the path of the right one. */
     readonly option: "data" | "backbone",
     problem: string,
     { missing, ...options }: ErrorOptions & { readonly missing: boolean },

@@ -9,7 +9,7 @@ import { KNOWN, type Known, openContent } from "./histories.js";
 import { IdTable } from "./ids.js";
 import { Recommender } from "./recommender.js";
 
-/** Settings of {@link openRecommender}; none is needed where everything lies where it was trained. */
+/** Settings of {@link openRecommender}; none is needed if nothing was moved since training. */
 export interface OpenRecommenderOptions extends PredictorOptions {
   /** The dataset of training, where it was moved; read only for models whose directory holds no histories. */
   readonly data?: string;

@@ -11,7 +11,7 @@ export interface ServeOptions {
   readonly port?: number;
   /** Default 127.0.0.1: nobody but this machine. There is no authentication; see the README on proxies. */
   readonly host?: string;
-  /** How the recommender is opened: where the backbone lies, what computes. */
+  /** How the recommender is opened: the backbone's path, the engine. */
   readonly recommender?: Omit<OpenRecommenderOptions, "signal">;
   /** A JSONL file of `{ "item": "…", … }` with fields to filter by. */
   readonly fields?: string;

@@ -15,7 +15,7 @@ export interface Predictor extends IndexRecommenderOptions {
   readonly userToken: boolean;
 }
 
-/** Where things lie and what computes. */
+/** Paths and engine. */
 export interface PredictorOptions extends Omit<BaseModelOptions, "maxLength" | "layers"> {
   /** The backbone, where it is no longer at its recorded place: a directory or hub id. */
   readonly backbone?: string;

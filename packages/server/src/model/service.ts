@@ -211,7 +211,7 @@ export class Service {
       const { directories } = slot;
       return {
         name,
-        // Names alone: where they lie is nobody's business.
+        // Names only: paths are not exposed to clients.
         directories: directories.map((directory) => path.basename(path.resolve(directory))),
         generation,
         users: users.length,
