@@ -249,8 +249,8 @@ describe("evaluate", () => {
     const token = ["--user-token", "--out", "seed-4-user-token"];
     expect(await cllm4rec("finetune", ...settings, ...token)).toMatchObject({ code: 0 });
     expect(failure(await cllm4rec("evaluate", "--model", "model", "seed-4-user-token"))).toBe(
-      "1 error: seed-4-user-token: has another prompt than model; models answer together where they differ in " +
-        "their training alone",
+      "1 error: seed-4-user-token: has another prompt than model; the models of an ensemble may differ only in " +
+        "their training",
     );
   });
 

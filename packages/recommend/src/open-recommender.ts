@@ -28,8 +28,8 @@ export interface OpenRecommenderOptions extends PredictorOptions {
 }
 
 /**
- * Opens a trained model, or several that answer together: the logits of an ensemble's models are averaged. A single
- * directory with a blend answers with the blend, unless `blend` is false.
+ * Opens a trained model, or several as an ensemble, whose logits are averaged. A single directory with a blend uses the
+ * blend, unless `blend` is false.
  *
  * The directories are read and checked first, then the backbone is opened. If a later step fails, everything opened so
  * far is closed.

@@ -327,7 +327,7 @@ export class Recommender implements AsyncDisposable {
   #resolve({ user, history }: Whom, { items }: Catalogue): RecommendationRequest & { readonly history: Int32Array } {
     const { userToken } = this.#parts.predictor;
     if (user === undefined && history === undefined)
-      throw new RecommendError("nobody to recommend to; give a user, a history, or both");
+      throw new RecommendError("found neither user nor history; give one or both");
     if (history !== undefined && !Array.isArray(history))
       throw new RecommendError(`history: found ${JSON.stringify(history)}, expected an array of raw item ids`);
     if (userToken && user === undefined) {
