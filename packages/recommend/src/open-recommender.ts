@@ -1,4 +1,4 @@
-// The front door: from model directories to a recommender.
+// The main entry point: from model directories to a recommender.
 import path from "node:path";
 import { ITEM_FILE, ItemFile } from "./added/item-file.js";
 import { ItemKeeper } from "./added/item-keeper.js";
@@ -22,7 +22,7 @@ export interface OpenRecommenderOptions extends PredictorOptions {
   readonly maxBatch?: number;
   /**
    * The file that keeps items added and removed while the model is in use; default: `added-items.json` in the (first)
-   * model directory. A file of its own outlives a model directory that is replaced.
+   * model directory. A separate file survives when the model directory is replaced.
    */
   readonly itemsFile?: string;
 }

@@ -116,7 +116,7 @@ export function serveCommand(context: CliContext): Command {
           server.reload().then(
             () => stderr.write(`reloaded ${model.join(" ")}\n`),
             (error: Error) =>
-              stderr.write(`warning: not reloaded, the model that answered before stays: ${error.message}\n`),
+              stderr.write(`warning: not reloaded, the previous model stays in use: ${error.message}\n`),
           );
         };
         context.becomeService?.(reload);

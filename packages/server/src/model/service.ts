@@ -197,7 +197,7 @@ export class Service {
     return this.#change("removed", 1, (recommender) => recommender.removeItems([item]));
   }
 
-  /** Opens the model directories again. @throws what `openRecommender` throws; the models that answered before stay */
+  /** Opens the model directories again. @throws what `openRecommender` throws; the previous models stay in use */
   async reload(): Promise<void> {
     await Promise.all(Array.from(this.#parts.models.values(), (slot) => slot.reload()));
     this.#cache?.clear();
