@@ -37,7 +37,7 @@ export interface OpenRecommenderOptions extends PredictorOptions {
  * @param directories a model directory that `cllm4rec` or `finetune` wrote, or several that differ in their training
  *   alone
  * @throws TrainingError for a file that is missing, damaged, or was changed since it was written; RecommendError for
- *   models that do not say how they predict or do not go together; WrongPartError where the backbone is missing or
+ *   models that do not record how they predict or form no ensemble; WrongPartError where the backbone is missing or
  *   another one; the signal's reason when aborted
  *
  * @example
