@@ -106,6 +106,15 @@ it("the LM reads the first numbers of wider embeddings: words and hidden states 
   expect(await generate(wide, tables)).toEqual(await generate(narrow, same));
 });
 
+it("a model of other sizes has embeddings of the same width", async () => {
+  const model = await open.model(await open.backbone(modelDirectory("llama")), { users: 3, items: 4, width: K + 5 });
+  const more = model.withSizes({ users: 3, items: 6 });
+  expect(more.vocabulary).toEqual({ ...model.vocabulary, items: 6 });
+  const tables = { ...tablesOf(K + 5), items: table(numbers(6 * (K + 5), 2), K + 5) };
+  const N = model.vocabulary.words;
+  expect((await more.itemScores([[5, N + 8]], tables)).length).toBe(6);
+});
+
 it("refuses embeddings that are narrower than the LM", async () => {
   const backbone = await open.backbone(modelDirectory("llama"));
   expect(() => new BaseModel(backbone, { users: 3, items: 4, width: 8 })).toThrow(

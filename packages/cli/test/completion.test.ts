@@ -1,7 +1,10 @@
 // Completion scripts, in the shells that this machine has: what a person is offered after a beginning.
 import { spawnSync } from "node:child_process";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
 import { Writable } from "node:stream";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { createProgram } from "../src/program.js";
 import { runHere } from "./run-cli.js";
 
@@ -35,7 +38,10 @@ test.each(["zsh", "fish"] as const)("%s reads its script", async (shell) => {
   const { code, stdout } = await runHere("", `completion ${shell}`);
   expect(code).toBe(0);
   if (!isThere(shell)) return console.warn(`skipped: ${shell} is not installed, so its script is not run`);
-  const { status, stderr } = spawnSync(shell, ["-n"], { input: stdout, encoding: "utf8" });
+  const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), "cli-completion-")), `cllm4rec.${shell}`);
+  onTestFinished(() => fs.rmSync(path.dirname(file), { recursive: true }));
+  fs.writeFileSync(file, stdout);
+  const { status, stderr } = spawnSync(shell, ["-n", file], { encoding: "utf8" });
   expect([status, stderr]).toEqual([0, ""]);
 });
 

@@ -31,10 +31,11 @@ test("the configuration of the README is one, and shows the defaults", () => {
   fs.rmSync(folder, { recursive: true });
   const defaults = readConfig(undefined, { data: "beauty", backbone: "gpt2", out: "model" });
   // These have no default, or one that depends on others.
-  const { minutes: _m, maxLength: _l, threads: _t, prompts: _p, layers: _b, pretrain, finetune, ...others } = shown;
+  const { minutes: _m, maxLength: _l, threads: _t, prompts: _p, layers: _b, width: _w, ...sections } = shown;
+  const { pretrain, finetune, ...others } = sections;
   const { priorDeviation: _d, contentDeviation: _c, textShare: _s, ...rest } = others;
   const { warmUpEpochs, rounds, ...pretrainRest } = pretrain;
-  const { epochs, patience: _patience, clipNorm: _clip, ...finetuneOthers } = finetune;
+  const { epochs, patience: _patience, clipNorm: _clip, maskedShare: _share, ...finetuneOthers } = finetune;
   const { learningRate: _l1, contentLearningRate: _l2, ...finetuneRest } = finetuneOthers;
   // What is left out of adam is the library's own default.
   expect(Object.keys(finetuneRest.adam)).toEqual(["beta1", "beta2", "epsilon", "rows"]);

@@ -63,7 +63,7 @@ export async function runIn(
       },
     });
   const before = process.cwd();
-  process.chdir(folder);
+  if (folder !== "") process.chdir(folder);
   try {
     const context = { stdout: into("stdout"), stderr: into("stderr"), signal: signal ?? interruption.signal };
     return { code: await main(args, context), ...output };

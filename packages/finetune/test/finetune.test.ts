@@ -7,7 +7,7 @@ import { asciiTokenizer } from "@cllm4rec/testing";
 import type { StepDone, TrainingEvent, ValidationDone } from "@cllm4rec/training";
 import { readModel } from "@cllm4rec/training/model";
 import { initialTables } from "@cllm4rec/training/stage";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { csr, itemTexts, temporaryFolder, tinyGpt2, twoTastes } from "./helpers.js";
 
 const [users, items] = [24, 16];
@@ -374,6 +374,24 @@ describe("a text map and the skip path", () => {
     const negatives = await run({ ...mapped, ...data, averageDecay: 0, unseenItems: "negatives" });
     expect(negatives.steps[0]!.languageModel).toBeGreaterThan(0);
     expect(negatives.tables.collaborative.items.data).not.toEqual(collaborative.items.data);
+  });
+
+  it("train embeddings that are wider than the LM, which open again as wide", async () => {
+    const directory = temporaryFolder();
+    const wide = new BaseModel(backbone, { users, items, width: 24 });
+    onTestFinished(() => wide.dispose());
+    const { tables, steps } = await run({
+      ...mapped,
+      model: wide,
+      output: { directory, backboneId: "tiny" },
+      epochs: 6,
+    });
+    expect(tables.collaborative.items.data).toHaveLength(24 * items);
+    expect(mean(steps.slice(-6))).toBeLessThan(mean(steps.slice(0, 6)));
+    const saved = await readModel(directory);
+    expect(saved.description.sizes.width).toBe(24);
+    expect(saved.tables).toEqual(tables);
+    await expect(run({ ...mapped, tables })).rejects.toThrow(/expected .* of width 16/);
   });
 
   it("refuses features of other items", async () => {

@@ -66,7 +66,8 @@ export class BaseModel<B extends LanguageModel = Backbone> {
    * @throws RangeError where a size is no whole number
    */
   withSizes(sizes: { readonly users: number; readonly items: number }): BaseModel<B> {
-    const resized = new BaseModel(this.backbone, sizes);
+    const { width } = this.vocabulary;
+    const resized = new BaseModel(this.backbone, { ...sizes, width });
     resized.sessions = this.sessions;
     return resized;
   }

@@ -5,6 +5,7 @@ import path from "node:path";
 import type { NewItem, Recommender } from "@cllm4rec/recommend";
 import { Command } from "commander";
 import { z } from "zod";
+import { reportVectors } from "../batch/report-vectors.js";
 import type { CliContext } from "../context.js";
 import type { ModelFlags } from "../models/open.js";
 import { ENGINE, MODELS, THREADS } from "../options.js";
@@ -12,6 +13,7 @@ import { ENGINE, MODELS, THREADS } from "../options.js";
 interface Flags extends ModelFlags {
   readonly items: string;
   readonly out: string;
+  readonly json?: boolean;
 }
 
 const HELP = `
@@ -41,6 +43,7 @@ export function embedCommand(context: CliContext): Command {
     .option("--backbone <dir|hub-id>", "the backbone, if it was moved since")
     .option(...ENGINE)
     .option(...THREADS)
+    .option("--json", "one JSON object on stdout: the file, its items and the width of a vector")
     .addHelpText("after", HELP)
     .action(async (flags: Flags) => {
       const [{ withRecommender }, { readJsonLines }, vectors, { formatOf }] = await Promise.all([
@@ -61,7 +64,7 @@ export function embedCommand(context: CliContext): Command {
             const { width, data } = await recommender.embedItems(items);
             const titles = items.map((item) => recommender.titleOf(item));
             await vectors.writeVectors(flags.out, { items, titles, width, data });
-            context.stderr.write(`${flags.out}: ${items.length} vectors of ${width} numbers\n`);
+            reportVectors(context, flags, { file: flags.out, items: items.length, width });
           },
           { itemsFile },
         );

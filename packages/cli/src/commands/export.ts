@@ -1,5 +1,6 @@
 // cllm4rec export: the vectors of all items of a model, or the model itself, for other programs.
 import { Command, Option } from "commander";
+import { reportVectors } from "../batch/report-vectors.js";
 import type { CliContext } from "../context.js";
 import { UsageError } from "../errors.js";
 import { bytes } from "../format.js";
@@ -12,6 +13,7 @@ const VECTORS = { parquet: "parquet", safetensors: "safetensors", numpy: "npy" }
 interface Flags extends ModelFlags {
   readonly format: keyof typeof VECTORS | "onnx";
   readonly out: string;
+  readonly json?: boolean;
 }
 
 const HELP = `
@@ -42,6 +44,7 @@ export function exportCommand(context: CliContext): Command {
     .option("--backbone <dir|hub-id>", "the backbone, if it was moved since")
     .option(...ENGINE)
     .option(...THREADS)
+    .option("--json", "one JSON object on stdout: the file and what is in it")
     .addHelpText("after", HELP)
     .action(async (flags: Flags) => {
       const { format, out, model } = flags;
@@ -56,7 +59,8 @@ export function exportCommand(context: CliContext): Command {
         const display = new StageDisplay(stderr, verbosity);
         await serving({ ...flags, engine }, { signal, display }, async (places) => {
           const written = await writeOnnx(model[0]!, out, places);
-          stderr.write(`${written.file}: ${bytes(written.bytes)}\n`);
+          if (flags.json) context.stdout.write(`${JSON.stringify(written)}\n`);
+          else stderr.write(`${written.file}: ${bytes(written.bytes)}\n`);
         });
         return;
       }
@@ -71,7 +75,7 @@ export function exportCommand(context: CliContext): Command {
         const titles = items.map((item) => recommender.titleOf(item));
         const file = path.join(out, `items.${VECTORS[format]}`);
         await writeVectors(file, { items, titles, width, data });
-        context.stderr.write(`${file}: ${items.length} vectors of ${width} numbers\n`);
+        reportVectors(context, flags, { file, items: items.length, width });
       });
     });
 }

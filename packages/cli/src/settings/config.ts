@@ -102,7 +102,7 @@ export const generalSchema = z.strictObject({
       "length of the embeddings of users and items; the LM reads their first numbers, up to its own width, the skip " +
       "path all of them",
     range: "at least the backbone's width; a smaller number means that",
-    otherwise: "512; the backbone's with the paper's method",
+    otherwise: "512; the backbone's with pretraining or the paper's method",
   }),
   ...startSettings,
   blend: z

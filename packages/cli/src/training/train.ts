@@ -9,7 +9,7 @@ import {
 } from "@cllm4rec/corpus";
 import { checkFinetune, finetune } from "@cllm4rec/finetune";
 import { checkPretrain, pretrain } from "@cllm4rec/pretrain";
-import { readModelContent, type Serving } from "@cllm4rec/recommend";
+import { openTrainedModel, readModelContent, type Serving } from "@cllm4rec/recommend";
 import {
   type BestModel,
   type EventListener,
@@ -82,7 +82,7 @@ export function train(options: TrainOptions): Promise<TrainOutcome> {
     later(() => dataset.close());
     const { users, items } = dataset;
     const { backbone, maxLength, layers, method } = options.config;
-    const { width = method === "text-map" ? TEXT_MAP_WIDTH : undefined } = options.config;
+    const width = await widthOf(options);
     const opened = await openBackbone(
       backbone,
       { users, items, ...(width !== undefined && { width }) },
@@ -132,6 +132,13 @@ export function train(options: TrainOptions): Promise<TrainOutcome> {
     const outcome = await run.all(tables);
     return { users, items, ...outcome };
   });
+}
+
+/** Width of the embeddings: as given, that of the model that the run begins with, or the method's. */
+async function widthOf({ config, stages, from }: TrainOptions): Promise<number | undefined> {
+  if (config.width !== undefined) return config.width;
+  if (from !== undefined) return (await openTrainedModel(from)).description.sizes.width;
+  return config.method === "text-map" && !stages.includes("pretrain") ? TEXT_MAP_WIDTH : undefined;
 }
 
 /** Refuses what a later stage would refuse, before the first one begins. Writes nothing. */

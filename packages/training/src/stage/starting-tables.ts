@@ -49,7 +49,7 @@ export async function startingTables(options: StartingTablesOptions): Promise<To
   const { users, items, width } = model.vocabulary;
   const priorDeviation = await priorDeviationOf(model.backbone, options.priorDeviation);
   const contentDeviation = contentDeviationOf(priorDeviation, textShare, options.contentDeviation);
-  const words = textShare > 0 ? await model.backbone.wordEmbeddings() : undefined;
+  const words = textShare > 0 ? widened(await model.backbone.wordEmbeddings(), model.vocabulary) : undefined;
   const means = words && textMeans({ texts, words, width, users, items });
   const tables = initialTables({
     ...{ users, items, width, seed, priorDeviation },
@@ -64,6 +64,15 @@ export async function startingTables(options: StartingTablesOptions): Promise<To
   } finally {
     await dispose();
   }
+}
+
+/** Rows of the LM's width as ones of the tables', filled up with zeros. */
+function widened(rows: Float32Array, { hiddenSize, width }: BaseModel["vocabulary"]): Float32Array {
+  if (hiddenSize === width) return rows;
+  const wide = new Float32Array((rows.length / hiddenSize) * width);
+  for (let from = 0, to = 0; from < rows.length; from += hiddenSize, to += width)
+    wide.set(rows.subarray(from, from + hiddenSize), to);
+  return wide;
 }
 
 /** Items that have features begin at f(x) on both sides; the others as they are. */
