@@ -50,7 +50,7 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneResult
   const publish = publisher(options, preparation);
   const segments = [
     { task: "rec-step" },
-    ...(plans.content ? [{ task: "c-step", ...(contentSteps === "epoch" ? {} : { steps: contentSteps }) }] : []),
+    ...(plans.texts ? [{ task: "c-step", ...(contentSteps === "epoch" ? {} : { steps: contentSteps }) }] : []),
   ];
   const { reason, updates, values, best } = await train({
     stage: STAGE,
@@ -105,7 +105,7 @@ function notices({ texts, features, onEvent }: FinetuneOptions, { tables, settin
 
 function tasksOf(
   { model }: FinetuneOptions,
-  { settings, rates, textMap, candidates, plans: { rec, content }, dropout }: Preparation,
+  { settings, rates, textMap, candidates, plans: { users, texts }, dropout }: Preparation,
   tables: TokenTables,
 ): Record<string, Task> {
   const { lambdaC, lambdaL, scaling, clipNorm } = settings;
@@ -118,16 +118,16 @@ function tasksOf(
       side: "collaborative",
       learningRate: rates.learningRate,
       loss: "held-out",
-      batches: rec,
+      batches: users,
       lossOptions: (update) => ({ ...recDropout(update), candidates }),
     }),
-    ...(content && {
+    ...(texts && {
       "c-step": mapTask({
         ...common,
         side: "content",
         learningRate: rates.contentLearningRate,
         loss: "next-word",
-        batches: content,
+        batches: texts,
         lossOptions: dropout(1),
       }),
     }),

@@ -16,44 +16,38 @@ import {
 import { RankingEvaluator } from "@cllm4rec/eval";
 import { type JsonRecord, TrainingError } from "@cllm4rec/training";
 import {
-  backboneRecord,
-  batchSizeOf,
-  checkTables,
+  batchSizesOf,
+  checkGivenTables,
   copyTables,
   dropoutOptions,
   hashFeatures,
-  hashTables,
-  lambdaLOf,
   learningRateRecord,
   maskedShareOf,
   parseSettings,
-  priorDeviationOf,
   type Rates,
-  ratesOf,
-  startingTables,
+  type ResolvedSettings,
+  resolveSettings,
+  type StagePlans,
+  stageRecord,
+  startRun,
   TextMap,
   type TokenTables,
 } from "@cllm4rec/training/stage";
 import type { z } from "zod";
 import type { FinetuneOptions } from "./options.js";
-import { finetuneSchema } from "./settings.js";
+import { featureDefaults, finetuneSchema, OWN_SCORE } from "./settings.js";
 
 export const STAGE = "finetune";
 /** Tasks that the seeds of dropout tell apart. */
 const STREAMS = 2;
 
 /** The batches of both tasks. */
-interface Plans {
-  readonly rec: BatchPlan<HeldOutDocument>;
-  readonly content: BatchPlan<LanguageDocument> | undefined;
-}
+type Plans = StagePlans<BatchPlan<HeldOutDocument>, BatchPlan<LanguageDocument>>;
 
 /** What a run is made of. */
 export interface Preparation {
-  readonly settings: z.output<typeof finetuneSchema> & {
+  readonly settings: ResolvedSettings<z.output<typeof finetuneSchema>> & {
     readonly selectBy: readonly string[];
-    readonly maxLength: number;
-    readonly lambdaL: number;
     readonly maskedShare: number | readonly [number, number];
   };
   readonly rates: Rates;
@@ -74,21 +68,15 @@ export interface Preparation {
 export function check(options: FinetuneOptions) {
   const { model, texts, tables } = options;
   const parsed = parseSettings(finetuneSchema, options);
-  const { metrics, selectBy = metrics, maxLength = model.vocabulary.maxPositions } = parsed;
+  const { metrics, selectBy = metrics } = parsed;
   const textMap = options.features !== undefined;
-  const lambdaL = lambdaLOf(parsed.lambdaL, { textMap });
   const maskedShare = maskedShareOf(parsed.maskedShare, { textMap });
-  const settings = { ...parsed, selectBy, maxLength, lambdaL, maskedShare };
+  const settings = { ...resolveSettings(parsed, model, { textMap }), selectBy, maskedShare };
   new RankingEvaluator({ items: model.vocabulary.items, metrics }); // refuses a name that is given twice
   const unknown = selectBy.find((name) => !metrics.includes(name));
   if (unknown !== undefined)
     throw new TrainingError(`selectBy: found ${unknown}, expected metrics of this run: ${metrics.join(", ")}`);
-  if (texts && tables && !tables.content) {
-    throw new TrainingError(
-      "texts: found text documents without content tables; make them with initialTables({ contentDeviation })",
-    );
-  }
-  if (tables) checkTables(tables, model.vocabulary);
+  checkGivenTables(tables, model, { texts: texts !== undefined });
   if (options.features) {
     checkFeatureBlocks(options.features);
     const rows = options.features[0]?.rows ?? 0;
@@ -102,21 +90,17 @@ export function check(options: FinetuneOptions) {
 export async function prepare(options: FinetuneOptions): Promise<Preparation> {
   const { model, texts } = options;
   const { settings, plans } = check(options);
-  const priorDeviation = await priorDeviationOf(model.backbone, settings.priorDeviation);
   const features = options.features && combineFeatures(options.features);
-  const rates = ratesOf(priorDeviation, settings, { textMap: features !== undefined });
-  const given =
-    options.tables ??
-    (await startingTables({ model, seed: settings.seed, priorDeviation, content: texts !== undefined, features }));
+  const start = await startRun(options, settings, { texts: texts !== undefined, features });
+  const { rates, tables: given } = start;
   const { width } = model.vocabulary;
-  const { skipGain = features ? "auto" : 0 } = settings;
+  const defaults = features ? featureDefaults.with : featureDefaults.without;
+  const { skipGain = defaults.skipGain, unseenItems = defaults.unseenItems } = settings;
   const gain = skipGain === "auto" ? balancedGain(given.collaborative.items) : skipGain;
-  const start = withSkipPath(copyTables(given), gain, width);
-  const { tables, textMap } = features ? splitByText(start, features, width) : { tables: start, textMap: undefined };
-  const { unseenItems = features ? "excluded" : "negatives" } = settings;
+  const begun = withSkipPath(copyTables(given), gain, width);
+  const { tables, textMap } = features ? splitByText(begun, features, width) : { tables: begun, textMap: undefined };
   const candidates = unseenItems === "excluded" ? seenItems(options.train) : undefined;
   const dropout = (stream: number) => dropoutOptions(settings, stream, STREAMS);
-  const decided = record(options, settings, rates, plans, given);
   return {
     settings,
     rates,
@@ -126,7 +110,8 @@ export async function prepare(options: FinetuneOptions): Promise<Preparation> {
     candidates,
     dropout,
     record: {
-      ...decided,
+      ...stageRecord(model, settings, start, plans),
+      ...ownRecord(options, settings, plans),
       ...(candidates && { unseenItems }),
       ...(gain > 0 && { skipGain: gain }),
       ...(features && {
@@ -142,9 +127,6 @@ function seenItems({ indices, columns }: Csr): Int32Array | undefined {
   const seen = Int32Array.from(new Set(indices)).sort();
   return seen.length < columns ? seen : undefined;
 }
-
-/** What an item's own contribution to its own score is to begin with, gain·‖z‖². */
-const OWN_SCORE = 5;
 
 /** The gain by which a history of one item scores that item {@link OWN_SCORE} on average. */
 function balancedGain({ rows, data }: EmbeddingTable): number {
@@ -172,8 +154,7 @@ function batchPlans(
   { model, tokenizer, train, texts, prompts }: FinetuneOptions,
   settings: Preparation["settings"],
 ): Plans {
-  const { maxLength, targets, maskedShare, userToken, order, batch, contentSteps } = settings;
-  const { textTokens, textBatch = { tokens: textTokens } } = settings;
+  const { maxLength, targets, maskedShare, userToken, order, contentSteps } = settings;
   const documents = recommendationDocuments({
     tokenizer,
     interactions: train,
@@ -185,42 +166,22 @@ function batchPlans(
     order,
     ...(prompts && { prompts }),
   });
+  const sizes = batchSizesOf(settings);
   return {
-    rec: new BatchPlan(documents, { size: batchSizeOf(batch) }),
-    content: texts && contentSteps !== 0 ? new BatchPlan(texts, { size: batchSizeOf(textBatch) }) : undefined,
+    users: new BatchPlan(documents, { size: sizes.users }),
+    texts: texts && contentSteps !== 0 ? new BatchPlan(texts, { size: sizes.texts }) : undefined,
   };
 }
 
-/** Everything that decides the bits of a run but the number of epochs; a checkpoint of another record is refused. */
-function record(
-  { model, validation }: FinetuneOptions,
-  settings: Preparation["settings"],
-  rates: Rates,
-  { rec, content }: Plans,
-  tables: TokenTables,
-): JsonRecord {
+/** Finetuning's part of the record. The number of epochs is none of it: a run may continue with more. */
+function ownRecord({ validation }: FinetuneOptions, settings: Preparation["settings"], { texts }: Plans): JsonRecord {
   return {
-    ...backboneRecord(model.backbone),
-    tables: hashTables(tables),
-    seed: settings.seed,
-    batches: rec.identity,
-    texts: content?.identity ?? null,
-    contentSteps: content ? settings.contentSteps : null,
-    learningRate: learningRateRecord(rates.learningRate),
-    contentLearningRate: content ? learningRateRecord(rates.contentLearningRate) : null,
-    adam: JSON.parse(JSON.stringify(settings.adam)),
+    contentSteps: texts ? settings.contentSteps : null,
     averageDecay: settings.averageDecay,
-    clipNorm: settings.clipNorm ?? null,
     targets: settings.targets,
     maskedShare: typeof settings.maskedShare === "number" ? settings.maskedShare : [...settings.maskedShare],
     userToken: settings.userToken,
-    order: settings.order,
-    dropout: settings.dropout,
-    backboneDropout: settings.backboneDropout,
     lambdaC: settings.lambdaC,
-    lambdaL: settings.lambdaL,
-    scaling: settings.scaling,
-    maxLength: settings.maxLength,
     validation: validation ? hashMatrix(validation) : null,
     metrics: [...settings.metrics],
     selectBy: [...settings.selectBy],

@@ -4,12 +4,30 @@ import { type MetricName, PAPER_METRICS, RankingEvaluator } from "@cllm4rec/eval
 import {
   count,
   learningRate,
+  maskedShareOf,
   positiveInteger,
+  RATE_SHARES,
   runSettings,
   shareBelowOne,
   stageSettings,
 } from "@cllm4rec/training/stage";
 import { z } from "zod";
+
+/** With `skipGain: "auto"`, what an item's embedding contributes to its own score before training: gain·‖z‖². */
+export const OWN_SCORE = 5;
+
+/** Defaults that depend on whether the run has `features` of the items' texts. */
+export const featureDefaults = {
+  with: { skipGain: "auto", unseenItems: "excluded" },
+  without: { skipGain: 0, unseenItems: "negatives" },
+} as const;
+
+// Both defaults in words, for the table of settings.
+const featureDefault = (name: "skipGain" | "unseenItems") => {
+  const [given, otherwise] = [featureDefaults.with[name], featureDefaults.without[name]].map((x) => JSON.stringify(x));
+  return `${given} with \`features\`, else ${otherwise}`;
+};
+const maskedShareDefault = (textMap: boolean) => `[${maskedShareOf<never>(undefined, { textMap }).join(", ")}]`;
 
 /** p_m, or a range of it. */
 const maskedShare = z
@@ -47,7 +65,7 @@ export const finetuneSection = z.strictObject({
   maskedShare: maskedShare.optional().meta({
     description: "p_m: the share of a history that is masked; each user draws from a range",
     range: "a number above 0 and below 1, or [low, high] of such",
-    otherwise: "[0.2, 0.8]; [0.4, 0.9] with `features`",
+    otherwise: `${maskedShareDefault(false)}; ${maskedShareDefault(true)} with \`features\``,
     paper: "p_m; 0.2",
   }),
   userToken: z.boolean().default(false).meta({
@@ -59,20 +77,25 @@ export const finetuneSection = z.strictObject({
     .optional()
     .meta({
       description:
-        "where the gain of the skip path around the LM begins; auto: 5 / mean ‖z‖² of the items; 0: no such path",
-      otherwise: '"auto" with `features`, else 0',
+        `where the gain of the skip path around the LM begins; auto: ${OWN_SCORE} / mean ‖z‖² of the items; ` +
+        "0: no such path",
+      otherwise: featureDefault("skipGain"),
       paper: "0; 0",
     }),
   textMapLearningRate: learningRate.optional().meta({
     description: "learning rate of the text map's weights",
-    otherwise: "0.003 × priorDeviation",
+    otherwise: `${RATE_SHARES.textMap} × priorDeviation`,
   }),
-  unseenItems: z.enum(["excluded", "negatives"]).optional().meta({
-    description:
-      "items that no training history has: left out of the softmax, so that their texts alone decide, or never chosen",
-    otherwise: '"excluded" with `features`, else "negatives"',
-    paper: "negatives; negatives",
-  }),
+  unseenItems: z
+    .enum(["excluded", "negatives"])
+    .optional()
+    .meta({
+      description:
+        "items that no training history has: left out of the softmax, so that their texts alone decide, or never " +
+        "chosen",
+      otherwise: featureDefault("unseenItems"),
+      paper: "negatives; negatives",
+    }),
   averageDecay: shareBelowOne.default(0.999).meta({
     description: "decay of the moving average of the tables that is validated and published; 0: the tables themselves",
     paper: "–; –",

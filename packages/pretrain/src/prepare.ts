@@ -1,20 +1,18 @@
-// A run before its first update: settings with every default, starting tables, batches, and the record of all that
-// decides its bits.
+// A run before its first update: settings with every default, starting tables, batches, and the record of what decides
+// its bits.
 import { BatchPlan, documentLayout, interactionDocuments, type LanguageDocument } from "@cllm4rec/corpus";
-import { type BatchSource, type JsonRecord, TrainingError } from "@cllm4rec/training";
+import type { BatchSource, JsonRecord } from "@cllm4rec/training";
 import {
-  backboneRecord,
-  batchSizeOf,
-  checkTables,
+  batchSizesOf,
+  checkGivenTables,
   dropoutOptions,
-  hashTables,
-  lambdaLOf,
-  learningRateRecord,
   parseSettings,
-  priorDeviationOf,
   type Rates,
-  ratesOf,
-  startingTables,
+  type ResolvedSettings,
+  resolveSettings,
+  type StagePlans,
+  stageRecord,
+  startRun,
   type TokenTables,
 } from "@cllm4rec/training/stage";
 import type { z } from "zod";
@@ -26,15 +24,11 @@ export const STAGE = "pretrain";
 const STREAMS = 4;
 
 /** The batches of both language models. */
-interface Plans {
-  readonly interactions: BatchPlan<LanguageDocument>;
-  readonly texts: BatchPlan<LanguageDocument> | undefined;
-}
+type Plans = StagePlans<BatchPlan<LanguageDocument>, BatchPlan<LanguageDocument>>;
 
 /** What a run is made of. */
 export interface Preparation {
-  readonly settings: z.output<typeof pretrainSchema> & { readonly lambdaL: number };
-  readonly maxLength: number;
+  readonly settings: ResolvedSettings<z.output<typeof pretrainSchema>>;
   readonly rates: Rates;
   /** Without content tables where there are no texts. */
   readonly tables: TokenTables;
@@ -49,45 +43,43 @@ export interface Preparation {
  */
 export function check(options: PretrainOptions) {
   const { model, texts, tables } = options;
-  const parsed = parseSettings(pretrainSchema, options);
-  const settings = { ...parsed, lambdaL: lambdaLOf(parsed.lambdaL) };
-  if (texts && tables && !tables.content) {
-    throw new TrainingError(
-      "texts: found text documents without content tables; make them with initialTables({ contentDeviation })",
-    );
-  }
-  if (tables) checkTables(texts ? tables : { collaborative: tables.collaborative }, model.vocabulary);
-  const maxLength = settings.maxLength ?? model.vocabulary.maxPositions;
-  return { settings, maxLength, plans: batchPlans(options, settings, maxLength) };
+  const settings = resolveSettings(parseSettings(pretrainSchema, options), model);
+  checkGivenTables(tables && usedTables(tables, options), model, { texts: texts !== undefined });
+  return { settings, plans: batchPlans(options, settings) };
 }
 
 /** @throws as {@link check} does */
 export async function prepare(options: PretrainOptions): Promise<Preparation> {
   const { model, texts } = options;
-  const { settings, maxLength, plans } = check(options);
-  const priorDeviation = await priorDeviationOf(model.backbone, settings.priorDeviation);
-  const rates = ratesOf(priorDeviation, settings);
-  const given =
-    options.tables ??
-    (await startingTables({ model, seed: settings.seed, priorDeviation, content: texts !== undefined }));
-  const tables = texts ? given : { collaborative: given.collaborative };
-  const dropout = (stream: number) => dropoutOptions(settings, stream, STREAMS);
+  const { settings, plans } = check(options);
+  const { rates, tables: given } = await startRun(options, settings, { texts: texts !== undefined });
+  const tables = usedTables(given, options);
   return {
     settings,
-    maxLength,
     rates,
     tables,
     plans,
-    dropout,
-    record: record(options, settings, rates, plans, tables, maxLength),
+    dropout: (stream) => dropoutOptions(settings, stream, STREAMS),
+    record: {
+      ...stageRecord(model, settings, { rates, tables }, plans),
+      warmUpEpochs: texts ? settings.warmUpEpochs : null,
+      lSteps: settings.lSteps,
+      cSteps: texts ? settings.cSteps : null,
+      lambdaC: texts ? settings.lambdaC : null,
+    },
   };
+}
+
+/** Without texts, nothing trains the content tables, and nothing is drawn towards them. */
+function usedTables(tables: TokenTables, { texts }: PretrainOptions): TokenTables {
+  return texts ? tables : { collaborative: tables.collaborative };
 }
 
 function batchPlans(
   { model, tokenizer, train, texts, prompts }: PretrainOptions,
-  { order, batch, textTokens, textBatch = { tokens: textTokens } }: Preparation["settings"],
-  maxLength: number,
+  settings: Preparation["settings"],
 ): Plans {
+  const { maxLength, order } = settings;
   const documents = interactionDocuments({
     tokenizer,
     interactions: train,
@@ -96,41 +88,10 @@ function batchPlans(
     order,
     ...(prompts && { prompts }),
   });
+  const sizes = batchSizesOf(settings);
   return {
-    interactions: new BatchPlan(documents, { size: batchSizeOf(batch) }),
-    texts: texts && new BatchPlan(texts, { size: batchSizeOf(textBatch) }),
-  };
-}
-
-/** Everything that decides the bits of a run but the number of rounds; a checkpoint of another record is refused. */
-function record(
-  { model }: PretrainOptions,
-  settings: Preparation["settings"],
-  rates: Rates,
-  { interactions, texts }: Plans,
-  tables: TokenTables,
-  maxLength: number,
-): JsonRecord {
-  return {
-    ...backboneRecord(model.backbone),
-    tables: hashTables(tables),
-    seed: settings.seed,
-    batches: interactions.identity,
-    texts: texts?.identity ?? null,
-    warmUpEpochs: texts ? settings.warmUpEpochs : null,
-    lSteps: settings.lSteps,
-    cSteps: texts ? settings.cSteps : null,
-    learningRate: learningRateRecord(rates.learningRate),
-    contentLearningRate: texts ? learningRateRecord(rates.contentLearningRate) : null,
-    adam: JSON.parse(JSON.stringify(settings.adam)),
-    clipNorm: settings.clipNorm ?? null,
-    lambdaC: texts ? settings.lambdaC : null,
-    lambdaL: settings.lambdaL,
-    scaling: settings.scaling,
-    order: settings.order,
-    dropout: settings.dropout,
-    backboneDropout: settings.backboneDropout,
-    maxLength,
+    users: new BatchPlan(documents, { size: sizes.users }),
+    texts: texts && new BatchPlan(texts, { size: sizes.texts }),
   };
 }
 

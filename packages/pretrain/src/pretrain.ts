@@ -59,14 +59,14 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainResult
   // A run that had nothing left to do may have been followed by finetuning in the same directory, whose model is not to
   // be overwritten.
   if (output && (worked || (await awaitsModel(output.directory)))) {
-    const { order, seed } = settings;
+    const { order, maxLength, seed } = settings;
     await publishModel(output, {
       stage: STAGE,
       model,
       tables,
       record: { ...record, complete: reason !== "stopped" },
       prompts: options.prompts,
-      recommendation: { userToken: false, order, maxLength: preparation.maxLength, seed },
+      recommendation: { userToken: false, order, maxLength, seed },
     });
   }
   return { tables, reason, updates };
@@ -83,7 +83,7 @@ export function checkPretrain(options: PretrainOptions): void {
 
 function tasksOf(
   { model }: PretrainOptions,
-  { settings, rates, plans: { interactions, texts }, dropout }: Preparation,
+  { settings, rates, plans: { users, texts }, dropout }: Preparation,
   tables: TokenTables,
 ): Record<string, Task> {
   const { lambdaC, lambdaL, scaling, clipNorm, warmUpEpochs } = settings;
@@ -98,7 +98,7 @@ function tasksOf(
     ...common("l-step"),
     side: "collaborative",
     loss: "next-item",
-    batches: interactions,
+    batches: users,
     lambdaC: texts ? lambdaC : 0,
     lambdaL,
     learningRate: rates.learningRate,

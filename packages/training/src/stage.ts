@@ -8,7 +8,7 @@ export type { RegulariserScaling } from "./objective/regulariser.js";
 export { learningRateRecord } from "./optimiser/schedule.js";
 // — tables of embeddings —
 export { type TableParameterOptions, tableParameters, tablesOf } from "./parameters/table-parameters.js";
-export { backboneRecord, recordingConfig } from "./stage/backbone-record.js";
+export { recordingConfig } from "./stage/backbone-record.js";
 export {
   describeSettings,
   parseSettings,
@@ -16,10 +16,26 @@ export {
   type SettingsSchema,
 } from "./stage/describe-settings.js";
 export { dropoutOptions } from "./stage/dropout.js";
-export { publishModel, type StageOutput } from "./stage/publish.js";
-export { contentDeviationOf, lambdaLOf, maskedShareOf, priorDeviationOf, type Rates, ratesOf } from "./stage/scales.js";
 export {
-  batchSizeOf,
+  batchSizesOf,
+  checkGivenTables,
+  type ResolvedSettings,
+  resolveSettings,
+  type StagePlans,
+  stageRecord,
+  startRun,
+} from "./stage/prepare-stage.js";
+export { publishModel, type StageOutput } from "./stage/publish.js";
+export {
+  contentDeviationOf,
+  lambdaLOf,
+  maskedShareOf,
+  priorDeviationOf,
+  RATE_SHARES,
+  type Rates,
+  ratesOf,
+} from "./stage/scales.js";
+export {
   count,
   learningRate,
   positiveInteger,
@@ -29,11 +45,9 @@ export {
   startSettings,
 } from "./stage/settings.js";
 export { type StartingTablesOptions, startingTables } from "./stage/starting-tables.js";
-export { checkTables } from "./tables/check-tables.js";
 export { meanCosine, meanTables } from "./tables/mean-tables.js";
 export {
   copyTables,
-  hashTables,
   type InitialTablesOptions,
   initialTables,
   type Side,

@@ -4,13 +4,16 @@ import type { Backbone } from "@cllm4rec/backbone";
 import type { LearningRate } from "../optimiser/schedule.js";
 
 /** Of the vocabulary's deviation, the initial embeddings' one; the trial with T5 in benchmarks/README.md says why. */
-const PRIOR_SHARE = 0.1;
-/** Of the initial embeddings' deviation, an update of Adam, as in the runs of docs/results.md. */
-const RATE_SHARE = 0.03;
-/** The same where a text map is learned, which moves many rows at once; measured on Amazon Beauty. */
-const TEXT_MAP_RATE_SHARE = 0.003;
-/** The same of a content update: a user's or item's texts are few, and each moves its row once an epoch. */
-const CONTENT_RATE_SHARE = 0.2;
+export const PRIOR_SHARE = 0.1;
+/** Of the initial embeddings' deviation, an update of Adam: the default learning rates. */
+export const RATE_SHARES = {
+  /** As in the runs of docs/results.md. */
+  collaborative: 0.03,
+  /** The text map's, and the collaborative one with a text map, which moves many rows at once; from Amazon Beauty. */
+  textMap: 0.003,
+  /** Larger, since a user's or item's texts are few, and each moves its row once an epoch. */
+  content: 0.2,
+} as const;
 
 /** Learning rates of the two sides. */
 export interface Rates {
@@ -54,8 +57,8 @@ export function ratesOf(
 ): Rates {
   const scale = priorDeviation || 1;
   return {
-    learningRate: given.learningRate ?? (textMap ? TEXT_MAP_RATE_SHARE : RATE_SHARE) * scale,
-    contentLearningRate: given.contentLearningRate ?? CONTENT_RATE_SHARE * scale,
-    textMapLearningRate: given.textMapLearningRate ?? TEXT_MAP_RATE_SHARE * scale,
+    learningRate: given.learningRate ?? (textMap ? RATE_SHARES.textMap : RATE_SHARES.collaborative) * scale,
+    contentLearningRate: given.contentLearningRate ?? RATE_SHARES.content * scale,
+    textMapLearningRate: given.textMapLearningRate ?? RATE_SHARES.textMap * scale,
   };
 }

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { reasonOf } from "../error.js";
 import { schedule } from "../optimiser/schedule.js";
+import { lambdaLOf, PRIOR_SHARE, RATE_SHARES } from "./scales.js";
 
 // Numbers that settings are made of.
 export const positiveInteger = z.int().min(1);
@@ -75,7 +76,7 @@ export const runSettings = {
     .meta({ description: "time between two checkpoints; 0 saves after every update", unit: "seconds" }),
   priorDeviation: weight.optional().meta({
     description: "standard deviation of the initial embeddings (Eq. 1), by which the learning rates are scaled",
-    otherwise: "0.1 × that of the backbone's vocabulary",
+    otherwise: `${PRIOR_SHARE} × that of the backbone's vocabulary`,
   }),
 };
 
@@ -105,12 +106,12 @@ export const stageSettings = {
   }),
   learningRate: learningRate.optional().meta({
     description: "learning rate of the collaborative tables",
-    otherwise: "0.03 × priorDeviation; 0.003 × with a text map",
+    otherwise: `${RATE_SHARES.collaborative} × priorDeviation; ${RATE_SHARES.textMap} × with a text map`,
     paper: "–; 1e-3 in pretraining, 1e-4 in finetuning",
   }),
   contentLearningRate: learningRate.optional().meta({
     description: "learning rate of the content tables",
-    otherwise: "0.2 × priorDeviation",
+    otherwise: `${RATE_SHARES.content} × priorDeviation`,
   }),
   adam: adamSchema.default({}).meta({ description: "Adam's rates, and what happens to rows without a gradient" }),
   clipNorm: z.number().gt(0).optional().meta({
@@ -122,7 +123,7 @@ export const stageSettings = {
     .meta({ description: "λ_c: how strongly the two sides are drawn together", paper: "1; 1" }),
   lambdaL: weight.optional().meta({
     description: "λ_l: the prior of Eq. 1, around 0 or around what the text map says",
-    otherwise: "0; 0.3 with a text map",
+    otherwise: `${lambdaLOf(undefined)}; ${lambdaLOf(undefined, { textMap: true })} with a text map`,
     paper: "0; 0",
   }),
   scaling: z.enum(["paper", "released-code"]).default("paper").meta({
