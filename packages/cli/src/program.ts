@@ -63,7 +63,7 @@ const COMMANDS: readonly Entry[] = [
   },
   {
     name: "blend",
-    summary: "a model combined with linear scorers, with weights learned on validation",
+    summary: "a model combined with linear scorers, weighted by validation",
     load: async () => (await import("./commands/blend.js")).blendCommand,
   },
   {
