@@ -23,7 +23,7 @@ export function reasonOf(error: unknown): string {
 const POSITIONS = /^(.+): maxPositions is (.+)$/;
 const USAGE = new Set(["UsageError", "CorpusUsageError"]);
 
-/** The exit code of an error, and what to say about it; no message where commander has said it already. */
+/** The exit code of an error, and what to say about it; no message if commander has printed it already. */
 export function explain(error: unknown): { code: number; message?: string } {
   if (error instanceof CommanderError) return { code: error.exitCode === 0 ? EXIT.done : EXIT.usage };
   const message = withFlags(reasonOf(error), optionsOf(error));

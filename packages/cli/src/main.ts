@@ -22,7 +22,7 @@ export async function main(argv: readonly string[], surroundings: CliContext): P
     detail(`done in ${elapsed}, at most ${bytes(1024 * process.resourceUsage().maxRSS)} of memory`);
     return EXIT.done;
   } catch (error) {
-    // What could not be saved is said, also where it was interrupted.
+    // Reports what could not be saved, also after an interruption.
     if (context.signal.aborted && !(error instanceof Error && error.name === "TrainingError")) {
       const said = error instanceof Interrupted ? error.message : "interrupted: nothing was written";
       context.stderr.write(`${said}\n`);

@@ -74,14 +74,14 @@ export const THREADS = [
 /** `--model` of the commands that predict: several directories are one ensemble. */
 export const MODELS = [
   "--model <dir...>",
-  "a model directory that train wrote; of several, for example with different seeds, the logits are averaged",
+  "a model directory that train wrote; the logits of several, for example with different seeds, are averaged",
 ] as const;
 
 /** `--no-blend` of the commands that predict. */
-export const NO_BLEND = ["--no-blend", "the model alone, also where its directory holds a blend"] as const;
+export const NO_BLEND = ["--no-blend", "the model alone, even if its directory holds a blend"] as const;
 
 /** `--split`; without a default here, the command says what it is. */
-export const splitOption = (description = "the split whose items are to be found") =>
+export const splitOption = (description = "the split to evaluate") =>
   new Option("--split <name>", description).choices([...SPLITS]);
 
 /** `--metrics`, of evaluate and baselines. */
@@ -92,4 +92,6 @@ export const METRICS = [
 ] as const;
 
 export const historyOption = () =>
-  new Option("--history <splits>", "what is known of each user").choices([...HISTORIES]).default(HISTORIES[0]);
+  new Option("--history <splits>", "the splits that form each user's history")
+    .choices([...HISTORIES])
+    .default(HISTORIES[0]);

@@ -53,7 +53,7 @@ const COMMANDS: readonly Entry[] = [
   },
   {
     name: "embed",
-    summary: "vectors of items, also of new ones by their text",
+    summary: "vectors of items, including new ones from their text",
     load: async () => (await import("./commands/embed.js")).embedCommand,
   },
   {
@@ -63,12 +63,12 @@ const COMMANDS: readonly Entry[] = [
   },
   {
     name: "blend",
-    summary: "a model together with linear scorers, weighted by validation",
+    summary: "a model combined with linear scorers, weighted by validation",
     load: async () => (await import("./commands/blend.js")).blendCommand,
   },
   {
     name: "serve",
-    summary: "a model over HTTP, with a page",
+    summary: "a model over HTTP, with a web page",
     load: async () => (await import("./commands/serve.js")).serveCommand,
   },
   {
@@ -78,7 +78,7 @@ const COMMANDS: readonly Entry[] = [
   },
   {
     name: "baselines",
-    summary: "simple recommenders on a dataset: what a model has to beat",
+    summary: "simple recommenders on a dataset, for a model to beat",
     load: async () => (await import("./commands/baselines.js")).baselinesCommand,
   },
   {

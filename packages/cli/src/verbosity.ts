@@ -12,7 +12,7 @@ export function verbosityOf(argv: readonly string[]): Verbosity {
 
 /** The two options, for every command. */
 export const verbosityOptions = () => [
-  new Option("--quiet", "warnings and errors alone, no progress and no notices").conflicts("verbose"),
+  new Option("--quiet", "only warnings and errors, no progress and no notices").conflicts("verbose"),
   new Option("--verbose", "details as well: versions, time and memory, checkpoints, the stack of an error"),
 ];
 

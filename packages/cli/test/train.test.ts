@@ -249,8 +249,8 @@ describe("evaluate", () => {
     const token = ["--user-token", "--out", "seed-4-user-token"];
     expect(await cllm4rec("finetune", ...settings, ...token)).toMatchObject({ code: 0 });
     expect(failure(await cllm4rec("evaluate", "--model", "model", "seed-4-user-token"))).toBe(
-      "1 error: seed-4-user-token: has another prompt than model; models answer together where they differ in " +
-        "their training alone",
+      "1 error: seed-4-user-token: has another prompt than model; the models of an ensemble may differ only in " +
+        "their training",
     );
   });
 
@@ -345,7 +345,7 @@ describe("recommend", () => {
     expect(failure(await recommend("--history", "i1", "i999"))).toMatch(
       /^1 error: model: unknown item "i999" in --history/,
     );
-    expect(failure(await recommend())).toMatch(/^2 error: nobody to recommend to/);
+    expect(failure(await recommend())).toMatch(/^2 error: found no users/);
     expect(failure(await recommend("--user", "u1", "-k", "0"))).toMatch(/^2 .*An integer from 1 on/);
     expect(failure(await recommend("--user", "u1", "u2", "--history", "i1"))).toMatch(
       /^2 error: --history is one user's/,

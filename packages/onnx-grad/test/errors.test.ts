@@ -157,7 +157,7 @@ const mistakes: readonly (readonly [string, Mistake, string])[] = [
     "an ellipsis for different ranks",
     (g) => g.op.Einsum([f(g, "a", [5, 2, 3]), f(g, "b", [3])], { equation: "...i,...i->..." }),
     'graph g: Einsum(a: float32 [5, 2, 3]; b: float32 [3]) {equation: "...i,...i->..."}: ... stands for 2 and 0 ' +
-      "axes; the standard wants equally many",
+      "axes; the standard requires the same number in all operands",
   ],
   [
     "a malformed equation",

@@ -40,7 +40,7 @@ export type Unavailable =
   /** The model directory does not hold the words by which new items are embedded. */
   | "no-text-features";
 
-/** The model lacks what the call needs; calls that do not need it work. */
+/** The model lacks what the call needs; other calls work. */
 export class NotAvailableError extends RecommendError {
   override name = "NotAvailableError";
 
@@ -60,7 +60,7 @@ export class WrongPartError extends RecommendError {
   readonly #missing: boolean;
 
   constructor(
-    /** The option of `openRecommender` that says where the right one lies. */
+    /** The option of `openRecommender` that sets the path of the right one. */
     readonly option: "data" | "backbone",
     problem: string,
     { missing, ...options }: ErrorOptions & { readonly missing: boolean },

@@ -1,4 +1,4 @@
-// The front door: from model directories to a recommender.
+// The main entry point: from model directories to a recommender.
 import path from "node:path";
 import { ITEM_FILE, ItemFile } from "./added/item-file.js";
 import { ItemKeeper } from "./added/item-keeper.js";
@@ -9,7 +9,7 @@ import { KNOWN, type Known, openContent } from "./histories.js";
 import { IdTable } from "./ids.js";
 import { Recommender } from "./recommender.js";
 
-/** Settings of {@link openRecommender}; none is needed where everything lies where it was trained. */
+/** Settings of {@link openRecommender}; none is needed if nothing was moved since training. */
 export interface OpenRecommenderOptions extends PredictorOptions {
   /** The dataset of training, where it was moved; read only for models whose directory holds no histories. */
   readonly data?: string;
@@ -22,14 +22,14 @@ export interface OpenRecommenderOptions extends PredictorOptions {
   readonly maxBatch?: number;
   /**
    * The file that keeps items added and removed while the model is in use; default: `added-items.json` in the (first)
-   * model directory. A file of its own outlives a model directory that is replaced.
+   * model directory. A separate file survives when the model directory is replaced.
    */
   readonly itemsFile?: string;
 }
 
 /**
- * Opens a trained model, or several that answer together: the logits of an ensemble's models are averaged. A single
- * directory with a blend answers with the blend, unless `blend` is false.
+ * Opens a trained model, or several as an ensemble, whose logits are averaged. A single directory with a blend uses the
+ * blend, unless `blend` is false.
  *
  * The directories are read and checked first, then the backbone is opened. If a later step fails, everything opened so
  * far is closed.
@@ -37,7 +37,7 @@ export interface OpenRecommenderOptions extends PredictorOptions {
  * @param directories a model directory that `cllm4rec` or `finetune` wrote, or several that differ in their training
  *   alone
  * @throws TrainingError for a file that is missing, damaged, or was changed since it was written; RecommendError for
- *   models that do not say how they predict or do not go together; WrongPartError where the backbone is missing or
+ *   models that do not record how they predict or form no ensemble; WrongPartError where the backbone is missing or
  *   another one; the signal's reason when aborted
  *
  * @example

@@ -17,24 +17,24 @@ import type { PreparedRequest } from "./ranking/index-recommender.js";
 
 // Shape legend: J items, K width, M models of an ensemble.
 
-/** Whom a call is about: a user of the training data, or anyone by a history. */
+/** The user of a request: a user of the training data, or anyone with a history. */
 export interface Whom {
-  /** A user by raw id. Without `history`, what the model knows of the user is the history. */
+  /** A user by raw id. Without `history`, the user's known items are the history. */
   readonly user?: string | undefined;
-  /** Items by raw id, in place of what is known of the user. An item that is named twice counts once. */
+  /** Items by raw id, instead of the user's known items. An item that is listed twice counts once. */
   readonly history?: readonly string[] | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Which items may be in a list. */
 export interface Selection {
-  /** Items that are not wanted, by raw id; ids that the model does not know are ignored. */
+  /** Items to leave out, by raw id; ids that the model does not know are ignored. */
   readonly exclude?: Iterable<string> | undefined;
   /** Whether an item may be in the list; called once for every item. */
   readonly filter?: ((item: string) => boolean) | undefined;
 }
 
-/** What {@link Recommender.recommend} takes. */
+/** Options of {@link Recommender.recommend}. */
 export interface RecommendRequest extends Whom, Selection {
   /** How many items. */
   readonly k: number;
@@ -59,7 +59,7 @@ export interface Embeddings {
   readonly data: Float32Array;
 }
 
-/** What {@link Recommender.explain} takes: the pair, and how its text is sampled. */
+/** Options of {@link Recommender.explain}: the user and item, and how the text is sampled. */
 export interface ExplainRequest extends Omit<GenerateOptions, "stopTokens" | "signal"> {
   readonly item: string;
   /** Whose review is to be written; absent: a description of the item. */
@@ -67,7 +67,7 @@ export interface ExplainRequest extends Omit<GenerateOptions, "stopTokens" | "si
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What a recommender is made of; `openRecommender` puts it together. */
+/** The parts of a recommender; `openRecommender` assembles them. */
 export interface RecommenderParts {
   readonly models: Ensemble;
   readonly predictor: Predictor;
@@ -85,9 +85,9 @@ interface Asked<T> {
 }
 
 /**
- * A trained model, or an ensemble, that answers by raw ids. A model directory with a blend answers with the blend.
- * Calls made within one tick of the event loop, or while another is computed, share a forward pass. The same calls give
- * the same answers. Close it, or declare it with `await using`.
+ * A trained model, or an ensemble, by raw ids. If the model directory has a blend, the recommender uses it. Calls made
+ * within one tick of the event loop, or while another is computed, share a forward pass. The same calls give the same
+ * results. Close it, or declare it with `await using`.
  */
 export class Recommender implements AsyncDisposable {
   readonly #parts: RecommenderParts;
@@ -116,7 +116,7 @@ export class Recommender implements AsyncDisposable {
   }
 
   /**
-   * What answers: the members of the blend with their weights, or nothing where a model or an ensemble answers alone.
+   * The members of the blend with their weights; empty for a model or an ensemble without a blend.
    */
   get members(): readonly BlendMember[] {
     return this.#parts.predictor.blend?.members ?? [];
@@ -161,7 +161,7 @@ export class Recommender implements AsyncDisposable {
   }
 
   /**
-   * What is known of the user, by raw item id: what `recommend` takes as the history.
+   * The user's known items, by raw id: the history that `recommend` uses.
    * @throws UnknownIdError; NotAvailableError where the model knows no histories
    */
   historyOf(user: string): string[] {
@@ -170,7 +170,7 @@ export class Recommender implements AsyncDisposable {
   }
 
   /**
-   * Whether there is something to recommend by: a history, or the user token in the prompt.
+   * Whether the model can recommend for this user: it needs a history, or the user token in the prompt.
    * @throws as {@link historyOf} does
    */
   knows(user: string): boolean {
@@ -179,9 +179,9 @@ export class Recommender implements AsyncDisposable {
 
   /**
    * Adds items that the model was not trained on. Their embedding is a function of their text, which training learned
-   * (the text map); a model without that map gives an item the mean embedding of the items whose texts are most alike.
-   * The other members of a blend score an added item by these. From then on it is recommended, and may be in histories.
-   * Written to disk (`itemsFile` of `openRecommender`) before it is in use: all of them or none.
+   * (the text map); a model without that map gives an item the mean embedding of the items with the most similar texts.
+   * The other members of a blend score an added item by these. From then on it can be recommended and be in histories.
+   * The items are written to disk (`itemsFile` of `openRecommender`) before they are in use: all of them or none.
    * @throws ItemError for an id that exists, a text that is empty or has no word that the model knows;
    *   NotAvailableError `no-text-features` for a model without words; ItemFileError where the file cannot be written
    */
@@ -207,7 +207,7 @@ export class Recommender implements AsyncDisposable {
   }
 
   /**
-   * The k best items, without those of the history, of `exclude`, and those that `filter` refuses; fewer only where
+   * The k best items, except those of the history, those of `exclude`, and those that `filter` rejects; fewer only if
    * fewer are left.
    * @throws UnknownIdError for a user or an item of the history that the model does not know; NotAvailableError where
    *   the user's history is not known; RecommendError for a request without user and history, a history alone where the
@@ -237,7 +237,7 @@ export class Recommender implements AsyncDisposable {
   }
 
   /**
-   * The k items whose embeddings are nearest by cosine, which users of the same taste have; of an ensemble, by the mean
+   * The k items whose embeddings are nearest by cosine: items of users with the same taste. Of an ensemble, by the mean
    * of the cosines.
    * @throws UnknownIdError for an item that the model does not know; RecommendError for a `k` that is no positive
    *   integer
@@ -298,7 +298,7 @@ export class Recommender implements AsyncDisposable {
     return explain({ model, tables, tokenizer, prompts }, pair, { ...sampling, ...(signal && { signal }) });
   }
 
-  /** Answers what is being computed, refuses everything else, and frees the backbone. Any number of calls. */
+  /** Finishes what is being computed, refuses everything else, and frees the backbone. May be called repeatedly. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -327,7 +327,7 @@ export class Recommender implements AsyncDisposable {
   #resolve({ user, history }: Whom, { items }: Catalogue): RecommendationRequest & { readonly history: Int32Array } {
     const { userToken } = this.#parts.predictor;
     if (user === undefined && history === undefined)
-      throw new RecommendError("nobody to recommend to; give a user, a history, or both");
+      throw new RecommendError("found neither user nor history; give one or both");
     if (history !== undefined && !Array.isArray(history))
       throw new RecommendError(`history: found ${JSON.stringify(history)}, expected an array of raw item ids`);
     if (userToken && user === undefined) {

@@ -169,7 +169,7 @@ describe("a stored blend", () => {
     const notices: string[] = [];
     const onNotice = (notice: string) => notices.push(notice);
     const ensemble = await openRecommender([directory, bookshop.model], { backbone, onNotice });
-    expect(notices.splice(0)).toEqual([expect.stringMatching(/its blend is not used, since several models answer/)]);
+    expect(notices.splice(0)).toEqual([expect.stringMatching(/its blend is not used, because an ensemble averages/)]);
     expect(ensemble.members).toEqual([]);
     await ensemble.close();
 

@@ -302,7 +302,7 @@ describe("refuses", () => {
   });
 
   it.each<[Record<string, unknown>, RegExp]>([
-    [{ k: 3 }, /nobody to recommend to/],
+    [{ k: 3 }, /found neither user nor history/],
     [{ user: "reader-1", k: 1.5 }, /k: found 1\.5, expected a positive integer/],
     [{ user: "reader-1" }, /k: found undefined/],
     [{ history: [], k: 1 }, /history: found no items/],

@@ -1,17 +1,17 @@
 // The options of `serve`, with their defaults and bounds.
 import type { OpenRecommenderOptions } from "@cllm4rec/recommend";
 
-/** What {@link serve} takes. Only `model` is needed. */
+/** Options of {@link serve}. Only `model` is required. */
 export interface ServeOptions {
   /** A model directory; several are an ensemble. */
   readonly model: string | readonly string[];
-  /** Another model to compare with: requests with `"model": "other"` ask it, and the page shows both lists. */
+  /** Another model to compare with: requests with `"model": "other"` use it, and the page shows both lists. */
   readonly other?: string | readonly string[];
-  /** Default 8080; 0 takes a free one. */
+  /** Default 8080; 0 picks a free one. */
   readonly port?: number;
-  /** Default 127.0.0.1: nobody but this machine. There is no authentication; see the README on proxies. */
+  /** Default 127.0.0.1: reachable from this machine only. There is no authentication; see the README on proxies. */
   readonly host?: string;
-  /** How the recommender is opened: where the backbone lies, what computes. */
+  /** How the recommender is opened: the backbone's path, the engine. */
   readonly recommender?: Omit<OpenRecommenderOptions, "signal">;
   /** A JSONL file of `{ "item": "…", … }` with fields to filter by. */
   readonly fields?: string;
@@ -19,7 +19,7 @@ export interface ServeOptions {
   readonly latencyBound?: number;
   /** Most requests in the recommender; default 256. */
   readonly maxConcurrent?: number;
-  /** Most requests that wait; more are answered 503. Default 1024. */
+  /** Most waiting requests; further ones get a 503. Default 1024. */
   readonly maxWaiting?: number;
   /** Characters of answers that the cache holds; default 64 Mi; 0 for none. */
   readonly cacheSize?: number;
@@ -32,13 +32,13 @@ export interface ServeOptions {
   /** Most items that are added by their text; default 100,000. */
   readonly maxAddedItems?: number;
   /**
-   * Milliseconds between looks at the model directories, which are opened again when they were replaced; default 0,
+   * Milliseconds between checks of the model directories, which are opened again when they were replaced; default 0,
    * never.
    */
   readonly watch?: number;
-  /** Milliseconds in which a closing server still takes connections while /readyz is 503; default 0. */
+  /** Milliseconds for which a closing server still accepts connections while /readyz is 503; default 0. */
   readonly drainDelay?: number;
-  /** Milliseconds after which a closing server cuts requests that are still in flight; default 30 000. */
+  /** Milliseconds after which a closing server aborts requests that are still in flight; default 30 000. */
   readonly drainTimeout?: number;
   /** JSON lines of pino; default none. */
   readonly log?: { readonly level: string; readonly stream: NodeJS.WritableStream; readonly requests?: boolean };

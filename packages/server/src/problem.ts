@@ -11,7 +11,7 @@ export interface ProblemBody {
   readonly code: string;
   /** What was found, what was expected, what to do next. */
   readonly detail: string;
-  /** Of an unknown id: known ids that are spelled alike. */
+  /** Of an unknown id: known ids with a similar spelling. */
   readonly nearest?: readonly string[];
 }
 
@@ -79,7 +79,7 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof ItemError) {
     return new Problem(error.code === "exists" || error.code === "trained" ? 409 : 400, error.code, error.message);
   }
-  // Where the file lies is nobody's business: the log says it.
+  // The path is not exposed to clients; the log has it.
   if (error instanceof ItemFileError) return new Problem(500, "internal-error", "the server failed; its log says why");
   if (error instanceof RecommendError) return new Problem(400, "invalid-request", error.message);
   if (error instanceof Error) {

@@ -1,4 +1,4 @@
-// A model behind HTTP: opens it, listens, and ends in order.
+// A model behind HTTP: opens it, listens, and shuts down in order.
 import type { AddressInfo } from "node:net";
 import packageJson from "../package.json" with { type: "json" };
 import { createApp } from "./http/app.js";
@@ -15,14 +15,14 @@ import { ModelSlot } from "./model/slot.js";
 import { resolveNumbers, type ServeOptions } from "./options.js";
 import { watchModels } from "./watch.js";
 
-/** A server that answers. */
+/** A running server. */
 export interface Server extends AsyncDisposable {
-  /** Where it answers, such as `http://127.0.0.1:8080`. */
+  /** Its address, such as `http://127.0.0.1:8080`. */
   readonly url: string;
   /**
-   * Opens the model directories again and takes over what they hold now. Requests in flight are answered by the model
-   * that they began with.
-   * @throws what `openRecommender` throws; then the model that answered before stays
+   * Opens the model directories again and switches to the new models. Requests in flight finish with the model that
+   * they began with.
+   * @throws what `openRecommender` throws; the previous model then stays in use
    */
   reload(): Promise<void>;
   /** Answers what was sent, refuses new connections, closes the models. Any number of calls. */
@@ -99,7 +99,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
         app.log.info(service.describe(), "reloaded");
       } catch (error) {
         metrics.reloads.inc({ result: "failure" });
-        app.log.error(error, "the models cannot be reloaded; those that answered before stay");
+        app.log.error(error, "the models cannot be reloaded; the previous ones stay in use");
         throw error;
       }
     };

@@ -8,7 +8,7 @@ export interface PadOptions {
    */
   readonly padId: number;
   /**
-   * Where the padding goes; `"left"` keeps the last position real, as decoder-only generation wants it. Default
+   * Where the padding goes; `"left"` keeps the last position real, as decoder-only generation needs it. Default
    * `"right"`.
    */
   readonly side?: "left" | "right";

@@ -43,7 +43,7 @@ export function checkSizes({ rows, users, items }: IdSpaceSizes): void {
   }
 }
 
-/** The largest index said in words, for error messages. */
+/** The largest index in words, for error messages. */
 export function rangeInWords(count: number): string {
   return count === 0 ? "none (the count is 0)" : `0 to ${count - 1}`;
 }

@@ -32,7 +32,7 @@ export interface EncoderInputs {
   readonly attentionBias: Value;
   /**
    * Flat indices, into the A·E tokens, of the states that each row of the decoder may look at: int64 [B, V]. Absent:
-   * row by row, as they lie.
+   * row by row, as they are stored.
    */
   readonly memory?: Value;
   readonly dropout: DropoutHook;

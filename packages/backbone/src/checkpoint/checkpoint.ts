@@ -33,7 +33,7 @@ export class BackboneCheckpoint {
   }
 
   /**
-   * Where the tensor `name` lies.
+   * Where the tensor `name` is stored.
    * @throws CheckpointError when the checkpoint has no such tensor, with the closest name that it has
    */
   tensor(name: string): TensorLocation {
@@ -123,7 +123,7 @@ async function readShards(folder: string, signal: AbortSignal | undefined): Prom
   for (const [name, shard] of Object.entries(weightMap)) {
     if (typeof shard !== "string" || !isInside(shard)) {
       throw new CheckpointError(
-        `${indexFile}: tensor ${shown(name)} is said to be in ${shown(shard)}, expected the name of a ` +
+        `${indexFile}: tensor ${shown(name)} is mapped to ${shown(shard)}, expected the name of a ` +
           ".safetensors file inside the model directory",
       );
     }

@@ -48,7 +48,7 @@ export class Float32Weights {
   }
 
   /**
-   * Where the weight `name` lies.
+   * Where the weight `name` is stored.
    * @throws CheckpointError when it is not among those asked for, with the closest name
    */
   tensor(name: string): TensorLocation {
@@ -63,7 +63,7 @@ export class Float32Weights {
   }
 
   /**
-   * The files that the weights lie in, hashed now: equal before and after training, they prove that the weights are
+   * The files that hold the weights, hashed now: equal before and after training, they prove that the weights are
    * frozen.
    */
   async fileHashes(signal?: AbortSignal): Promise<Record<string, string>> {
@@ -216,7 +216,7 @@ async function convertAll(
  * segments: onnxruntime takes one folder per model for external data, refuses absolute paths and any path that leads
  * out of the folder, also through a symbolic link.
  *
- * @throws CheckpointError when the files lie on different drives (Windows); the cache must then be put on the
+ * @throws CheckpointError when the files are on different drives (Windows); the cache must then be put on the
  *   checkpoint's drive
  */
 export function externalDataFolder(tensors: Iterable<Pick<TensorLocation, "file">>): {
@@ -230,7 +230,7 @@ export function externalDataFolder(tensors: Iterable<Pick<TensorLocation, "file"
     while (path.relative(folder, file).split(path.sep)[0] === "..") folder = path.dirname(folder);
     if (path.isAbsolute(path.relative(folder, file))) {
       throw new CheckpointError(
-        `${file} and ${files[0]} lie on different drives; choose a cacheDirectory on the drive of the checkpoint`,
+        `${file} and ${files[0]} are on different drives; choose a cacheDirectory on the drive of the checkpoint`,
       );
     }
   }

@@ -44,7 +44,7 @@ function isDtype(value: string): value is SafetensorsDtype {
   return Object.hasOwn(BITS, value);
 }
 
-/** Where one tensor's bytes lie: little-endian, row-major, `byteLength` bytes from `byteOffset` of `file`. */
+/** Where one tensor's bytes are: little-endian, row-major, `byteLength` bytes from `byteOffset` of `file`. */
 export interface TensorLocation {
   readonly name: string;
   readonly dtype: SafetensorsDtype;

@@ -1,4 +1,4 @@
-// What graphs and the base model need of an LM, whether its weights lie frozen in files or are being trained in memory.
+// What graphs and the base model need of an LM, whether its weights are frozen in files or being trained in memory.
 import type { CompiledGraph, Engine, Graph, Session, Value } from "@cllm4rec/onnx-grad";
 import type { DecoderInputs, DecoderOutputs, EncoderInputs, KeyValues } from "../architectures/architecture.js";
 import type { BackboneConfig } from "../checkpoint/config.js";

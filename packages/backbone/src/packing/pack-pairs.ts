@@ -2,7 +2,7 @@
 // become.
 
 /**
- * Where one document lies: in row `row`, its main text and what the encoder has made of its prompt, from these
+ * Where one document is: in row `row`, its main text and what the encoder has made of its prompt, from these
  * positions on.
  */
 export interface PairPlacement {

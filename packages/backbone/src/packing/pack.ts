@@ -1,7 +1,7 @@
 // Ragged sequences into rows of one length: several short sequences share a row, and attention is kept apart by
 // segment.
 
-/** Where one sequence lies: positions `offset` to `offset + length − 1` of row `row`. */
+/** Where one sequence is: positions `offset` to `offset + length − 1` of row `row`. */
 export interface Placement {
   readonly row: number;
   readonly offset: number;

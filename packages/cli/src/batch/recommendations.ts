@@ -39,7 +39,7 @@ export function checkListsFile(file: string): void {
 
 /**
  * Writes the lists in the order of the requests: as JSON lines, one a user, or as a table with a row for each
- * recommendation. What is done lies in `FILE.part` until all is.
+ * recommendation. Finished batches are in `FILE.part` until all are done.
  * @returns how many lists an earlier run had written
  * @throws what `recommend` throws, and the signal's reason; the next run resumes then
  */

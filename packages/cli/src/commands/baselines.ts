@@ -31,17 +31,17 @@ interface Flags {
 }
 
 const HELP = `
-Measures most popular; item KNN by the cosine of items, with all neighbours, and with shrunk similarities (or as
---neighbours and --shrinkage say); EASE, a linear model in closed form; and, where the dataset has texts, EASE with
-text: the same with the words of titles, item texts and training reviews as side information; and content KNN, the
-likeness of an item's text to the texts of the history. Everything is fitted to the training items. EASE's λ and the
+Measures most popular; item KNN by the cosine of items, with all neighbours, and with shrunk similarities (or with
+--neighbours and --shrinkage); and EASE, a linear model in closed form. If the dataset has texts, it also measures EASE
+with text, with the words of titles, item texts and training reviews as side information, and content KNN, the cosine
+between an item's text and the texts of the history. Everything is fitted to the training items. EASE's λ and the
 weights of the texts are chosen on the validation items. Ranking, masks and metrics are those of evaluate: recall@K
 divides by min(K, held-out items).
 
-Where the dataset has cold items (prepare --hold-out-items), each recommender is measured on them too: ranked among cold
-items only, among all items, and together with the other test items. One more is listed, EASE with text whose settings
-are chosen for cold items, on a fifth of the other items taken out of training, as are the weights of content KNN.
-Recommenders without text score all cold items alike.
+If the dataset has cold items (prepare --hold-out-items), each recommender is measured on them too: ranked among cold
+items only, among all items, and together with the other test items. One more is listed, EASE with text for cold items.
+Its settings, and the weights of content KNN, are chosen on a fifth of the other items, taken out of training.
+Recommenders without text give all cold items the same score.
 
 Examples:
   $ cllm4rec baselines --data beauty
@@ -56,7 +56,7 @@ Exit codes: 0 done, 1 the data cannot be used, 2 wrong usage, 129, 130 or 143 in
 /** The `baselines` command. */
 export function baselinesCommand(context: CliContext): Command {
   return new Command("baselines")
-    .description("Measure simple recommenders on a dataset: what a model has to beat.")
+    .description("Measure simple recommenders on a dataset, for a model to beat.")
     .requiredOption("--data <dir>", "a dataset directory that prepare wrote")
     .addOption(splitOption().default("test"))
     .addOption(historyOption())

@@ -37,9 +37,9 @@ const NAMES = {
 const HELP = `
 Each member's scores are standardised for each user (z-scores) and added. The weights are learned on the validation
 items, and members that do not help are dropped. EASE's λ and the weights of the texts are chosen on the validation
-items too. The blend is stored in the model directory: recommend, evaluate, report and openRecommender then answer with
-it. evaluate --no-blend measures the model alone. Several models have to be of the same dataset, backbone and prompt;
-the others are copied into the directory of the first.
+items too. The blend is stored in the model directory, and recommend, evaluate, report and openRecommender then use it.
+evaluate --no-blend measures the model alone. Several models must share dataset, backbone and prompt; the others are
+copied into the directory of the first.
 
 Examples:
   $ cllm4rec blend --model model
@@ -52,13 +52,13 @@ Exit codes: 0 done, 1 the models or the data cannot be used, 2 wrong usage, 129,
 /** The `blend` command. */
 export function blendCommand(context: CliContext): Command {
   return new Command("blend")
-    .description("Let a model answer together with linear scorers and other models, weighted by validation.")
+    .description("Combine a model with linear scorers and other models, with weights learned on validation.")
     .requiredOption("--model <dir...>", "model directories that train wrote, one or more")
     .option("--out <dir>", "a new model directory (default: the blend is added to the first model)")
     .addOption(
       new Option(
         "--scorers <names...>",
-        "scorers to try beside the models (default: EASE with text, or EASE without texts; item-knn; most-popular)",
+        "scorers to try with the models (default: EASE with text, or EASE without texts; item-knn; most-popular)",
       ).choices([...SCORERS]),
     )
     .option("--trials <n>", "fits of EASE on validation; 1: no search (default: by items)", integerFrom(1))

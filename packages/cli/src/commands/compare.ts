@@ -12,10 +12,10 @@ interface Flags {
 }
 
 const HELP = `
-Files of evaluate --per-user and baselines --per-user. Several files on one side are runs of one method with different
-seeds: every user's values are averaged over them first. The difference of the means has a 95% bootstrap interval over
-users; the p-values are those of the paired t-test and of Wilcoxon's signed-rank test, not corrected for the number of
-metrics.
+Compares files of evaluate --per-user and baselines --per-user. Several files on one side are runs of one method with
+different seeds: every user's values are averaged over them first. The difference of the means has a 95% bootstrap
+interval over users; the p-values are those of the paired t-test and of Wilcoxon's signed-rank test, not corrected for
+the number of metrics.
 
 Examples:
   $ cllm4rec evaluate --model model --per-user model.json
@@ -49,7 +49,7 @@ export function compareCommand(context: CliContext): Command {
       if (other > 0) {
         throw new Error(
           `${files[other]}: found ${conventions[other]}, expected ${conventions[0]} as in ${files[0]}; evaluate ` +
-            "all of them alike",
+            "all of them in the same way",
         );
       }
       const one = averageRuns(ours.map(({ result }) => result));

@@ -11,7 +11,7 @@ Examples:
   $ cllm4rec completion fish > ~/.config/fish/completions/cllm4rec.fish
   $ source <(cllm4rec completion bash)               # for this shell only
 
-Write the script again after an update: it knows the options of this version.
+Generate the script again after an update: it has the options of this version.
 
 Exit codes: 0 done, 2 the command line cannot be used.
 `;

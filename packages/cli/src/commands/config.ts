@@ -11,8 +11,8 @@ interface Flags {
 }
 
 const HELP = `
-Prints JSON that --config takes. Settings whose default depends on the data or the backbone are not in it, so that they
-are still chosen for each run; standard error lists them, with the rule for each.
+Prints JSON for --config. Settings whose default depends on the data or the backbone are left out, so that they are
+still chosen for each run; standard error lists them, with the rule for each.
 
 Examples:
   $ cllm4rec config --print > run.json
@@ -31,8 +31,8 @@ export function configCommand(context: CliContext): Command {
   return command
     .optionsGroup("Other options:")
     .option("--config <file.json>", "settings in a file; flags override it")
-    .option("--print", "print them; this is all that the command does, with or without this flag")
-    .option("--json", "the same: what it prints is JSON")
+    .option("--print", "print the settings; the command always does, with or without this flag")
+    .option("--json", "no effect: the output is always JSON")
     .addHelpText("after", HELP)
     .action((name: TrainingCommandName, flags: Flags) => {
       const config = readOpenConfig(flags.config, settingsByPlace(flags, places), { command: name });

@@ -12,9 +12,9 @@ interface Flags {
 }
 
 const HELP = `
-Runs prepare, train, evaluate, baselines and recommend on reviews of a made-up shop with a tiny language model, both of
-which come with this package: nothing is downloaded. It shows that everything works, and how; it says nothing about real
-data. Run the same command again to resume an interrupted demo.
+Runs prepare, train, evaluate, baselines and recommend on reviews of a fictional shop with a tiny language model. Both
+are part of this package: nothing is downloaded. The demo shows how the commands work; it says nothing about real data.
+Run the same command again to resume an interrupted demo.
 
 Examples:
   $ cllm4rec demo
@@ -30,9 +30,9 @@ export function demoCommand(context: CliContext): Command {
     .description(
       "From reviews to recommendations on bundled data with a bundled tiny language model, in a minute or two.",
     )
-    .option("--out <dir>", "where data, model and report go", "cllm4rec-demo")
+    .option("--out <dir>", "the folder for data, model and report", "cllm4rec-demo")
     .option("--seed <n>", "seed of the random numbers in training", integerFrom(0), 0)
-    .option("--config <file.json>", "settings of training in place of the demo's own")
+    .option("--config <file.json>", "training settings instead of the demo's own")
     .option("--json", "one JSON object on stdout")
     .addHelpText("after", HELP)
     .action(async ({ out, seed, config, json = false }: Flags) => {

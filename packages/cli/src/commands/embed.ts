@@ -18,10 +18,10 @@ interface Flags extends ModelFlags {
 
 const HELP = `
 Each line of the file is an item: {"item": "B00005JS5C"} for one that the model knows, {"item": "new", "text": "…",
-"title": "…"} for one that it does not. A new item is embedded by its text and not kept: POST /items of serve, or
-addItems of @cllm4rec/recommend, adds it to the model.
+"title": "…"} for a new one. A new item is embedded from its text but not stored: POST /items of serve, or addItems of
+@cllm4rec/recommend, adds it to the model.
 
-The format follows from the name: .parquet and .jsonl have item, title and vector, .csv a column for each number; .npy
+The file extension sets the format: .parquet and .jsonl have item, title and vector, .csv one column per number; .npy
 and .safetensors have the matrix, and FILE.ids.json the ids of its rows.
 
 Examples:
@@ -36,7 +36,7 @@ const line = z.strictObject({ item: z.string().min(1), text: z.string().optional
 /** The `embed` command. */
 export function embedCommand(context: CliContext): Command {
   return new Command("embed")
-    .description("Embed items of a model, and new ones by their text.")
+    .description("Embed items of a model, and new ones from their text.")
     .requiredOption(...MODELS)
     .requiredOption("--items <file>", "items as JSON lines; - is standard input")
     .requiredOption("--out <file>", "vectors as .parquet, .csv, .npy, .jsonl or .safetensors")

@@ -28,12 +28,11 @@ interface Flags {
 }
 
 const HELP = `
-Every item is ranked but those of the user's history, which is in the prompt: the training items, as in the paper,
+Every item is ranked except those of the user's history, which is in the prompt: the training items, as in the paper,
 or with --history train+validation the validation items too. recall@K divides by min(K, held-out items). Users without
-held-out items do not count. A model directory with a blend is measured as it answers: with the blend. --json lists the
-members of the blend, their weights, and their metrics on the validation items. Where the dataset has cold items
-(prepare --hold-out-items), they are measured too: ranked among cold items only, among all items, and together
-with the other test items.
+held-out items are left out. If the model directory has a blend, the blend is measured; --json lists its members, their
+weights, and their metrics on the validation items. If the dataset has cold items (prepare --hold-out-items), they are
+measured too: ranked among cold items only, among all items, and together with the other test items.
 
 Examples:
   $ cllm4rec evaluate --model model

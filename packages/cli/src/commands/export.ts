@@ -18,12 +18,12 @@ interface Flags extends ModelFlags {
 
 const HELP = `
 Writes items.parquet (item, title, vector), items.safetensors or items.npy with items.*.ids.json (the raw id of each
-row) into the folder. The inner product of an item's vector with the one of a user or history (embedUser of
-@cllm4rec/recommend) is the item's score by the model alone, without a blend: index them by inner product, not by
+row) into the folder. The inner product of an item's vector and the vector of a user or history (embedUser of
+@cllm4rec/recommend) is the item's score by the model alone, without a blend: index the vectors by inner product, not by
 cosine. The README has recipes for Qdrant and pgvector.
 
-onnx writes model.onnx, the language model with the tables of one model in one file, and model.json, which says how a
-prompt is made for it.
+onnx writes model.onnx, the language model with the tables of one model in one file, and model.json, which describes how
+to make a prompt for it.
 
 Examples:
   $ cllm4rec export --model model --format parquet --out vectors

@@ -8,7 +8,7 @@ export function finetuneCommand(context: CliContext): Command {
   return trainingCommand(context, ["finetune"], {
     name: "finetune",
     description:
-      "The second stage alone: learn to predict held-out items, from a pretrained model or from random embeddings.",
+      "The second stage only: learn to predict held-out items, from a pretrained model or from random embeddings.",
     examples: [
       "finetune --data beauty --backbone gpt2 --from pretrained --out model",
       "finetune --data beauty --backbone gpt2 --out model --masked-share 0.3-0.7",

@@ -12,9 +12,9 @@ interface Flags {
 }
 
 const HELP = `
-The models' embeddings are averaged (a "model soup"), so that one forward pass answers for all of them. That takes
-models which began with the same embeddings: from the same texts (--text-share 1) or the same pretraining (finetune
---from), each with a --seed of its own. Others are refused; evaluate and recommend can average their logits instead.
+Averages the models' embeddings (a "model soup"), so that a recommendation takes one forward pass. The models must have
+started from the same embeddings: from the same texts (--text-share 1) or the same pretraining (finetune --from), each
+with a different --seed. Others are refused; evaluate and recommend can average their logits instead.
 
 Examples:
   $ cllm4rec finetune --data data --backbone gpt2 --from pretrained --seed 0 --out seed0
@@ -22,14 +22,14 @@ Examples:
   $ cllm4rec merge --model seed0 seed1 --out merged
   $ cllm4rec evaluate --model merged
 
-Exit codes: 0 done, 1 the models do not go together or the folder cannot be written, 2 wrong usage, 129, 130
+Exit codes: 0 done, 1 the models cannot be merged or the folder cannot be written, 2 wrong usage, 129, 130
 or 143 interrupted.
 `;
 
 /** The `merge` command. */
 export function mergeCommand(context: CliContext): Command {
   return new Command("merge")
-    .description("Average the embeddings of models that started alike into one model.")
+    .description("Average the embeddings of models that started from the same ones into one model.")
     .requiredOption("--model <dir...>", "model directories that train wrote, two or more")
     .requiredOption("--out <dir>", "the new model directory")
     .option("--json", "one JSON object on stdout")

@@ -48,7 +48,7 @@ interface Flags {
 }
 
 const HELP = `
-Formats (recognised by content where --format is left out; each --meta file separately):
+Formats (detected from the content unless you give --format; for each --meta file separately):
 ${Object.entries(FORMAT_DESCRIPTIONS)
   .map(([name, about]) => `  ${name.padEnd(15)} ${about}`)
   .join("\n")}
@@ -119,7 +119,7 @@ export function prepareCommand(context: CliContext): Command {
     .option(
       "--hold-out-items <share>",
       "cold items: this share of the items with text, drawn by --seed, has no interactions in training and " +
-        "validation; those it has are a test of its own (default: none)",
+        "validation; its interactions are a separate test (default: none)",
       numberFrom(0, { above: true }),
     )
     .option("--max-malformed <share>", "the largest share of malformed records that is accepted (default: 0.1)", share)

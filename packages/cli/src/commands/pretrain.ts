@@ -7,7 +7,7 @@ import { trainingCommand } from "./training-command.js";
 export function pretrainCommand(context: CliContext): Command {
   return trainingCommand(context, ["pretrain"], {
     name: "pretrain",
-    description: "The first stage alone: content warm-up, then L-steps and C-steps in alternation.",
+    description: "The first stage only: content warm-up, then L-steps and C-steps in alternation.",
     examples: ["pretrain --data beauty --backbone gpt2 --out pretrained --warm-up-epochs 2 --rounds 20"],
   });
 }

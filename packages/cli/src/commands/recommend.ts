@@ -32,15 +32,14 @@ interface Flags {
 const KNOWN = ["all", "train+validation", "train"] as const satisfies readonly Known[];
 
 const HELP = `
-The prompt holds the user's history, and items in it are not recommended. The history is everything that the dataset
-has of the user: items of train, validation and test. --known train leaves out what was held out, as evaluate does;
---history names the items instead. A user whom the model does not know is an error unless --history says what is known
-of them.
+The prompt holds the user's history, and items in it are not recommended. The history is all of the user's items in the
+dataset, from train, validation and test. --known train leaves out the held-out ones, as evaluate does; --history names
+the items instead. An unknown user is an error unless you give --history.
 
---users all names every user of the model, --histories a file with a JSON line for each user: {"user": "…", "history":
-["…"]}, where one of the two may be absent, or a bare array of items; - is standard input. With --out the lists go to a
-file, in batches: .jsonl has the lines of --json, .parquet and .csv a row for each recommendation (user, rank, item,
-score, title). An interrupted command resumes when it is given again.
+--users all selects every user of the model, --histories a file with a JSON line for each user: {"user": "…", "history":
+["…"]}, where one of the two may be absent, or just an array of items; - is standard input. --out writes the lists to a
+file, in batches: .jsonl has the lines of --json, .parquet and .csv have one row per recommendation (user, rank, item,
+score, title). To resume an interrupted command, run it again.
 
 Examples:
   $ cllm4rec recommend --model model --users all --out recs.parquet
@@ -59,13 +58,13 @@ export function recommendCommand(context: CliContext): Command {
     .description("Recommend items, in one forward pass for many users.")
     .requiredOption(...MODELS)
     .option("--user <id...>", "users by their ids in the input")
-    .option("--history <item...>", "items by their ids in the input, in place of what is known of the user")
-    .addOption(new Option("--users <which>", "in place of --user: every user of the model").choices(["all"]))
-    .option("--histories <file>", "in place of --user: users and histories as JSON lines; - is standard input")
-    .option("--out <file>", "lists as .jsonl, .parquet or .csv in place of stdout")
+    .option("--history <item...>", "items by their ids in the input, instead of the user's known items")
+    .addOption(new Option("--users <which>", "instead of --user: every user of the model").choices(["all"]))
+    .option("--histories <file>", "instead of --user: users and histories as JSON lines; - is standard input")
+    .option("--out <file>", "lists as .jsonl, .parquet or .csv instead of stdout")
     .addOption(new Option("--known <splits>", "what counts as the user's history").choices([...KNOWN]).default("all"))
     .option("-k, --number <k>", "items for each user", integerFrom(1), 10)
-    .option("--data <dir>", "where the dataset is now, if it was moved; only for models without histories of their own")
+    .option("--data <dir>", "where the dataset is now, if it was moved; only for models that hold no histories")
     .option("--backbone <dir|hub-id>", "where the backbone is now, if it was moved")
     .option(...NO_BLEND)
     .option(...ENGINE)
@@ -137,7 +136,7 @@ export function recommendCommand(context: CliContext): Command {
 function checkWhom({ user: names = [], history, users, histories }: Flags): void {
   const ways = [names.length > 0 || history !== undefined, users !== undefined, histories !== undefined];
   const given = ways.filter(Boolean).length;
-  if (given === 0) throw new UsageError("nobody to recommend to: give --user, --history, --users all or --histories");
+  if (given === 0) throw new UsageError("found no users: give --user, --history, --users all or --histories");
   if (given > 1)
     throw new UsageError("found several of --user or --history, --users and --histories; give one of them");
   if (names.length > 1 && history)

@@ -21,9 +21,9 @@ interface Flags {
 }
 
 const HELP = `
-One file without scripts and without anything loaded from elsewhere: learning curves, metrics with 95% intervals beside
+Writes one file, without scripts or external resources: learning curves, metrics with 95% intervals and those of
 popularity, item KNN, content KNN and (up to 2,500 items) EASE on the same split, settings, sizes, times, and sample
-recommendations. train, pretrain and finetune write it at their end.
+recommendations. train, pretrain and finetune write it when they end.
 
 Examples:
   $ cllm4rec report --model model
@@ -40,7 +40,7 @@ export function reportCommand(context: CliContext): Command {
       "Write one HTML page about a run: curves, metrics against simple recommenders, samples, settings, times.",
     )
     .requiredOption("--model <dir>", "a model directory that train wrote")
-    .addOption(splitOption("the split whose items are to be found (default: test where the dataset has it)"))
+    .addOption(splitOption("the split to evaluate (default: test if the dataset has it)"))
     .addOption(historyOption())
     .option("--out <file>", "the page to write (default: report.html in the model directory)")
     .option("--data <dir>", "where the dataset is now, if it was moved")

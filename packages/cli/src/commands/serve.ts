@@ -33,11 +33,11 @@ const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 const WATCH = 2000;
 
 const HELP = `
-The address is printed on standard error when the server answers; open it in a browser for the page, or see /docs for
-the API. There is no authentication: put a proxy in front of it before you give --host.
+Once the server is ready, it prints its address on standard error. Open it in a browser for the page, or see /docs for
+the API. There is no authentication: put a proxy in front of the server before you give --host.
 
-SIGTERM and SIGINT end it: what was sent is answered, new connections are refused. SIGHUP opens the model directories
-again; requests in flight are answered by the old model. If the new one cannot be opened, the old one stays.
+SIGTERM and SIGINT end the server: it answers what was sent and refuses new connections. SIGHUP opens the model
+directories again; requests in flight finish with the old model. If the new one cannot be opened, the old one stays.
 
 Examples:
   $ cllm4rec serve --model model
@@ -50,9 +50,9 @@ Exit codes: 0 ended by SIGTERM or SIGINT, 1 the model or the port cannot be used
 /** The `serve` command. */
 export function serveCommand(context: CliContext): Command {
   return new Command("serve")
-    .description("Serve a model over HTTP, with a page to look at it.")
+    .description("Serve a model over HTTP, with a web page to explore it.")
     .requiredOption(...MODELS)
-    .option("--other <dir...>", "another model, which the page shows beside the first")
+    .option("--other <dir...>", "another model, which the page compares with the first")
     .option("--port <n>", "the port to listen on; 0: any free port", integerFrom(0, 65_535), 8080)
     .option(
       "--host <address>",
@@ -67,7 +67,7 @@ export function serveCommand(context: CliContext): Command {
     .option("--latency <ms>", "the latency that batches are adapted to", integerFrom(1, 60_000), 250)
     .option(
       "--queue <n>",
-      "the most requests that wait; further ones are answered 503",
+      "the largest number of waiting requests; further ones get a 503",
       integerFrom(0, 1_000_000),
       1024,
     )
@@ -75,11 +75,11 @@ export function serveCommand(context: CliContext): Command {
     .addOption(
       new Option("--log <level>", "JSON lines on standard output; debug: each request").choices([...LOG_LEVELS]),
     )
-    .option("--data <dir>", "where the dataset is now, if it was moved; only for models without histories of their own")
+    .option("--data <dir>", "where the dataset is now, if it was moved; only for models that hold no histories")
     .option("--backbone <dir|hub-id>", "where the backbone is now, if it was moved")
     .option(...ENGINE)
     .option(...THREADS)
-    .option("--json", "the address as one JSON object on stdout, when the server answers")
+    .option("--json", "the address as one JSON object on stdout, once the server is ready")
     .addHelpText("after", HELP)
     .action(async (flags: Flags) => {
       const [{ serve }, { serving }] = await Promise.all([
@@ -116,7 +116,7 @@ export function serveCommand(context: CliContext): Command {
           server.reload().then(
             () => stderr.write(`reloaded ${model.join(" ")}\n`),
             (error: Error) =>
-              stderr.write(`warning: not reloaded, the model that answered before stays: ${error.message}\n`),
+              stderr.write(`warning: not reloaded, the previous model stays in use: ${error.message}\n`),
           );
         };
         context.becomeService?.(reload);

@@ -12,8 +12,8 @@ interface Flags extends ModelFlags {
 }
 
 const HELP = `
-Items are alike where users of the same taste have them: the score is the cosine of their embeddings, of several models
-the mean.
+Items are similar if users with the same taste have them. The score is the cosine of their embeddings, or its mean over
+several models.
 
 Examples:
   $ cllm4rec similar-items --model model --item B00005JS5C -k 5
@@ -32,7 +32,7 @@ export function similarItemsCommand(context: CliContext): Command {
     .option("--backbone <dir|hub-id>", "the backbone, if it was moved since")
     .option(...ENGINE)
     .option(...THREADS)
-    .option("--json", "one JSON object a line for each item on stdout")
+    .option("--json", "one JSON object per line on stdout, one line per item")
     .addHelpText("after", HELP)
     .action(async (flags: Flags) => {
       const { withRecommender } = await import("../models/open.js");

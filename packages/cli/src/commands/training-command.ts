@@ -28,7 +28,7 @@ export function trainingCommand(context: CliContext, stages: readonly StageName[
   const command = new Command(spec.name).description(spec.description);
   const places = addTrainingFlags(command, stages);
   command.optionsGroup("Other options:");
-  if (stages.length > 1) command.option("--no-pretrain", "finetuning alone, from random embeddings");
+  if (stages.length > 1) command.option("--no-pretrain", "finetuning only, from random embeddings");
   if (spec.name === "finetune") command.option("--from <dir>", "start from a model that pretrain wrote");
   return command
     .option("--config <file.json>", "settings in a file; flags override it")

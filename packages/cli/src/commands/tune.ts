@@ -21,13 +21,13 @@ interface Flags {
 
 const HELP = `
 Successive halving: every candidate is trained for a few epochs, the best third of them for three times as many, and so
-on up to --epochs. Candidate 0 is what the flags and the --config file say; the others differ in the settings of the
-space, drawn by --seed. They are compared by their metrics on validation; the test items decide nothing. --out holds
+on up to --epochs. Candidate 0 has the settings of the flags and the --config file; the others differ in the settings of
+the space, drawn by --seed. They are compared by their metrics on validation; the test items are not used. --out holds
 the trials (search.json, trials.csv), the best settings (best.json), and the models of the trials (trials/), which you
 may delete afterwards. The same command again resumes, and with more --trials or --minutes it searches further.
 
---minutes limits the whole search, over all sittings; without --trials it tries more and more candidates until then.
-A --space file has the settings by their place and what each may be:
+--minutes limits the whole search, resumed runs included; without --trials it tries candidates until the time is up.
+A --space file lists settings by their path, with the values that each may take:
   {
     "finetune.dropout": [0, 0.1, 0.2],
     "finetune.lambdaL": { "low": 0.01, "high": 1, "scale": "log" },
@@ -49,11 +49,7 @@ export function tuneCommand(context: CliContext): Command {
   const places = addTrainingFlags(command, STAGES);
   return command
     .optionsGroup("Search:")
-    .option(
-      "--trials <n>",
-      "candidates to try (default: 9; with --minutes as many as there is time for)",
-      integerFrom(1),
-    )
+    .option("--trials <n>", "candidates to try (default: 9; with --minutes, as many as time allows)", integerFrom(1))
     .option("--rungs <n>", "steps from few epochs to --epochs, each with three times as many", integerFrom(1, 10), 3)
     .option("--space <file.json>", "what is searched (default: learning rates, dropout, batch, masked share, a λ)")
     .optionsGroup("Other options:")
@@ -67,7 +63,7 @@ export function tuneCommand(context: CliContext): Command {
       const config = readConfig(flags.config, settingsByPlace(flags, places), { command: name });
       if (from !== undefined && config.method === "text-map") {
         throw new UsageError(
-          "--from starts from a pretrained model, which the method text-map has none of; give --method paper",
+          "--from starts from a pretrained model, but the method text-map does not pretrain; give --method paper",
         );
       }
       const { tune } = await import("../tuning/tune.js");

@@ -19,7 +19,7 @@ export interface CommandFacts {
   readonly words: readonly string[];
 }
 
-/** What is said of a value that is a path, such as `<dir|hub-id>` or `<file.json>`. */
+/** The description of a value that is a path, such as `<dir|hub-id>` or `<file.json>`. */
 const PATH = /dir|file/;
 /** A list of words in place of a value's name: `<text-map|paper>`. */
 const WORDS = /^[\w-]+(\|[\w-]+)+$/;

@@ -1,4 +1,4 @@
-// Where the sample data, the tiny LM and the demo's settings lie: beside the program, in the package and in a checkout
+// Where the sample data, the tiny LM and the demo's settings are: beside the program, in the package and in a checkout
 // alike.
 import { createRequire } from "node:module";
 import path from "node:path";

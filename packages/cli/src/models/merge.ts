@@ -26,9 +26,9 @@ export function merged(models: Ensemble): { readonly model: SavedModel; readonly
       if (cosine < ALIKE) {
         throw new TrainingError(
           `${other.directory}: found a mean cosine of ${cosine.toFixed(2)} between its ${kind} and those of ` +
-            `${first.directory}, expected at least ${ALIKE}: they did not begin with the same embeddings, and the ` +
-            "mean of unrelated ones means nothing. Train them from the same texts (--text-share 1) or the same " +
-            "pretraining (--from), or let them answer together: evaluate --model " +
+            `${first.directory}, expected at least ${ALIKE}: they did not start from the same embeddings, and the ` +
+            "mean of unrelated ones is meaningless. Train them from the same texts (--text-share 1) or the same " +
+            "pretraining (--from), or use them as an ensemble: evaluate --model " +
             `${models.map(({ directory }) => directory).join(" ")}`,
         );
       }

@@ -20,7 +20,7 @@ interface Surroundings {
 }
 
 /**
- * Opens a backbone by directory or hub id, with the tokenizer that lies beside its weights.
+ * Opens a backbone by directory or hub id, with the tokenizer in the same directory.
  * @param sizes `width`: of the embeddings; the backbone's where absent or smaller
  * @throws CheckpointError, or Error naming a tokenizer's file, where one of them cannot be used
  */
@@ -61,7 +61,7 @@ export async function openBackbone(
   }
 }
 
-/** Where the parts of a model lie, if they were moved, and the engine: the flags of the commands that predict. */
+/** Where the parts of a model are, if they were moved, and the engine: the flags of the commands that predict. */
 export interface ServingFlags {
   readonly data?: string | undefined;
   readonly backbone?: string | undefined;
@@ -99,7 +99,7 @@ export async function serving<T>(
   }
 }
 
-/** Does `work`; where it misses a dataset or backbone, the message names the flag that says where it lies. */
+/** Does `work`; if it misses a dataset or backbone, the message names the flag that sets its path. */
 export async function naming<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();

@@ -5,9 +5,9 @@ import type { RunConfig, StageName } from "../settings/config.js";
 import { writeReport } from "./report.js";
 
 /**
- * Writes the page that the configuration asks for and returns its file; `undefined` where it asks for none, or where it
- * could not be written, which is said. A run that was interrupted gets its curves; the model of pretraining alone is
- * not measured either, since it has not learnt to recommend.
+ * Writes the page that the configuration asks for and returns its file; `undefined` if it asks for none, or if the page
+ * could not be written, which is reported. For an interrupted run, or pretraining alone, nothing is measured: the page
+ * has the curves.
  * @throws Interrupted where the user interrupts the measurement
  */
 export async function reportAfterTraining(

@@ -1,4 +1,4 @@
-// What a run says of itself: its record, its time, and what lies in its directory.
+// Facts about a run: its record, its time, and the files in its directory.
 import fs from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";

@@ -220,7 +220,7 @@ function readAs<T extends { readonly method: RunConfig["method"] }>(
     if (command === "train" && parsed.data.method !== "paper") refusePretraining(tree);
     return parsed.data;
   }
-  // A mistyped name explains a missing one, so it is said first.
+  // A mistyped name explains a missing one, so it is reported first.
   const { issues } = parsed.error;
   const issue =
     issues.find(({ code }) => code === "unrecognized_keys") ??

@@ -11,7 +11,7 @@ import { writeWhole } from "../files/whole-file.js";
 import { parseRecorded, type RunConfig, STAGES, type StageName } from "../settings/config.js";
 
 /**
- * May differ when a run resumes: where things lie, how long it lasts, how often it saves, and the engine, which
+ * May differ when a run resumes: paths, how long it lasts, how often it saves, and the engine, which
  * changes no setting of the training but its last bits.
  */
 const FREE = new Set([

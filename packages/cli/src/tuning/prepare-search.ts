@@ -10,7 +10,7 @@ import { itemFeatures, textsOf } from "../training/texts.js";
 import { defaultSpace, readSpace, resolveSpace } from "./space.js";
 import type { TuneOptions } from "./tune.js";
 
-/** Where things lie and what computes: a search may be moved, and resumed with other threads. */
+/** Paths and engine: a search may be moved, and resumed with other threads. */
 const FREE = ["data", "backbone", "out", "minutes", "engine", "threads", "saveEverySeconds", "report", "blend"];
 
 /** @throws UsageError where the dataset has no validation items, or the space does not fit the settings */

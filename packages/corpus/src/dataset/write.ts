@@ -157,7 +157,7 @@ export interface DatasetContent {
     readonly timestamp?: number | null;
     readonly text?: string | null;
   }[];
-  /** Said in the manifest's provenance; default "memory". */
+  /** Recorded in the manifest's provenance; default "memory". */
   readonly source?: string;
 }
 

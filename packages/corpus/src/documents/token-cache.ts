@@ -14,7 +14,7 @@ const PROGRESS_EVERY = 1000;
 
 /** What decides a token cache. */
 export interface TokenCacheOptions {
-  /** Folder for cache files; made if absent. Files of other corpora and tokenizers may lie beside. */
+  /** Folder for cache files; made if absent. It may hold files of other corpora and tokenizers. */
   readonly directory: string;
   readonly tokenizer: Pick<PromptTokenizer, "rows" | "encodeText">;
   /** What tells this tokenizer from every other: {@link hashTokenizer} of its parsed files. */

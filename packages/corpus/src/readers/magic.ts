@@ -3,7 +3,7 @@
 interface Kind {
   readonly name: string;
   readonly magic: string;
-  /** Where the magic lies. Default 0. */
+  /** The offset of the magic bytes. Default 0. */
   readonly offset?: number;
   readonly advice: string;
 }

@@ -13,7 +13,7 @@ export interface SourceFile {
   readonly path: string;
   readonly compression: Compression;
   readonly encoding: Encoding;
-  /** Where the content lies decompressed, if it does. */
+  /** Where the decompressed content is, if there is any. */
   readonly unpacked?: string;
 }
 

@@ -191,7 +191,7 @@ function valueMessage(name: string, dtype: DType, shape: Shape): object {
   return { name, type: { tensorType: { elemType: dataTypeNumbers[dtype], shape: { dim } } } };
 }
 
-/** The deepest folder that all files lie in. */
+/** The deepest folder that contains all files. */
 function commonFolder(files: readonly string[]): string | undefined {
   const folders = files.map((file) => path.dirname(file));
   return folders.reduce<string | undefined>((common, folder) => {

@@ -43,7 +43,7 @@ export interface OperatorSpec {
   /** What the method takes, where that is something else. */
   readonly method?: readonly Parameter[];
   readonly attributes?: Readonly<Record<string, AttributeSpec>>;
-  /** Whether the standard wants all outputs to be there, asked for or not. */
+  /** Whether the standard requires all outputs, even unused ones. */
   readonly everyOutput?: boolean;
   /** One entry an output, optional outputs included. Throws with a short reason where the inputs do not fit. */
   infer(context: OperatorContext): readonly InferredOutput[];

@@ -34,7 +34,9 @@ export function equationOf(c: OperatorContext): Equation {
   const operands = terms.map((term, i) => labelsOf(term, c.input(i).rank));
   const hidden = terms.flatMap((term, i) => (term.includes("...") ? [operands[i]!.filter(isEllipsis).length] : []));
   if (hidden.some((count) => count !== hidden[0]))
-    throw new RangeError(`... stands for ${hidden.join(" and ")} axes; the standard wants equally many`);
+    throw new RangeError(
+      `... stands for ${hidden.join(" and ")} axes; the standard requires the same number in all operands`,
+    );
   const sizes = new Map<string, Dim>();
   operands.forEach((labels, i) => {
     labels.forEach((label, axis) => {

@@ -1,4 +1,4 @@
-// A backbone with the tokenizer that lies beside its weights, both extended by users and items.
+// A backbone with the tokenizer of its directory, both extended with users and items.
 import fs from "node:fs/promises";
 import path from "node:path";
 import { Backbone, BaseModel, type HubProgress } from "@cllm4rec/backbone";

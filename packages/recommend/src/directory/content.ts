@@ -36,7 +36,7 @@ async function readHistories(dataset: Dataset): Promise<Histories> {
 
 /**
  * Opens the dataset that the model was trained on; the caller closes it.
- * @param elsewhere where it lies now, if it was moved
+ * @param elsewhere where it is now, if it was moved
  * @throws CorpusError where it is no dataset; WrongPartError where it is missing or another one
  */
 export async function openItsDataset(model: TrainedModel, elsewhere?: string): Promise<Dataset> {

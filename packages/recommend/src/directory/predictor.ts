@@ -15,7 +15,7 @@ export interface Predictor extends IndexRecommenderOptions {
   readonly userToken: boolean;
 }
 
-/** Where things lie and what computes. */
+/** Paths and engine. */
 export interface PredictorOptions extends Omit<BaseModelOptions, "maxLength" | "layers"> {
   /** The backbone, where it is no longer at its recorded place: a directory or hub id. */
   readonly backbone?: string;
@@ -28,8 +28,8 @@ export interface PredictorOptions extends Omit<BaseModelOptions, "maxLength" | "
 }
 
 /**
- * Opens the models' backbone and puts together how they predict. A single model answers with the blend of its
- * directory, if there is one; several answer by the mean of their own logits.
+ * Opens the models' backbone and assembles how they predict. A single model uses the blend of its directory, if there
+ * is one; several use the mean of their own logits.
  * @throws WrongPartError where weights or tokenizer are missing, or not those of training; TrainingError or
  *   RecommendError for a blend that is damaged
  */
@@ -55,7 +55,7 @@ async function storedBlendOf(
   if (models.length === 1) return readBlend(models[0].directory, onNotice);
   for (const { directory } of models) {
     if (await readBlend(directory))
-      onNotice?.(`${directory}: its blend is not used, since several models answer together by their own logits`);
+      onNotice?.(`${directory}: its blend is not used, because an ensemble averages the logits of its models`);
   }
   return undefined;
 }

@@ -1,4 +1,4 @@
-// Model directories, opened and checked: one, or several that answer together.
+// Model directories, opened and checked: one, or several as an ensemble.
 import type { Prompts } from "@cllm4rec/corpus/prompts";
 import { type RawIds, readModel, type SavedModel } from "@cllm4rec/training/model";
 import { RecommendError } from "../error.js";
@@ -28,7 +28,7 @@ export async function openTrainedModel(directory: string): Promise<TrainedModel>
   return { ...model, ids: model.ids, directory, serving, prompts };
 }
 
-/** Models that answer together: at least one, all of the same data, backbone and prompts. */
+/** Models whose logits are averaged: at least one, all of the same data, backbone and prompts. */
 export type Ensemble = readonly [TrainedModel, ...TrainedModel[]];
 
 /**
@@ -43,8 +43,8 @@ export async function openEnsemble(directories: readonly string[]): Promise<Ense
     const differs = INGREDIENTS.find(({ of }) => JSON.stringify(of(first)) !== JSON.stringify(of(other)));
     if (differs) {
       throw new RecommendError(
-        `${other.directory}: has another ${differs.what} than ${first.directory}; models answer together where ` +
-          "they differ in their training alone",
+        `${other.directory}: has another ${differs.what} than ${first.directory}; the models of an ensemble ` +
+          "may differ only in their training",
       );
     }
   }

@@ -76,9 +76,9 @@ export class Service {
   /** @throws Problem 400 for a request that makes no sense, 503 for a long queue; what the recommender throws */
   recommend({ model, users, ...single }: RecommendBody, signal: AbortSignal): Promise<RecommendAnswer> {
     if (users && (single.user !== undefined || single.history !== undefined))
-      throw new Problem(400, "invalid-request", "found users beside user or history, expected one of them");
+      throw new Problem(400, "invalid-request", "found users together with user or history, expected one of them");
     if (!users && single.user === undefined && single.history === undefined)
-      throw new Problem(400, "invalid-request", "nobody to recommend to; give user, history, or users");
+      throw new Problem(400, "invalid-request", "found none of user, history and users; give one of them");
     return this.model(model).use(async (generation) => {
       if (!users) {
         this.#parts.queue.admit(1);
@@ -197,7 +197,7 @@ export class Service {
     return this.#change("removed", 1, (recommender) => recommender.removeItems([item]));
   }
 
-  /** Opens the model directories again. @throws what `openRecommender` throws; the models that answered before stay */
+  /** Opens the model directories again. @throws what `openRecommender` throws; the previous models stay in use */
   async reload(): Promise<void> {
     await Promise.all(Array.from(this.#parts.models.values(), (slot) => slot.reload()));
     this.#cache?.clear();
@@ -211,7 +211,7 @@ export class Service {
       const { directories } = slot;
       return {
         name,
-        // Names alone: where they lie is nobody's business.
+        // Names only: paths are not exposed to clients.
         directories: directories.map((directory) => path.basename(path.resolve(directory))),
         generation,
         users: users.length,

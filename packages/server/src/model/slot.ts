@@ -63,7 +63,7 @@ export class ModelSlot {
   }
 
   /**
-   * Opens the directories again and answers new requests from what they hold now. The model that answered before stays
+   * Opens the directories again and answers new requests from what they hold now. The previous model stays in use
    * where this fails. Items that were added or removed are taken over. Reloads take turns.
    * @throws what `openRecommender` throws
    */

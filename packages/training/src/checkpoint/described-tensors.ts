@@ -10,7 +10,7 @@ import { tensorsChecksum } from "./checksums.js";
 import { checkChecksum } from "./model-content.js";
 import { readTensors } from "./read-tensors.js";
 
-/** Tensors by name, and what is said of them. */
+/** Tensors by name, and their description. */
 export interface DescribedTensors {
   /** JSON. */
   readonly description: unknown;

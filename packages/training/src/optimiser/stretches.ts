@@ -1,6 +1,6 @@
 // Rows of a gradient that can be updated in one pass.
 
-/** Rows that lie side by side in table and gradient and have had as many updates. */
+/** Rows that are adjacent in table and gradient and have had the same number of updates. */
 export interface Stretch {
   /** The first row in the table. */
   readonly row: number;

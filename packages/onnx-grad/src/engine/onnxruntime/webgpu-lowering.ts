@@ -1,5 +1,5 @@
 // Operators that onnxruntime 1.30's WebGPU provider has no kernel for but can compute in others: left as they are, the
-// products of every reverse pass would run on the CPU.
+// products of every backward pass would run on the CPU.
 import type { Graph } from "../../graph/graph.js";
 import { type Lowering, rewrite } from "../../transform/rewrite.js";
 

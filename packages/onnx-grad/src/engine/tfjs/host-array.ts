@@ -22,7 +22,7 @@ export function broadcastSizes(shapes: readonly (readonly number[])[]): number[]
   });
 }
 
-/** Where the elements of a view lie in its data. */
+/** Where the elements of a view are in its data. */
 export interface Layout {
   readonly shape: readonly number[];
   readonly strides: readonly number[];

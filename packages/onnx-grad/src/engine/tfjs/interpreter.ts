@@ -111,7 +111,7 @@ async function runStep(
 const isOneOf = (tensors: readonly (DeviceTensor | undefined)[], result: Result): result is DeviceTensor =>
   !(result instanceof HostArray) && tensors.includes(result);
 
-/** Results as declared: integers fetched into memory, shapes checked, what nobody wants freed. */
+/** Results as declared: integers fetched into memory, shapes checked, unused ones freed. */
 async function finished(
   results: readonly Result[],
   outputs: readonly (Value | undefined)[],

@@ -55,9 +55,9 @@ export class KernelContext extends OperatorContext {
 export type Run = (c: KernelContext) => readonly Result[];
 
 export interface Kernel {
-  /** Computes floats (and bools that lie on the device). */
+  /** Computes floats (and bools on the device). */
   readonly device?: Run;
-  /** Computes integers (and bools that lie in memory). */
+  /** Computes integers (and bools in memory). */
   readonly host?: Run;
   /** The inputs whose element types and places decide between the two; all where absent. None: always on the host. */
   readonly decidedBy?: readonly number[];
