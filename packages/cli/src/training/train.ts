@@ -87,7 +87,7 @@ export function train(options: TrainOptions): Promise<TrainOutcome> {
     const words = await itemFeatures(dataset);
     const features = method === "text-map" && stages.includes("finetune") ? words : undefined;
     const resolve = (hasTexts: boolean) =>
-      resolveConfig(options.config, opened.model.backbone, {
+      resolveConfig({ ...options.config, width }, opened.model.backbone, {
         learnsFromTexts: stages.includes("pretrain") && hasTexts,
         features: features !== undefined,
       });
