@@ -7,19 +7,12 @@ import { createRequire } from "node:module";
 import os from "node:os";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
+import { findChromium } from "@cllm4rec/testing";
 import { type Browser, chromium } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { runHere, writeBackbone, writeChoices } from "./run-cli.js";
 
-const executablePath = [
-  process.env.CLLM4REC_CHROMIUM ?? "",
-  "/usr/bin/chromium",
-  "/usr/bin/chromium-browser",
-  "/usr/bin/google-chrome",
-  "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-  "C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe",
-].find((file) => file !== "" && fs.existsSync(file));
-if (!executablePath) console.warn("skipping the report's page tests: no Chromium found; CLLM4REC_CHROMIUM names one");
+const executablePath = findChromium("the report's page tests");
 
 describe.skipIf(!executablePath)("the report", () => {
   let browser: Browser;

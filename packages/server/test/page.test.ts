@@ -1,20 +1,12 @@
 // The page in a real Chromium: by keyboard, with two models, light and dark, and on a narrow screen; nothing is refused
 // by its CSP. CLLM4REC_SCREENSHOTS=DIR writes screenshots.
-import fs from "node:fs";
 import path from "node:path";
+import { findChromium } from "@cllm4rec/testing";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { reversed, send, start, temporaryFolder, withWords, writeChanged } from "./helpers.js";
 
-const executablePath = [
-  process.env.CLLM4REC_CHROMIUM ?? "",
-  "/usr/bin/chromium",
-  "/usr/bin/chromium-browser",
-  "/usr/bin/google-chrome",
-  "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-  "C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe",
-].find((file) => file !== "" && fs.existsSync(file));
-if (!executablePath) console.warn("skipping the page's tests: no Chromium found; CLLM4REC_CHROMIUM names one");
+const executablePath = findChromium("the page's tests");
 
 describe.skipIf(!executablePath)("the page", () => {
   let browser: Browser;

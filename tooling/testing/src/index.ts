@@ -1,4 +1,5 @@
 // What the packages' tests share. Private to the workspace; never published.
+export { findChromium } from "./chromium.js";
 export { expectClose } from "./close.js";
 export { expectTensorsOf, writtenOnThisMachine } from "./earlier.js";
 export { expectSameAfterKills, type KillOptions } from "./kill.js";

@@ -280,8 +280,7 @@ export class BaseModel<B extends LanguageModel = Backbone> {
   ): Promise<LossResult> {
     const { reduction = "target-mean", gradients: withGradients = true, dropout, reusableGradients, signal } = options;
     const candidates = head === "items" ? options.candidates : undefined;
-    const some = candidates && candidateFeeds(candidates, tables.items.rows);
-    if (some) refuseOthers(targets, some.itemBias.data as Float32Array, candidates.length);
+    const some = candidates && candidateFeeds(candidates, tables.items.rows, targets);
     if (targets.length === 0) throw new RangeError("the documents have no targets");
     const weight = reduction === "sum" ? 1 : 1 / (reduction === "target-mean" ? targets.length : documents);
     const positions = scored.scored.data.length;
@@ -382,14 +381,6 @@ export class BaseModel<B extends LanguageModel = Backbone> {
     }
     return session;
   }
-}
-
-/** @throws RangeError for a target that is no candidate */
-function refuseOthers(targets: readonly Target[], bias: Float32Array, candidates: number): void {
-  const other = targets.find(({ target }) => bias[target] !== 0);
-  if (!other) return;
-  const { document, target } = other;
-  throw new RangeError(`document ${document}: target ${target} is not among the ${candidates} candidates`);
 }
 
 /** What is dropped, without the seed: it selects the graph, the seed is an input. */

@@ -1,7 +1,7 @@
 // The tables that a run begins with: random ones, ones moved towards the texts, or those of an earlier run.
 import path from "node:path";
 import { combineFeatures, type FeatureBlock, type TokenCache } from "@cllm4rec/corpus";
-import { openTrainedModel, type Serving } from "@cllm4rec/recommend";
+import type { Serving, TrainedModel } from "@cllm4rec/recommend";
 import { TrainingError } from "@cllm4rec/training";
 import { startingTables, type TokenTables } from "@cllm4rec/training/stage";
 import { UsageError } from "../errors.js";
@@ -49,16 +49,16 @@ export function refuseOverwriting(from: string, out: string): void {
 }
 
 /**
- * The tables of the model directory `from`.
+ * The tables of the model that a run begins with.
  * @throws {TrainingError} it was trained on another dataset or with another backbone
  */
-export async function tablesOf(
-  from: string,
+export function tablesOf(
+  saved: TrainedModel,
   { backbone }: Pick<ResolvedConfig, "backbone">,
   { model }: OpenBackbone,
   dataset: NonNullable<Serving["dataset"]>,
-): Promise<TokenTables> {
-  const saved = await openTrainedModel(from);
+): TokenTables {
+  const { directory: from } = saved;
   if (saved.serving.dataset?.hash !== dataset.hash) {
     throw new TrainingError(
       `${from}: was trained on ${saved.serving.dataset?.path}, whose content differs from ${dataset.path}; ` +

@@ -9,7 +9,7 @@ import {
 } from "@cllm4rec/corpus";
 import { checkFinetune, finetune } from "@cllm4rec/finetune";
 import { checkPretrain, pretrain } from "@cllm4rec/pretrain";
-import { openTrainedModel, readModelContent, type Serving } from "@cllm4rec/recommend";
+import { openTrainedModel, readModelContent, type Serving, type TrainedModel } from "@cllm4rec/recommend";
 import {
   type BestModel,
   type EventListener,
@@ -76,7 +76,8 @@ export function train(options: TrainOptions): Promise<TrainOutcome> {
     later(() => dataset.close());
     const { users, items } = dataset;
     const { backbone, maxLength, layers, method } = options.config;
-    const width = await widthOf(options);
+    const begun = from === undefined ? undefined : await openTrainedModel(from);
+    const width = widthOf(options, begun);
     const opened = await openBackbone(
       backbone,
       { users, items, ...(width !== undefined && { width }) },
@@ -104,7 +105,7 @@ export function train(options: TrainOptions): Promise<TrainOutcome> {
     const expected = await resolve(hasTexts);
     await checkRecord(recordOf(expected));
     if (from === undefined) refuseShareWithoutTexts(expected, hasTexts);
-    const earlier = from === undefined ? undefined : await tablesOf(from, expected, opened, source);
+    const earlier = begun && tablesOf(begun, expected, opened, source);
     const material = await materials(expected, dataset, opened, source, words);
     if (hasTexts) checkTexts(expected, stages, dataset, opened);
     checkStages(stages, expected, opened, { ...material, features }, hasTexts);
@@ -129,9 +130,9 @@ export function train(options: TrainOptions): Promise<TrainOutcome> {
 }
 
 /** Width of the embeddings: as given, that of the model that the run begins with, or the method's. */
-async function widthOf({ config, stages, from }: TrainOptions): Promise<number | undefined> {
+function widthOf({ config, stages }: TrainOptions, begun: TrainedModel | undefined): number | undefined {
   if (config.width !== undefined) return config.width;
-  if (from !== undefined) return (await openTrainedModel(from)).description.sizes.width;
+  if (begun) return begun.description.sizes.width;
   return config.method === "text-map" && !stages.includes("pretrain") ? TEXT_MAP_WIDTH : undefined;
 }
 
