@@ -5,6 +5,7 @@ import { portableGraph } from "@cllm4rec/backbone";
 import { serializeModel } from "@cllm4rec/onnx-grad";
 import { IndexRecommender, openPredictor, openTrainedModel, type PredictorOptions } from "@cllm4rec/recommend";
 import { UsageError } from "../errors.js";
+import { writeWhole } from "../files/whole-file.js";
 import { replaceBy } from "./out-file.js";
 
 /**
@@ -40,8 +41,7 @@ export async function writeOnnx(
     };
     const file = path.join(folder, "model.onnx");
     await replaceBy(file, (temporary) => fs.writeFile(temporary, bytes));
-    const json = `${JSON.stringify(described)}\n`;
-    await replaceBy(path.join(folder, "model.json"), (temporary) => fs.writeFile(temporary, json));
+    await writeWhole(path.join(folder, "model.json"), `${JSON.stringify(described)}\n`);
     return { file, bytes: bytes.length };
   } finally {
     await dispose();

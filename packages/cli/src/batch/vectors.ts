@@ -2,6 +2,7 @@
 import fs from "node:fs/promises";
 import { writeSafetensors } from "@cllm4rec/backbone";
 import { convertJsonLines } from "@cllm4rec/corpus";
+import { writeWhole } from "../files/whole-file.js";
 import { formatOf, replaceBy } from "./out-file.js";
 
 // Shape legend: R items, K width.
@@ -30,7 +31,7 @@ export async function writeVectors(file: string, vectors: ItemVectors): Promise<
   const format = formatOf(file, VECTOR_FORMATS);
   const { items, width, data } = vectors;
   if (format === "npy" || format === "safetensors") {
-    await replaceBy(`${file}.ids.json`, (temporary) => fs.writeFile(temporary, `${JSON.stringify(items)}\n`));
+    await writeWhole(`${file}.ids.json`, `${JSON.stringify(items)}\n`);
     await replaceBy(file, (temporary) =>
       format === "npy"
         ? fs.writeFile(temporary, npy(data, [items.length, width]))
